@@ -1,0 +1,9 @@
+/* listen.h - opens a listening TCP socket from "127.0.0.1:8480" or "[::1]:8480"; literal addresses only, so that
+ * no name is ever looked up. Non-blocking, close-on-exec, SO_REUSEADDR. Port 0 lets the kernel choose. */
+#pragma once
+
+#include "common/err.h"
+
+int listen_open(const char *address, int *ret_fd, struct errinfo *err); /* 0 or -errno */
+/* The port a socket is bound to, or -errno. */
+int listen_port(int fd);

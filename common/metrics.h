@@ -1,0 +1,38 @@
+/*
+ * metrics.h - counters and gauges on one shared page, from the one table metrics.def.
+ *
+ * The supervisor makes the page (a memfd) and gives each child a slot; a process writes only its own slot, with
+ * plain atomic stores, so nothing locks. When a child has died the supervisor folds its counters into the base,
+ * so that a counter never goes back, and clears its gauges. Any process that has the page can print all of it.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/err.h"
+
+struct strbuf;
+struct metrics_page;
+
+enum metric_id {
+#define METRIC(id, kind, name, labels, help) METRIC_##id,
+#include "common/metrics.def"
+#undef METRIC
+        METRIC_COUNT
+};
+
+#define METRICS_SLOTS_MAX 256
+
+/* The supervisor's side. The page outlives the fd's owner as long as somebody has it mapped. */
+int metrics_page_create(struct metrics_page **ret_page, int *ret_fd);
+int metrics_slot_take(struct metrics_page *page, const char *daemon, int64_t pid); /* slot, or -ENOSPC */
+void metrics_slot_fold(struct metrics_page *page, int slot); /* the process of this slot is dead */
+
+/* The child's side: maps what the contract's environment names, or a private page when there is none. */
+int metrics_init(const char *daemon);
+void metrics_count(enum metric_id id, uint64_t n);
+void metrics_set(enum metric_id id, int64_t value); /* gauges only */
+uint64_t metrics_get(enum metric_id id);            /* own slot: for tests */
+
+/* Prometheus text format 0.0.4 of the whole page: each family once, HELP and TYPE, one line per daemon kind. */
+void metrics_print(struct strbuf *sb);

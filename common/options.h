@@ -1,0 +1,65 @@
+/*
+ * options.h - every option of every program, from the one table options.def.
+ *
+ * default < file < environment (ORCH_NAME) < flag (--name=value, --name value). An unknown key is an error that
+ * names its line and the nearest known name. The result is one immutable struct; a reload parses a new one and
+ * swaps only if it is valid. Secrets come by file, so no option holds one.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+/* Durations are kept in ms, sizes in bytes; the file writes "10s", "5m", "4MiB". A bare number is refused there. */
+struct options {
+#define OPT_STRING(name, def, flags, help)              const char *name;
+#define OPT_INT(name, def, min, max, flags, help)       int64_t name;
+#define OPT_DURATION(name, def, min, max, flags, help)  int64_t name##_ms;
+#define OPT_SIZE(name, def, min, max, flags, help)      int64_t name##_bytes;
+#define OPT_BOOL(name, def, flags, help)                bool name;
+#include "common/options.def"
+#undef OPT_STRING
+#undef OPT_INT
+#undef OPT_DURATION
+#undef OPT_SIZE
+#undef OPT_BOOL
+};
+
+enum option_flags {
+        OPTION_RESTART = 0, /* a change needs a restart; a reload that finds one says so and keeps the old value */
+        OPTION_RELOAD = 1,  /* takes effect at SIGHUP */
+};
+
+enum options_outcome {
+        OPTIONS_OK = 0,
+        OPTIONS_INVALID = 1, /* err says which line, key and why */
+        OPTIONS_DONE = 2,    /* --help, --version, --check-config, --dump-config: printed; exit 0 */
+};
+
+/* Parses a daemon's command line: --config FILE, the table's flags, and the four verbs above. Environment
+ * ORCH_CONFIG names the file when no flag does. `program` and `summary` head the help. */
+int options_load(int argc, char *const *argv, const char *program, const char *summary, struct options **ret,
+                 struct errinfo *err);
+/* Parses the same sources again. */
+int options_reload(const struct options *old, struct options **ret, struct errinfo *err);
+/* One file and the environment only: for orchctl, whose command line is its own. path may be NULL. */
+int options_load_file(const char *path, struct options **ret, struct errinfo *err);
+void options_free(struct options *o);
+/* Logs a warning for each OPTION_RESTART option that differs. Returns how many. */
+int options_log_ignored_changes(const struct options *running, const struct options *next);
+
+/* Walks the table: for --dump-config, orchctl config, man pages and tests. `value` is as the file would write it,
+ * `origin` "default", "file:LINE", "environment" or "flag". */
+struct option_info {
+        const char *name, *type, *def, *value, *origin, *help;
+        bool reloadable;
+};
+typedef void options_visit_fn(void *arg, const struct option_info *info);
+void options_visit(const struct options *o, options_visit_fn *fn, void *arg);
+/* The nearest known name within a small edit distance, or NULL. */
+const char *options_nearest(const char *name);
+/* "10s", "1500ms", "4MiB": 0 or -EINVAL. */
+int options_parse_duration(const char *s, int64_t *ret_ms);
+int options_parse_size(const char *s, int64_t *ret_bytes);
