@@ -1,0 +1,34 @@
+/*
+ * port.h - how every port to the outside answers: tracker.h, forge.h, notifier.h.
+ *
+ * A call starts work and returns; its answer comes once, from the loop, never before the call has returned.
+ * Calls are idempotent by what they are given (a hidden marker, an expected commit), so that PORT_UNKNOWN is
+ * repeated safely after a look.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/err.h"
+
+enum port_outcome {
+        PORT_OK = 0,      /* done, or found already done */
+        PORT_NOT_FOUND,   /* the object is not there; for a deletion that is success */
+        PORT_CONFLICT,    /* it is not as the caller expected: another commit, another state */
+        PORT_REFUSED,     /* against a rule of ours or theirs; repeating will not help */
+        PORT_LIMITED,     /* rate limited: not before retry_after_s */
+        PORT_UNAVAILABLE, /* nothing was done; try again later */
+        PORT_UNKNOWN,     /* perhaps done: look, or repeat what is idempotent */
+};
+
+struct port_answer {
+        enum port_outcome outcome;
+        int64_t retry_after_s; /* PORT_LIMITED; else -1 */
+        struct errinfo err;    /* why it is not PORT_OK */
+};
+
+/* The answer is borrowed for the duration of the call. */
+typedef void port_answer_fn(void *arg, const struct port_answer *answer);
+
+/* "ok", "not-found", ...: in logs and rows. */
+const char *port_outcome_name(enum port_outcome outcome);
