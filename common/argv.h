@@ -11,7 +11,7 @@
 struct errinfo;
 
 struct argv {
-        char **words; /* NULL-terminated; never NULL after argv_init() */
+        char **words; /* NULL-terminated; NULL itself until the first word is added */
         size_t n;
 };
 

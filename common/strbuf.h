@@ -25,7 +25,8 @@ void strbuf_add(struct strbuf *sb, const void *data, size_t len);
 void strbuf_addstr(struct strbuf *sb, const char *s);
 void strbuf_addch(struct strbuf *sb, char c);
 void strbuf_addf(struct strbuf *sb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void strbuf_vaddf(struct strbuf *sb, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+void strbuf_vaddf(struct strbuf *sb, const char *fmt, va_list ap)
+        __attribute__((format(printf, 2, 0), nonnull(2)));
 void strbuf_remove(struct strbuf *sb, size_t pos, size_t len); /* cuts [pos, pos+len) out */
 /* Hands the memory to the caller (free it); the strbuf is empty again. */
 char *strbuf_take(struct strbuf *sb);
