@@ -1,0 +1,260 @@
+/* process_row.c - registers, beats, leaves. Knows nothing of what the process does. */
+#include "common/process_row.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/db.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/mem.h"
+#include "common/proc.h"
+#include "queries.h"
+#include "version.h"
+
+#define LEAVE_DEADLINE_MS 3000
+#define STOP_JOBS_MAX     256 /* as many as a process has slots */
+
+enum row_state {
+        ROW_NEW,         /* waits for the database; leaves when registering starts */
+        ROW_REGISTERING, /* waits for process_start's answer; timer: the next try */
+        ROW_LIVE,        /* waits for the timer or a hint, then for the beat's answer */
+        ROW_FENCED,      /* taken for dead; nothing more is sent */
+        ROW_LEAVING,     /* waits for process_end's answer */
+        ROW_LEFT,
+};
+
+struct process_row {
+        struct loop *loop;
+        struct db *db;
+        struct process_row_config cfg;
+        char *host, *daemon;
+        enum row_state state;
+        int64_t id, epoch;
+        bool draining;
+        bool hinted; /* since the running beat was sent */
+        struct loop_timer *timer;
+        struct db_request *request; /* NULL when idle */
+        void (*on_left)(void *arg);
+        void *on_left_arg;
+};
+
+static void beat(struct process_row *row);
+static void register_row(struct process_row *row);
+
+static void on_timer(void *arg)
+{
+        struct process_row *row = arg;
+        if (row->request != NULL)
+                return; /* its answer arms the timer again */
+        if (row->state == ROW_NEW || row->state == ROW_REGISTERING)
+                register_row(row);
+        else if (row->state == ROW_LIVE)
+                beat(row);
+}
+
+struct process_row *process_row_new(struct loop *loop, struct db *db, const struct process_row_config *cfg)
+{
+        struct process_row *row = xcalloc(1, sizeof(*row));
+        row->loop = loop;
+        row->db = db;
+        row->cfg = *cfg;
+        row->host = xstrdup(cfg->host);
+        row->daemon = xstrdup(cfg->daemon);
+        row->timer = loop_timer_new(loop, on_timer, row);
+        return row;
+}
+
+void process_row_free(struct process_row *row)
+{
+        if (row == NULL)
+                return;
+        db_request_forget(row->request);
+        loop_timer_free(row->timer);
+        free(row->host);
+        free(row->daemon);
+        free(row);
+}
+
+static void log_failed(const char *event, const struct db_result *res)
+{
+        log_warning(EV(event), LF_ERR(&res->err), LF_S("then", "tried again at the next beat"));
+}
+
+static void on_registered(void *arg, const struct db_result *res)
+{
+        struct process_row *row = arg;
+        row->request = NULL;
+        if (res->outcome != DB_OK || db_rows(res) != 1) {
+                log_failed("process.register-failed", res);
+                loop_timer_arm(row->timer, row->cfg.beat_interval_ms);
+                return;
+        }
+        row->id = db_int(res, 0, "process_id", 0);
+        row->epoch = db_int(res, 0, "epoch", 0);
+        row->state = ROW_LIVE;
+        log_info(EV("process.registered"), LF_I("process", row->id), LF_I("epoch", row->epoch));
+        row->cfg.on_registered(row->cfg.arg);
+        process_row_hint(row);
+}
+
+static void register_row(struct process_row *row)
+{
+        unsigned long long start = 0;
+        char pid_text[24], start_text[24];
+        row->state = ROW_REGISTERING;
+        (void)proc_start_time(getpid(), &start); /* of ourselves: /proc is there, or nothing works */
+        (void)snprintf(pid_text, sizeof(pid_text), "%ld", (long)getpid());
+        (void)snprintf(start_text, sizeof(start_text), "%llu", start);
+        const char *params[] = {row->host, proc_boot_id(), row->daemon, pid_text, start_text, ORCH_VERSION};
+        row->request =
+                db_query(row->db, &Q_PROCESS_START, params, row->cfg.beat_interval_ms, on_registered, row);
+}
+
+static size_t parse_ids(const char *text, int64_t *ids, size_t max)
+{
+        size_t n = 0;
+        while (text != NULL && *text != '\0' && n < max) {
+                char *end = NULL;
+                ids[n++] = strtoll(text, &end, 10);
+                text = *end == ',' ? end + 1 : NULL;
+        }
+        return n;
+}
+
+static void fenced(struct process_row *row)
+{
+        row->state = ROW_FENCED;
+        loop_timer_disarm(row->timer);
+        log_error(EV("process.fenced"), LF_I("process", row->id), LF_I("epoch", row->epoch),
+                  LF_S("then", "all work is stopped and the process leaves"));
+        row->cfg.on_fenced(row->cfg.arg);
+}
+
+static void tell_beat(struct process_row *row, const struct db_result *res)
+{
+        int64_t ids[STOP_JOBS_MAX];
+        struct process_beat told = {
+                .jobs_wanted = db_bool(res, 0, "jobs_wanted"),
+                .events_wanted = db_bool(res, 0, "events_wanted"),
+                .effects_wanted = db_bool(res, 0, "effects_wanted"),
+                .stop_jobs = ids,
+                .n_stop_jobs = parse_ids(db_text(res, 0, "stop_jobs"), ids, STOP_JOBS_MAX),
+        };
+        row->cfg.on_beat(row->cfg.arg, &told);
+}
+
+static void on_beat(void *arg, const struct db_result *res)
+{
+        struct process_row *row = arg;
+        bool again = row->hinted;
+        row->request = NULL;
+        row->hinted = false;
+        if (row->state != ROW_LIVE)
+                return;
+        loop_timer_arm(row->timer, again ? 0 : row->cfg.beat_interval_ms);
+        if (res->outcome != DB_OK || db_rows(res) != 1) {
+                log_failed("process.beat-failed", res);
+                loop_timer_arm(row->timer, row->cfg.beat_interval_ms);
+        } else if (!db_bool(res, 0, "alive")) {
+                fenced(row);
+        } else if (row->cfg.on_beat != NULL) {
+                tell_beat(row, res);
+        }
+}
+
+static void beat(struct process_row *row)
+{
+        char id[24], epoch[24];
+        (void)snprintf(id, sizeof(id), "%" PRId64, row->id);
+        (void)snprintf(epoch, sizeof(epoch), "%" PRId64, row->epoch);
+        const char *params[] = {id, epoch, row->draining ? "true" : "false"};
+        row->hinted = false;
+        row->request = db_query(row->db, &Q_PROCESS_BEAT, params, row->cfg.beat_interval_ms, on_beat, row);
+}
+
+void process_row_up(struct process_row *row)
+{
+        if (row->request == NULL && (row->state == ROW_NEW || row->state == ROW_REGISTERING))
+                register_row(row);
+        else
+                process_row_hint(row);
+}
+
+void process_row_hint(struct process_row *row)
+{
+        row->hinted = true;
+        if (row->state == ROW_LIVE && row->request == NULL)
+                loop_timer_soon(row->timer);
+}
+
+void process_row_drain(struct process_row *row)
+{
+        row->draining = true;
+        process_row_hint(row);
+}
+
+void process_row_set_interval(struct process_row *row, int64_t beat_interval_ms)
+{
+        row->cfg.beat_interval_ms = beat_interval_ms;
+}
+
+bool process_row_live(const struct process_row *row)
+{
+        return row->state == ROW_LIVE;
+}
+
+int64_t process_row_id(const struct process_row *row)
+{
+        return row->id;
+}
+
+int64_t process_row_epoch(const struct process_row *row)
+{
+        return row->epoch;
+}
+
+static void on_left(void *arg, const struct db_result *res)
+{
+        struct process_row *row = arg;
+        row->request = NULL;
+        row->state = ROW_LEFT;
+        if (res->outcome != DB_OK)
+                log_warning(EV("process.leave-failed"), LF_ERR(&res->err),
+                            LF_S("then", "the reaper will find out"));
+        row->on_left(row->on_left_arg);
+}
+
+/* Somebody who was never registered, or is fenced, has nothing to end; the answer still comes from the loop.
+ */
+static void on_leave_timer(void *arg)
+{
+        struct process_row *row = arg;
+        row->state = ROW_LEFT;
+        row->on_left(row->on_left_arg);
+}
+
+void process_row_leave(struct process_row *row, void (*fn)(void *arg), void *arg)
+{
+        char id[24], epoch[24];
+        bool live = row->state == ROW_LIVE;
+        assert(row->state != ROW_LEAVING && row->state != ROW_LEFT);
+        db_request_forget(take_ptr(row->request));
+        row->on_left = fn;
+        row->on_left_arg = arg;
+        row->state = ROW_LEAVING;
+        if (!live) {
+                loop_timer_free(row->timer);
+                row->timer = loop_timer_new(row->loop, on_leave_timer, row);
+                loop_timer_soon(row->timer);
+                return;
+        }
+        loop_timer_disarm(row->timer);
+        (void)snprintf(id, sizeof(id), "%" PRId64, row->id);
+        (void)snprintf(epoch, sizeof(epoch), "%" PRId64, row->epoch);
+        const char *params[] = {id, epoch};
+        row->request = db_query(row->db, &Q_PROCESS_END, params, LEAVE_DEADLINE_MS, on_left, row);
+}

@@ -1,0 +1,51 @@
+/*
+ * process_row.h - this process as the database sees it: a row, and a beat that keeps it alive.
+ *
+ * The beat is also the poll and the control channel: its answer says what there is to do and which jobs must
+ * stop. A hint asks for the next beat at once; hints that come while a beat is under way become one more
+ * beat. An answer "not alive" means that another took our row for dead and gave our work away: the owner must
+ * stop all of it, write nothing, and leave.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct loop;
+struct db;
+struct process_row;
+
+struct process_beat {
+        bool jobs_wanted;
+        bool events_wanted;
+        bool effects_wanted;
+        const int64_t *stop_jobs; /* jobs of ours that are to be stopped; borrowed */
+        size_t n_stop_jobs;
+};
+
+struct process_row_config {
+        const char *host;   /* copied */
+        const char *daemon; /* copied */
+        int64_t beat_interval_ms;
+        void (*on_registered)(void *arg);
+        void (*on_beat)(void *arg, const struct process_beat *beat); /* NULL: nothing to be told */
+        void (*on_fenced)(void *arg);
+        void *arg;
+};
+
+/* Borrows the loop and the connection. Nothing happens before process_row_up(). */
+struct process_row *process_row_new(struct loop *loop, struct db *db, const struct process_row_config *cfg);
+void process_row_free(struct process_row *row);
+/* The database is there (again): registers, or beats. For db_config.on_up. */
+void process_row_up(struct process_row *row);
+/* Something may have changed: beat soon. */
+void process_row_hint(struct process_row *row);
+void process_row_drain(struct process_row *row); /* beats say "draining" from now on */
+void process_row_set_interval(struct process_row *row, int64_t beat_interval_ms);
+bool process_row_live(const struct process_row *row); /* registered, and not fenced or left */
+int64_t process_row_id(const struct process_row *row);
+int64_t process_row_epoch(const struct process_row *row);
+/* Leaves: the row is ended. `fn` comes once, also when the database could not be told (then the reaper will
+ * see). */
+void process_row_leave(struct process_row *row, void (*fn)(void *arg), void *arg);

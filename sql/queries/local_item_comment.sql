@@ -1,0 +1,4 @@
+-- Comments on an item of the local tracker; the same marker again changes nothing.
+-- $1 work item, $2 marker, $3 body
+-- Callers: common/tracker_local.c
+SELECT orch.local_item_comment($1::text, $2::text, $3::text)
