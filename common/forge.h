@@ -1,0 +1,86 @@
+/*
+ * forge.h - the port to where the code lives: `local` (a bare repository on disk); others later.
+ *
+ * Answers are those of port.h. Nothing here pushes to the default branch: it changes by forge_merge() alone,
+ * which names the head it has tested and lands nothing else.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "common/git.h"
+#include "common/port.h"
+
+struct forge;
+struct forge_call;
+
+struct forge_answer {
+        struct port_answer port;
+        char sha[GIT_OID_SIZE]; /* branch_head: where it is */
+};
+
+enum forge_merge_outcome {
+        FORGE_MERGED = 0,     /* by this call; merged_sha, base_sha and tree say what landed */
+        FORGE_ALREADY_MERGED, /* the head was in the default branch before; the same three are filled */
+        FORGE_CONFLICT,       /* the two do not merge: `port.err` names the files */
+        FORGE_MOVED,          /* the branch is not at the expected head */
+        FORGE_REFUSED,        /* by a rule of the forge */
+        FORGE_NOT_FOUND,      /* no such branch or repository */
+        FORGE_UNAVAILABLE, /* nothing was done; try again later (also: the default branch moved meanwhile) */
+        FORGE_UNKNOWN,     /* perhaps merged; calling again finds out */
+};
+
+struct forge_merge_answer {
+        enum forge_merge_outcome outcome;
+        struct port_answer port;       /* the same in the words of all ports, and why */
+        char merged_sha[GIT_OID_SIZE]; /* the commit on the default branch that contains the head */
+        char base_sha[GIT_OID_SIZE];   /* the default branch before it */
+        char tree[GIT_OID_SIZE];       /* of merged_sha; verified to be the merge of base and head */
+};
+
+typedef void forge_answer_fn(void *arg, const struct forge_answer *answer);
+typedef void forge_merge_fn(void *arg, const struct forge_merge_answer *answer);
+
+struct forge_merge_spec {
+        const char *branch;
+        const char *expected_head;
+        const char *message; /* subject of the merge commit; one line */
+};
+
+struct forge_ops {
+        const char *name;
+        struct forge_call *(*branch_head)(struct forge *f, const char *branch, forge_answer_fn *fn,
+                                          void *arg);
+        struct forge_call *(*delete_branch)(struct forge *f, const char *branch, forge_answer_fn *fn,
+                                            void *arg);
+        struct forge_call *(*merge)(struct forge *f, const struct forge_merge_spec *spec, forge_merge_fn *fn,
+                                    void *arg);
+        void (*cancel)(struct forge_call *call);
+        void (*free)(struct forge *f);
+};
+
+/* First member of each adapter's own struct. */
+struct forge {
+        const struct forge_ops *ops;
+        char *default_branch; /* owned; what the branch guard is asked about */
+};
+
+/* One repository at one forge. NULL with the reason in `err` for an adapter that does not exist. Strings are
+ * copied. */
+struct forge *forge_new(struct git *git, const char *adapter, const char *location,
+                        const char *default_branch, struct errinfo *err);
+void forge_free(struct forge *f); /* every call must be gone; NULL is fine */
+
+struct forge_call *forge_branch_head(struct forge *f, const char *branch, forge_answer_fn *fn, void *arg);
+/* NULL, with the reason in `err` and no callback to come, when the branch guard refuses: nothing was sent. A
+ * branch that is already gone is PORT_OK. */
+struct forge_call *forge_delete_branch(struct forge *f, const char *branch, forge_answer_fn *fn, void *arg,
+                                       struct errinfo *err);
+struct forge_call *forge_merge(struct forge *f, const struct forge_merge_spec *spec, forge_merge_fn *fn,
+                               void *arg);
+/* No callback; NULL is fine. What was already sent may still happen. */
+void forge_cancel(struct forge *f, struct forge_call *call);
+const char *forge_merge_outcome_name(enum forge_merge_outcome outcome);
+
+/* The adapter for a bare repository on this machine. */
+struct forge *forge_local_new(struct git *git, const char *location, const char *default_branch);

@@ -1,0 +1,35 @@
+/*
+ * git_seq.h - several git commands, one after the other, as one asynchronous operation.
+ *
+ * An operation of ours (fetch a mirror, make a commit, merge) is a table of steps. A step builds its command,
+ * or says that it is not needed now; its result is read by `done`, which goes on or ends the sequence. A step
+ * without `done` must succeed. The owner keeps the sequence in a field that is NULL when idle.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/git.h"
+
+struct git_seq;
+
+enum git_seq_next {
+        GIT_SEQ_NEXT, /* go on with the next step */
+        GIT_SEQ_END,  /* leave out the rest: the owner has noted the outcome */
+        GIT_SEQ_FAIL, /* this result is a failure */
+};
+
+struct git_step {
+        const char *name;                              /* for the failure's text: "fetch" */
+        bool (*build)(void *arg, struct git_cmd *cmd); /* false: leave this step out */
+        enum git_seq_next (*done)(void *arg, const struct git_result *res); /* NULL: GIT_OK or fail */
+};
+
+/* `failed` is NULL after the last step or GIT_SEQ_END; else the step that failed, with its result. Comes
+ * once, from the loop; the sequence is gone by then. */
+typedef void git_seq_fn(void *arg, const struct git_step *failed, const struct git_result *res);
+
+struct git_seq *git_seq_start(struct git *git, const struct git_step *steps, size_t n_steps, git_seq_fn *fn,
+                              void *arg);
+void git_seq_cancel(struct git_seq *seq); /* NULL is fine */

@@ -1,0 +1,11 @@
+/* agent_env.h - the environment of an agent or of a project's command, built from empty. */
+#pragma once
+
+#include "common/argv.h"
+#include "workerd/run_dir.h"
+#include "workerd/run_info.h"
+
+/* `path` is PATH; `names` are the variables of ours that are passed on, separated by blanks. A name that
+ * could hand over our own means (PG*, ORCH_*, NOTIFY_SOCKET, ...) is left out. */
+void agent_env_build(struct argv *env, const struct run_info *info, const struct run_dir *rd,
+                     const char *path, const char *names);

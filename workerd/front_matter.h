@@ -1,0 +1,29 @@
+/*
+ * front_matter.h - reads the YAML front matter of a Markdown file: the lines between a first line `---` and
+ * the next line `---`. Pure; foreign bytes in, so it is fuzzed.
+ *
+ * Strict: one mapping; keys and values as plain, single or double quoted scalars; a nested value is skipped
+ * and its key counts as absent. Refused: a duplicate key, an anchor, an alias, a tag, a second document, a
+ * front matter longer than 64 KiB or not closed, invalid UTF-8, NUL. A byte order mark at the start is
+ * skipped; CRLF ends a line as LF does.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "common/err.h"
+
+#define FRONT_MATTER_MAX (64u << 10)
+
+struct front_matter;
+
+enum front_matter_outcome {
+        FRONT_MATTER_OK = 0,
+        FRONT_MATTER_NONE = 1,    /* the file does not begin with one */
+        FRONT_MATTER_INVALID = 2, /* it begins with something that is not one; err says why */
+};
+
+int front_matter_parse(const char *text, size_t len, struct front_matter **ret, struct errinfo *err);
+void front_matter_free(struct front_matter *fm);
+/* The scalar of a top-level key, NULL when absent. An empty value is "". */
+const char *front_matter_get(const struct front_matter *fm, const char *key);

@@ -1,0 +1,35 @@
+/*
+ * roles.h - what each role must leave and which files are its own: the tables of roles.def.
+ *
+ * Used by the task file (what to leave), the commit (whose change is refused), the verdict reader and the
+ * artefact check. File names are relative to the task's docs folder; `*` matches within one name.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum role_need {
+        ROLE_NEEDS_CHANGE,  /* any change: else nothing-left */
+        ROLE_NEEDS_FILES,   /* `files`: else missing-artefacts */
+        ROLE_NEEDS_VERDICT, /* `file` with `key`: else no-verdict */
+};
+
+struct role_step {
+        const char *role;
+        const char *stage;
+        enum role_need need;
+        const char *gate; /* the gate that the evidence is for: "review_approved"; "" when there is none */
+        const char *file; /* the verdict file, or NULL */
+        const char *key;  /* "verdict" */
+        const char *const *values; /* "APPROVED", "REQUEST_CHANGES", NULL: the first one passes */
+        const char *const *files;  /* the required files, NULL-terminated; NULL when there are none */
+        const char *task;          /* what the task file says there is to do */
+};
+
+/* NULL for a role or stage that runs no agent. */
+const struct role_step *role_step(const char *role, const char *stage);
+/* The role that owns a path (relative to the root of the tree), or NULL when nobody does. */
+const char *role_owner(const char *docs_dir, const char *path);
+/* Whether a run of `role` may change `path`: nobody else owns it, or anything in it or above it. */
+bool role_may_change(const char *role, const char *docs_dir, const char *path);

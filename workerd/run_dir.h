@@ -1,0 +1,30 @@
+/*
+ * run_dir.h - the names of the things on disk that belong to one run, one mirror, one job.
+ *
+ *     STATE/runs/JOB-EPOCH/   task.md tree/ home/ tmp/ index log log.tail status
+ *     STATE/mirrors/REPO.git
+ *     STATE/locks/job-JOB
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/err.h"
+
+struct run_dir {
+        char *path; /* STATE/runs/JOB-EPOCH */
+        char *tree, *home, *tmp, *index, *task_file, *log, *status;
+        char *lock; /* STATE/locks/job-JOB */
+};
+#define RUN_DIR_INIT                                                                                         \
+        {                                                                                                    \
+                .path = NULL                                                                                 \
+        }
+
+void run_dir_names(struct run_dir *rd, const char *state_dir, int64_t job, int64_t epoch);
+void run_dir_deinit(struct run_dir *rd);
+/* Makes the folder with home/ and tmp/, private to us; 0 or -errno (-EEXIST: there is one already, of an
+ * earlier life of this claim; remove it with tree_remove()). Makes the parents and the lock's folder. */
+int run_dir_create(const struct run_dir *rd, struct errinfo *err);
+/* "STATE/mirrors/REPO.git", to be freed; NULL for a name that is not [A-Za-z0-9._-]+ or begins with a dot. */
+char *run_dir_mirror(const char *state_dir, const char *repo);
