@@ -1,0 +1,30 @@
+-- 10_settings: reading the settings. Changing them is an operator's act (70_operator.sql).
+
+create function orch.setting_bool(p_key text) returns boolean
+language sql stable
+return (select s.value = 'on' from orch.setting_row s where s.key = p_key);
+comment on function orch.setting_bool(text) is 'Value of a switch';
+
+create function orch.setting_int(p_key text) returns integer
+language sql stable
+return (select s.value::integer from orch.setting_row s where s.key = p_key);
+comment on function orch.setting_int(text) is 'Value of a limit';
+
+create function orch.in_scope(p_key text, p_repo text) returns boolean
+language sql stable
+return (select coalesce(p_repo = any (array_agg(token)), true)
+        from orch.setting_row s, regexp_split_to_table(s.value, '[\s,]+') as token
+        where s.key = p_key and token ~ '^[A-Za-z0-9._-]+$');
+comment on function orch.in_scope(text, text) is
+        'S-12: whether a repo is in a scope. Tokens that are no repo name are dropped; a scope with no good token is all repos.';
+
+create view orch.setting as
+select key, value, standard, kind, about, changed_at, changed_by from orch.setting_row order by key;
+comment on view orch.setting is 'S-12: the settings in force. Change one with: select orch.setting_set(key, value)';
+comment on column orch.setting.key is 'Name';
+comment on column orch.setting.value is 'Value in force';
+comment on column orch.setting.standard is 'Value of a new installation';
+comment on column orch.setting.kind is 'bool, int or scope';
+comment on column orch.setting.about is 'What it does';
+comment on column orch.setting.changed_at is 'When it was last set';
+comment on column orch.setting.changed_by is 'Who set it';

@@ -1,0 +1,107 @@
+-- 20_axes: the scheduler's axes, one view each (S-1 to S-6). A row says: this axis blocks this queued job, because of
+-- this, until that. The claim, /queue, `orchctl why` and the metrics read these views and nothing else, so what
+-- blocks a job and what people are told cannot differ (B-1). To add an axis: add a view of the same columns here and
+-- one line to orch.job_block.
+
+create view orch.active_task as
+select t.id, t.repo_id, t.work_item, t.stage
+from orch.task t
+where not t.terminal
+  and (t.paused_at is null or not (select orch.setting_bool('serial_gate_pause_enabled')));
+comment on view orch.active_task is 'S-5, S-8: tasks that hold their repo''s serial gate: neither terminal nor paused';
+comment on column orch.active_task.id is 'Task';
+comment on column orch.active_task.repo_id is 'Its repo';
+comment on column orch.active_task.work_item is 'Its work item';
+comment on column orch.active_task.stage is 'Its stage';
+
+create view orch.axis_cancel as
+select j.id as job_id,
+       case when t.terminal then format('%s is %s', t.work_item, t.stage)
+            else format('%s is being cancelled', t.work_item) end as reason,
+       'never: the job will be cancelled' as ends_when
+from orch.job j join orch.task t on t.id = j.task_id
+where j.status = 'queued' and (t.terminal or t.cancel_requested_at is not null);
+comment on view orch.axis_cancel is 'S-1: blocks every job of a task that is terminal or whose cancellation was requested';
+comment on column orch.axis_cancel.job_id is 'The queued job';
+comment on column orch.axis_cancel.reason is 'Why it is blocked';
+comment on column orch.axis_cancel.ends_when is 'What would unblock it';
+
+create view orch.axis_freeze as
+select j.id as job_id,
+       format('repo %s is frozen since %s: %s', r.name, to_char(f.frozen_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), f.reason) as reason,
+       format('the freeze of %s is cleared', r.name) as ends_when
+from orch.job j
+join orch.repo r on r.id = j.repo_id
+join lateral (select * from orch.repo_freeze f where f.repo_id = j.repo_id and f.cleared_at is null order by f.id limit 1) f on true
+where j.status = 'queued' and j.entry
+  and (select orch.setting_bool('serial_gate_enabled')) and (select orch.setting_bool('serial_gate_freeze_enabled'))
+  and orch.in_scope('serial_gate_repos', r.name);
+comment on view orch.axis_freeze is 'S-2: blocks entry jobs of a repo with an active freeze';
+comment on column orch.axis_freeze.job_id is 'The queued job';
+comment on column orch.axis_freeze.reason is 'Why it is blocked';
+comment on column orch.axis_freeze.ends_when is 'What would unblock it';
+
+create view orch.axis_pause as
+select j.id as job_id,
+       format('%s is paused since %s', t.work_item, to_char(t.paused_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')) as reason,
+       format('%s is resumed', t.work_item) as ends_when
+from orch.job j join orch.task t on t.id = j.task_id
+where j.status = 'queued' and t.paused_at is not null and (select orch.setting_bool('serial_gate_pause_enabled'));
+comment on view orch.axis_pause is 'S-3: blocks the queued jobs of a paused task';
+comment on column orch.axis_pause.job_id is 'The queued job';
+comment on column orch.axis_pause.reason is 'Why it is blocked';
+comment on column orch.axis_pause.ends_when is 'What would unblock it';
+
+create view orch.axis_dependency as
+select j.id as job_id,
+       format('%s waits for %s, which is in %s%s', t.work_item, p.work_item, p.stage,
+              case when p.paused_at is not null then ' and paused' else '' end) as reason,
+       format('%s is done or cancelled', p.work_item) as ends_when
+from orch.job j
+join orch.task t on t.id = j.task_id
+join orch.task_dependency d on d.task_id = j.task_id
+join orch.task p on p.id = d.waits_for
+where j.status = 'queued' and not p.terminal and (select orch.setting_bool('task_deps_enabled'));
+comment on view orch.axis_dependency is 'S-4: blocks every job of a task with a predecessor that is not terminal, paused or not';
+comment on column orch.axis_dependency.job_id is 'The queued job';
+comment on column orch.axis_dependency.reason is 'Why it is blocked';
+comment on column orch.axis_dependency.ends_when is 'What would unblock it';
+
+create view orch.axis_serial as
+select j.id as job_id,
+       format('%s is earlier in repo %s and in %s', a.work_item, r.name, a.stage) as reason,
+       format('%s is done, cancelled or paused', a.work_item) as ends_when
+from orch.job j
+join orch.repo r on r.id = j.repo_id
+join lateral (select * from orch.active_task a where a.repo_id = j.repo_id and a.id < j.task_id order by a.id limit 1) a on true
+where j.status = 'queued' and j.entry
+  and (select orch.setting_bool('serial_gate_enabled')) and orch.in_scope('serial_gate_repos', r.name);
+comment on view orch.axis_serial is 'S-5, S-10: blocks entry jobs of a repo that has an earlier (strictly lower id) active task';
+comment on column orch.axis_serial.job_id is 'The queued job';
+comment on column orch.axis_serial.reason is 'Why it is blocked';
+comment on column orch.axis_serial.ends_when is 'What would unblock it';
+
+create view orch.axis_backoff as
+select j.id as job_id,
+       format('backs off after attempt %s: %s', j.attempts, coalesce(j.reason, 'no reason recorded')) as reason,
+       format('it is %s', to_char(j.run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')) as ends_when
+from orch.job j
+where j.status = 'queued' and j.run_at > clock_timestamp();
+comment on view orch.axis_backoff is 'S-6: blocks jobs whose time has not come';
+comment on column orch.axis_backoff.job_id is 'The queued job';
+comment on column orch.axis_backoff.reason is 'Why it is blocked';
+comment on column orch.axis_backoff.ends_when is 'What would unblock it';
+
+create view orch.job_block as
+select job_id, 1 as precedence, 'cancel' as axis, reason, ends_when from orch.axis_cancel
+union all select job_id, 2, 'freeze', reason, ends_when from orch.axis_freeze
+union all select job_id, 3, 'pause', reason, ends_when from orch.axis_pause
+union all select job_id, 4, 'dependency', reason, ends_when from orch.axis_dependency
+union all select job_id, 5, 'active-task', reason, ends_when from orch.axis_serial
+union all select job_id, 6, 'backoff', reason, ends_when from orch.axis_backoff;
+comment on view orch.job_block is 'S-14: every reason why a queued job may not be claimed, all axes in one list; a job with no row here is claimable';
+comment on column orch.job_block.job_id is 'The queued job';
+comment on column orch.job_block.precedence is 'Order of the axes: the lowest is named first';
+comment on column orch.job_block.axis is 'The axis that blocks';
+comment on column orch.job_block.reason is 'Why it is blocked';
+comment on column orch.job_block.ends_when is 'What would unblock it';

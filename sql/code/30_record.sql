@@ -1,0 +1,81 @@
+-- 30_record: small words that everything else is said with: history, wake-ups, effects, locks, errors.
+
+create function orch.wake() returns void
+language sql
+begin atomic
+        select pg_notify('orch_work', '');
+end;
+comment on function orch.wake() is 'Hints that there is work. One constant channel, no payload: equal hints of a transaction become one; polling finds all work without it.';
+
+create function orch.refuse(p_code text, p_message text, p_hint text default null) returns void
+language plpgsql as $$
+begin
+        raise exception using errcode = p_code, message = p_message, hint = coalesce(p_hint, '');
+end
+$$;
+comment on function orch.refuse(text, text, text) is 'Raises OR001 (not found), OR002 (refused in this state) or OR003 (bad input); the hint says what to do';
+
+create function orch.record(p_kind text, p_actor text, p_task bigint, p_job bigint default null, p_epoch bigint default null,
+        p_detail jsonb default '{}') returns void
+language sql
+begin atomic
+        insert into orch.history (kind, actor, repo_id, task_id, job_id, epoch, detail)
+        values (p_kind, p_actor, (select t.repo_id from orch.task t where t.id = p_task), p_task, p_job, p_epoch, jsonb_strip_nulls(p_detail));
+end;
+comment on function orch.record(text, text, bigint, bigint, bigint, jsonb) is 'O-4: adds to the history of a task';
+
+create function orch.audit_act(p_act text, p_object text, p_arguments jsonb, p_before jsonb, p_after jsonb) returns void
+language sql
+begin atomic
+        insert into orch.audit (actor, act, object, arguments, before, after)
+        values (session_user, p_act, p_object, jsonb_strip_nulls(p_arguments), p_before, p_after);
+end;
+comment on function orch.audit_act(text, text, jsonb, jsonb, jsonb) is 'O-2: leaves the audit row of an operator''s act';
+
+create function orch.effect_add(p_task bigint, p_port text, p_kind text, p_object text, p_idempotency_key text, p_payload jsonb) returns void
+language plpgsql as $$
+begin
+        insert into orch.effect (project_id, task_id, port, kind, object_key, idempotency_key, payload)
+        select t.project_id, t.id, p_port, p_kind, p_object, p_idempotency_key, p_payload from orch.task t where t.id = p_task
+        on conflict (idempotency_key) do nothing;
+        if found then
+                perform orch.wake();
+        end if;
+end
+$$;
+comment on function orch.effect_add(bigint, text, text, text, text, jsonb) is 'Stores a side effect with its cause; the same key stores it once';
+
+create function orch.item_name(t orch.task) returns text
+language sql stable
+return regexp_replace(t.work_item, '#cancelled-[0-9]+$', '');
+comment on function orch.item_name(orch.task) is 'Name of the work item in the tracker, also of a cancelled task with its tombstone suffix';
+
+create function orch.show_state(t orch.task, p_state text) returns void
+language sql
+begin atomic
+        select orch.effect_add(t.id, 'tracker', 'state', 'tracker:' || orch.item_name(t),
+                format('state:%s:%s:%s', t.id, t.stage_version, p_state),
+                jsonb_build_object('work_item', orch.item_name(t), 'state', p_state));
+end;
+comment on function orch.show_state(orch.task, text) is 'I-2: shows a state in the tracker, once per stage version';
+
+create function orch.comment_on(t orch.task, p_marker text, p_body text) returns void
+language sql
+begin atomic
+        select orch.effect_add(t.id, 'tracker', 'comment', 'tracker:' || orch.item_name(t), format('comment:%s:%s', t.id, p_marker),
+                jsonb_build_object('work_item', orch.item_name(t), 'marker', format('%s:%s', t.id, p_marker), 'text', p_body));
+end;
+comment on function orch.comment_on(orch.task, text, text) is 'Comments on a work item, once per marker';
+
+create function orch.alert(t orch.task, p_marker text, p_text text) returns void
+language sql
+begin atomic
+        select orch.effect_add(t.id, 'notifier', 'alert', 'alert:' || t.id, format('alert:%s:%s', t.id, p_marker),
+                jsonb_build_object('work_item', orch.item_name(t), 'text', p_text));
+end;
+comment on function orch.alert(orch.task, text, text) is 'Tells people that they must act, once per marker';
+
+create function orch.backoff(p_failures integer, p_first_s integer) returns interval
+language sql volatile
+return make_interval(secs => least(300, p_first_s * power(2, least(greatest(p_failures, 1), 20) - 1)) * (0.5 + random() / 2));
+comment on function orch.backoff(integer, integer) is 'Wait before the next try: doubles with each failure up to five minutes, with jitter';

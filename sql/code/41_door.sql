@@ -1,0 +1,136 @@
+-- 41_door: the one door for stages (P-12, T-6) and the level-triggered engine that walks the steps of a stage.
+
+create function orch.transition(p_task bigint, p_expected_stage text, p_expected_version integer, p_to text, p_actor text,
+        p_reason text default null, p_evidence bigint default null) returns boolean
+language plpgsql as $$
+declare
+        t orch.task;
+begin
+        update orch.task set
+                stage = p_to,
+                stage_version = stage_version + 1,
+                stage_entered_at = clock_timestamp(),
+                cancelled_at = case when p_to = 'cancelled' then clock_timestamp() end,
+                cancel_requested_at = case when orch.is_terminal(p_to) then null else cancel_requested_at end
+        where id = p_task and stage = p_expected_stage and stage_version = p_expected_version
+        returning * into t;
+        if not found then
+                return false;
+        end if;
+        insert into orch.history (kind, actor, repo_id, task_id, from_stage, to_stage, stage_version, detail)
+        values ('stage', p_actor, t.repo_id, t.id, p_expected_stage, p_to, t.stage_version,
+                jsonb_strip_nulls(jsonb_build_object('reason', p_reason, 'evidence', p_evidence)));
+        perform orch.show_state(t, s.shown) from orch.stage s where s.key = p_to;
+        perform orch.wake();
+        return true;
+end
+$$;
+comment on function orch.transition(bigint, text, integer, text, text, text, bigint) is
+        'P-12: moves a task if it still is where the caller believes it to be; history and effects in the same transaction. False: the race is lost and nothing has happened.';
+
+create function orch.escalate(t orch.task, p_actor text, p_reason text) returns void
+language plpgsql as $$
+begin
+        update orch.task set escalated_at = clock_timestamp(), escalation = p_reason where id = t.id and escalated_at is null;
+        if found then
+                perform orch.record('escalate', p_actor, t.id, null, null, jsonb_build_object('reason', p_reason));
+                perform orch.show_state(t, 'blocked');
+                perform orch.alert(t, 'escalated:' || t.stage_version, p_reason);
+        end if;
+end
+$$;
+comment on function orch.escalate(orch.task, text, text) is 'P-5: Blocked, one alert, nothing automatic until a person acts';
+
+create function orch.job_queue(t orch.task, p_role text) returns bigint
+language plpgsql as $$
+declare
+        new_id bigint;
+begin
+        insert into orch.job (task_id, repo_id, role, kind, entry, stage, stage_version, priority, max_attempts, input)
+        select t.id, t.repo_id, r.key, r.kind, r.entry, t.stage, t.stage_version, t.priority, orch.setting_int('job_max_attempts'), t.next_input
+        from orch.role r where r.key = p_role
+        on conflict do nothing
+        returning id into new_id;
+        if found then
+                update orch.task set next_input = null where id = t.id and next_input is not null;
+                perform orch.wake();
+        end if;
+        return new_id;
+end
+$$;
+comment on function orch.job_queue(orch.task, text) is 'Queues the job of a role for the present stage version, once (R-5)';
+
+create function orch.send_back(t orch.task, p_to text, p_actor text, p_reason text) returns void
+language plpgsql as $$
+begin
+        if t.developer_rounds >= orch.setting_int('max_developer_retries') then
+                perform orch.escalate(t, p_actor, format('%s rounds of development were not enough: %s', t.developer_rounds, p_reason));
+                return;
+        end if;
+        update orch.task set developer_rounds = developer_rounds + 1, next_input = p_reason where id = t.id;
+        perform orch.transition(t.id, t.stage, t.stage_version, p_to, p_actor, p_reason);
+end
+$$;
+comment on function orch.send_back(orch.task, text, text, text) is 'P-5: back to development with the reason, counting a round; escalates when the rounds are used up';
+
+create function orch.advance(p_task bigint, p_actor text) returns integer
+language plpgsql as $$
+declare
+        t orch.task;
+        s orch.stage_step;
+        a orch.gate_answer;
+        moves integer := 0;
+begin
+        loop
+                select * into t from orch.task where id = p_task for no key update;
+                exit when not found or t.terminal or t.escalated_at is not null
+                        or exists (select from orch.job j where j.task_id = t.id and j.active);
+                s := orch.waiting_step(t);
+                if s.gate is not null then
+                        a := orch.gate_result(t, s.gate);
+                end if;
+                if t.cancel_requested_at is not null
+                   and not (orch.in_critical_window(t) and (s.gate is null or a.result = 'wait')) then
+                        perform orch.cancel_apply(t, p_actor);
+                        return moves + 1;
+                elsif s.gate is null then
+                        exit when not orch.transition(t.id, t.stage, t.stage_version, (select next from orch.stage where key = t.stage), p_actor);
+                elsif a.result = 'fail' and s.on_fail is not null then
+                        perform orch.send_back(t, s.on_fail, p_actor, a.reason);
+                else
+                        if s.role is not null then
+                                perform orch.job_queue(t, s.role);
+                        elsif s.shown is not null then
+                                perform orch.show_state(t, s.shown);
+                        end if;
+                        exit;
+                end if;
+                moves := moves + 1;
+        end loop;
+        return moves;
+end
+$$;
+comment on function orch.advance(bigint, text) is
+        'The engine: looks at the present stage''s gates and does what follows - queues the missing job, sends back, moves on, or applies a deferred cancellation. Level-triggered and idempotent: anybody may call it at any time. Returns how often the task moved.';
+
+create function orch.cancel_apply(t orch.task, p_actor text) returns void
+language plpgsql as $$
+begin
+        update orch.job set status = 'cancelled', outcome = 'cancelled', ended_at = clock_timestamp()
+        where task_id = t.id and status = 'queued';
+        delete from orch.transition_lease where task_id = t.id;
+        delete from orch.merge_lease where task_id = t.id;
+        delete from orch.deploy_record where task_id = t.id and initiated_at is null;
+        if t.branch is not null and t.head_sha is not null then
+                perform orch.effect_add(t.id, 'forge', 'delete_branch', 'branch:' || t.repo_id || ':' || t.branch, 'delete_branch:' || t.id,
+                        jsonb_build_object('branch', t.branch, 'expected', t.head_sha));
+        end if;
+        if not orch.transition(t.id, t.stage, t.stage_version, 'cancelled', p_actor, 'cancelled by ' || coalesce(t.cancel_requested_by, p_actor)) then
+                raise exception 'task % moved while it was locked', t.id;
+        end if;
+        update orch.task set tracker_id = tracker_id || '#cancelled-' || id, work_item = work_item || '#cancelled-' || id where id = t.id;
+        perform orch.record('cancel', p_actor, t.id, null, null, jsonb_build_object('applied', true, 'from', t.stage));
+end
+$$;
+comment on function orch.cancel_apply(orch.task, text) is
+        'C-3: the full reset of a task with no running job: jobs, leases, deploy state, branch, then the stage and the tombstones, in one transaction';
