@@ -1,0 +1,115 @@
+"""Fixtures of all tests that need processes. See support/ for what they are made of."""
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+from support.agents import Agents
+from support.cluster import Cluster
+from support.processes import LeakCheck, become_subreaper
+from support.project import Project
+from support.suite import Suite
+
+become_subreaper()
+
+# Data folders of servers that outlive a test; their processes come and go as PostgreSQL likes.
+lasting_folders = []
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Leaves the outcome of each phase on the item, for fixtures that act on a failure."""
+    outcome = yield
+    setattr(item, f"report_{call.when}", outcome.get_result())
+
+
+def has_failed(request):
+    report = getattr(request.node, "report_call", None)
+    return report is None or report.failed
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A private PostgreSQL, one per pytest worker."""
+    cluster = Cluster()
+    try:
+        cluster.start()
+        lasting_folders.append(str(cluster.folder))
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+@pytest.fixture
+def folder(request):
+    """A short temporary folder. Kept after a failure when ORCH_KEEP is set."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="orch-"))
+    yield path
+    if has_failed(request) and os.environ.get("ORCH_KEEP"):
+        request.node.add_report_section("teardown", "folder", f"kept: {path}")
+    else:
+        shutil.rmtree(path)
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(folder):
+    """After each test no process that it started and no file lock in its folder is left."""
+    check = LeakCheck(lasting_folders)
+    yield
+    check.finish([folder])
+
+
+@pytest.fixture
+def database(cluster, no_leaks):
+    """A fresh, migrated database."""
+    database = cluster.fresh()
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def empty_database(cluster, no_leaks):
+    """A fresh database that nobody has migrated."""
+    database = cluster.fresh("template1")
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def project(folder):
+    return Project(folder / "forge")
+
+
+@pytest.fixture
+def agents(folder):
+    return Agents(folder / "agents")
+
+
+@pytest.fixture
+def make_suite(request, database, folder, agents):
+    """Makes suites that are not started yet; those that still run at the end are stopped, and must stop cleanly."""
+    suites = []
+
+    def make(**options):
+        suites.append(Suite(database, folder / f"suite{len(suites)}", **{**agents.options(), **options}))
+        return suites[-1]
+
+    yield make
+    for suite in suites:
+        if has_failed(request):
+            request.node.add_report_section("call", f"log of {suite.folder.name}", suite.log.tail())
+            suite.destroy()
+        else:
+            try:
+                suite.stop()
+            finally:
+                suite.destroy()
+
+
+@pytest.fixture
+def suite(make_suite):
+    """A running suite with one webhookd, one workerd and agents that do their work at once."""
+    return make_suite().start()

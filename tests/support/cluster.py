@@ -1,0 +1,137 @@
+"""A private PostgreSQL for the tests of one pytest worker, and fresh databases in it."""
+
+import itertools
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import psycopg2
+import psycopg2.extras
+
+from .paths import program, program_env, source
+
+SUPERUSER = "orch"
+TEMPLATE = "orch_template"
+
+
+class Cluster:
+    """deploy/pgcluster in a temporary folder, without fsync."""
+
+    def __init__(self):
+        self.state = pathlib.Path(tempfile.mkdtemp(prefix="orch-pg-"))
+        self.folder = self.state / "pg"
+        self.numbers = itertools.count(1)
+        self.has_template = False
+        self._run("--state", self.state, "--volatile", "init", self.folder)
+
+    def _run(self, *args):
+        """pgcluster's messages go to the output of the test, its result is returned."""
+        done = subprocess.run([source("deploy/pgcluster"), *map(str, args)], stdout=subprocess.PIPE, text=True,
+                              check=True, timeout=120)
+        return done.stdout.strip()
+
+    def start(self):
+        self._run("start", self.folder)
+
+    def stop(self, mode="fast"):
+        self._run("stop", self.folder, mode)
+
+    def restart(self, mode="fast"):
+        self._run("restart", self.folder, mode)
+
+    def postmaster_pid(self):
+        return int((self.folder / "data/postmaster.pid").read_text().split("\n", 1)[0])
+
+    def remove(self):
+        self.stop("immediate")
+        shutil.rmtree(self.state)
+
+    def dsn(self, name, user=None):
+        """Built here, as pgcluster's own dsn command says it, because tests ask often."""
+        dsn = f"host='{self.folder}/socket' port=5480 dbname='{name}'"
+        return f"{dsn} user='{user}'" if user else dsn
+
+    def execute(self, statement):
+        """For statements that no transaction may hold: create and drop database."""
+        connection = psycopg2.connect(self.dsn("postgres", SUPERUSER))
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+        finally:
+            connection.close()
+
+    def migrated_template(self):
+        """A database migrated once per worker; copies of it are cheap."""
+        if not self.has_template:
+            self.execute(f"create database {TEMPLATE}")
+            migrate(self.dsn(TEMPLATE, SUPERUSER))
+            self.has_template = True
+        return TEMPLATE
+
+    def fresh(self, template=None):
+        """A new database: a copy of the migrated template, or of the one named ("template1": empty)."""
+        name = f"t{os.getpid()}_{next(self.numbers)}"
+        self.execute(f"create database {name} template {template or self.migrated_template()}")
+        return Database(self, name)
+
+
+def migrate(dsn):
+    return subprocess.run([program("orchctl"), "migrate"], env=program_env(ORCH_DATABASE=dsn), check=True,
+                          timeout=120)
+
+
+class Database:
+    def __init__(self, cluster, name):
+        self.cluster, self.name = cluster, name
+        self._connections = {}
+
+    def dsn(self, user=None):
+        return self.cluster.dsn(self.name, user)
+
+    def connect(self, user=SUPERUSER):
+        """A connection of its own, each statement a transaction. The caller closes it."""
+        connection = psycopg2.connect(self.dsn(user))
+        connection.autocommit = True
+        return connection
+
+    def _shared(self, user):
+        """One connection per role, made anew after an error: the server may have gone away."""
+        connection = self._connections.get(user)
+        if connection is None or connection.closed:
+            connection = self._connections[user] = self.connect(user)
+        return connection
+
+    def query(self, statement, *args, user=SUPERUSER):
+        """All rows, as dictionaries; [] for a statement without any."""
+        connection = self._shared(user)
+        try:
+            with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+                cursor.execute(statement, args or None)
+                return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+        except psycopg2.Error:
+            connection.close()
+            raise
+
+    def row(self, statement, *args, user=SUPERUSER):
+        """The one row; anything but one fails."""
+        rows = self.query(statement, *args, user=user)
+        assert len(rows) == 1, f"{len(rows)} rows instead of one: {statement}"
+        return rows[0]
+
+    def value(self, statement, *args, user=SUPERUSER):
+        """The one value of the one row."""
+        values = list(self.row(statement, *args, user=user).values())
+        assert len(values) == 1, f"{len(values)} columns instead of one: {statement}"
+        return values[0]
+
+    def column(self, statement, *args, user=SUPERUSER):
+        """The first column of all rows."""
+        return [next(iter(row.values())) for row in self.query(statement, *args, user=user)]
+
+    def drop(self):
+        for connection in self._connections.values():
+            connection.close()
+        self.cluster.execute(f"drop database if exists {self.name} with (force)")
