@@ -1,0 +1,120 @@
+/*
+ * command.c - the table of all commands, and finding one in it. What a command says and does is in its own
+ * file.
+ */
+#include "ctl/command.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/strbuf.h"
+#include "ctl/commands.h"
+#include "ctl/nearest.h"
+
+const struct command *const commands[] = {&command_migrate, &command_help, NULL};
+
+const struct command_option command_common_options[] = {
+        {"config", 0, "FILE", "read this configuration instead of looking for one"},
+        {"no-color", 0, NULL, "print without colours, as when NO_COLOR is set"},
+        {"help", 'h', NULL, "say what the command does, with examples"},
+        {"version", 0, NULL, "print the version"},
+        {.name = NULL},
+};
+
+const struct command_option command_json_option = {"json", 0, NULL,
+                                                   "print one JSON document instead of text"};
+
+const char *command_group_title(enum command_group group)
+{
+        static const char *const titles[GROUP_COUNT] = {
+                [GROUP_SUITE] = "Run the suite", [GROUP_LOOK] = "Look", [GROUP_ACT] = "Act",
+                [GROUP_SETUP] = "Configuration", [GROUP_HELP] = "Help",
+        };
+        return titles[group];
+}
+
+/* How many of the words spell this name; 0: they do not. */
+static size_t name_matches(const char *name, const char *const *words, size_t n_words)
+{
+        const char *blank = strchr(name, ' ');
+        if (blank == NULL)
+                return n_words >= 1 && strcmp(name, words[0]) == 0 ? 1 : 0;
+        size_t first = (size_t)(blank - name);
+        bool match = n_words >= 2 && strlen(words[0]) == first && strncmp(name, words[0], first) == 0 &&
+                     strcmp(blank + 1, words[1]) == 0;
+        return match ? 2 : 0;
+}
+
+const struct command *command_find(const char *const *words, size_t n_words, size_t *ret_used)
+{
+        for (size_t i = 0; commands[i] != NULL; i++) {
+                size_t used = name_matches(commands[i]->name, words, n_words);
+                if (used > 0) {
+                        *ret_used = used;
+                        return commands[i];
+                }
+        }
+        return NULL;
+}
+
+const char *command_nearest(const char *const *words, size_t n_words)
+{
+        if (n_words == 0)
+                return NULL;
+        _cleanup_(freep) char *two = n_words > 1 ? xasprintf("%s %s", words[0], words[1]) : NULL;
+        struct nearest best = NEAREST_INIT;
+        for (size_t i = 0; commands[i] != NULL; i++) {
+                bool is_two = strchr(commands[i]->name, ' ') != NULL;
+                if (is_two && two != NULL)
+                        nearest_try(&best, two, commands[i]->name);
+                else if (!is_two)
+                        nearest_try(&best, words[0], commands[i]->name);
+        }
+        return best.name;
+}
+
+static bool is_option(const struct command_option *option, const char *name, size_t len)
+{
+        return strlen(option->name) == len && strncmp(option->name, name, len) == 0;
+}
+
+struct search {
+        const char *name;
+        size_t len;
+        char letter;
+        const struct command_option *found;
+};
+
+static void on_search(void *arg, const struct command_option *option)
+{
+        struct search *s = arg;
+        bool hit = s->name != NULL ? is_option(option, s->name, s->len) : option->letter == s->letter;
+        if (hit && s->found == NULL)
+                s->found = option;
+}
+
+const struct command_option *command_option(const struct command *cmd, const char *name, size_t len)
+{
+        struct search s = {.name = name, .len = len};
+        command_each_option(cmd, on_search, &s);
+        return s.found;
+}
+
+const struct command_option *command_option_letter(const struct command *cmd, char letter)
+{
+        struct search s = {.letter = letter};
+        command_each_option(cmd, on_search, &s);
+        return s.found;
+}
+
+void command_each_option(const struct command *cmd, command_option_fn *fn, void *arg)
+{
+        for (const struct command_option *o = cmd != NULL ? cmd->options : NULL; o != NULL && o->name != NULL;
+             o++)
+                fn(arg, o);
+        if (cmd == NULL || cmd->json != NULL)
+                fn(arg, &command_json_option);
+        for (const struct command_option *o = command_common_options; o->name != NULL; o++)
+                fn(arg, o);
+}

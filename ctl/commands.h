@@ -1,0 +1,39 @@
+/* commands.h - every command by name; each is defined in the cmd_*.c named at its line. */
+#pragma once
+
+#include "ctl/command.h"
+
+/* cmd_migrate.c */
+extern const struct command command_migrate;
+/* cmd_up.c */
+extern const struct command command_up;
+extern const struct command command_down;
+/* cmd_status.c */
+extern const struct command command_status;
+extern const struct command command_queue;
+extern const struct command command_why;
+/* cmd_watch.c */
+extern const struct command command_watch;
+/* cmd_log.c */
+extern const struct command command_log;
+/* cmd_item.c */
+extern const struct command command_item_show;
+extern const struct command command_item_list;
+extern const struct command command_item_create;
+extern const struct command command_item_move;
+/* cmd_verdict.c */
+extern const struct command command_approve;
+extern const struct command command_reject;
+extern const struct command command_cancel;
+/* cmd_project.c */
+extern const struct command command_project_add;
+extern const struct command command_project_list;
+/* cmd_config.c */
+extern const struct command command_config_show;
+extern const struct command command_config_set;
+extern const struct command command_config_check;
+extern const struct command command_config_dump;
+/* cmd_help.c */
+extern const struct command command_help;
+/* completion.c */
+extern const struct command command_completion;
