@@ -46,8 +46,12 @@ struct proc_exit {
 
 typedef void proc_exit_fn(void *arg, const struct proc_exit *ex);
 
+/* Output that somebody else still holds open is not waited for any longer than this after the child's end. */
+#define PROC_OUTPUT_GRACE_MS 2000
+
 /* 0, or -errno with the reason in `err` (also when exec itself fails in the child). The callback comes once, when
- * the child has ended and its captured output is complete. The proc is freed by itself after the callback. */
+ * the child has ended and its captured output is complete. The proc is freed by itself after the callback; until
+ * then proc_kill() reaches what is left of its group. */
 int proc_spawn(struct loop *loop, const struct proc_spec *spec, proc_exit_fn *fn, void *arg, struct proc **ret_proc,
                struct errinfo *err);
 pid_t proc_pid(const struct proc *p);

@@ -1,0 +1,113 @@
+/* listen.c - reads an address strictly, and opens a listening socket on it. */
+#include "common/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+
+union address {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_storage largest;
+};
+
+/* Digits only: strtoul() would also take blanks and signs. */
+static int parse_port(const char *s, in_port_t *ret_port)
+{
+        unsigned port = 0;
+        size_t len = strlen(s);
+        if (len == 0 || len > 5 || strspn(s, "0123456789") != len)
+                return -EINVAL;
+        for (; *s != '\0'; s++)
+                port = port * 10 + (unsigned)(*s - '0');
+        if (port > 65535)
+                return -EINVAL;
+        *ret_port = htons((in_port_t)port);
+        return 0;
+}
+
+/* "HOST:PORT" or "[HOST]:PORT" into its two parts. */
+static int split_address(const char *s, char host[INET6_ADDRSTRLEN], const char **ret_port)
+{
+        const char *end = *s == '[' ? strstr(s, "]:") : strchr(s, ':');
+        const char *start = *s == '[' ? s + 1 : s;
+        if (end == NULL || (size_t)(end - start) >= INET6_ADDRSTRLEN)
+                return -EINVAL;
+        memcpy(host, start, (size_t)(end - start));
+        host[end - start] = '\0';
+        *ret_port = end + (*end == ']' ? 2 : 1);
+        return 0;
+}
+
+static int parse_address(const char *s, union address *ret, socklen_t *ret_len)
+{
+        char host[INET6_ADDRSTRLEN];
+        const char *port_text;
+        in_port_t port;
+        if (split_address(s, host, &port_text) < 0 || parse_port(port_text, &port) < 0)
+                return -EINVAL;
+        memset(ret, 0, sizeof(*ret));
+        if (*s == '[') {
+                ret->v6.sin6_family = AF_INET6;
+                ret->v6.sin6_port = port;
+                *ret_len = sizeof(ret->v6);
+                return inet_pton(AF_INET6, host, &ret->v6.sin6_addr) == 1 ? 0 : -EINVAL;
+        }
+        ret->v4.sin_family = AF_INET;
+        ret->v4.sin_port = port;
+        *ret_len = sizeof(ret->v4);
+        return inet_pton(AF_INET, host, &ret->v4.sin_addr) == 1 ? 0 : -EINVAL;
+}
+
+static int bind_and_listen(int fd, const union address *addr, socklen_t len)
+{
+        const int on = 1;
+        if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+                return -errno;
+        if (addr->any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
+                return -errno;
+        if (bind(fd, &addr->any, len) < 0 || listen(fd, SOMAXCONN) < 0)
+                return -errno;
+        return 0;
+}
+
+int listen_open(const char *address, int *ret_fd, struct errinfo *err)
+{
+        union address addr;
+        socklen_t len;
+        if (parse_address(address, &addr, &len) < 0) {
+                err_set(err, NULL,
+                        "\"%s\" is not an address to listen on: write 127.0.0.1:8480 or [::1]:8480", address);
+                return -EINVAL;
+        }
+        int fd = socket(addr.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        int r = fd < 0 ? -errno : bind_and_listen(fd, &addr, len);
+        if (r < 0) {
+                err_set(err, NULL, "cannot listen on %s: %s", address, log_errno_text(r));
+                closep(&fd);
+                return r;
+        }
+        *ret_fd = fd;
+        return 0;
+}
+
+int listen_port(int fd)
+{
+        union address addr;
+        socklen_t len = sizeof(addr);
+        if (getsockname(fd, &addr.any, &len) < 0)
+                return -errno;
+        if (addr.any.sa_family == AF_INET)
+                return ntohs(addr.v4.sin_port);
+        if (addr.any.sa_family == AF_INET6)
+                return ntohs(addr.v6.sin6_port);
+        return -EAFNOSUPPORT;
+}

@@ -1,0 +1,65 @@
+/* proc_info.c - what tells one process from another, and how an exit reads. */
+#include "common/proc.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/strbuf.h"
+
+const char *proc_exit_text(const struct proc_exit *ex)
+{
+        static char text[64];
+        const char *name = ex->signaled ? sigabbrev_np(ex->signo) : NULL;
+        if (!ex->signaled)
+                (void)snprintf(text, sizeof(text), "exited with %d", ex->code);
+        else if (name != NULL)
+                (void)snprintf(text, sizeof(text), "killed by SIG%s", name);
+        else
+                (void)snprintf(text, sizeof(text), "killed by signal %d", ex->signo);
+        return text;
+}
+
+int proc_start_time(pid_t pid, unsigned long long *ret_ticks)
+{
+        _cleanup_(strbuf_deinit) struct strbuf stat = STRBUF_INIT;
+        char path[64];
+        (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+        int r = strbuf_read_file(&stat, path, 4096);
+        if (r == -ESRCH)
+                return -ENOENT; /* it ended between open and read */
+        if (r < 0)
+                return r;
+
+        /* Field 2 is the program's name in parentheses and may hold anything, parentheses too: count from the
+         * last. */
+        const char *p = strrchr(stat.buf, ')');
+        for (int field = 2; p != NULL && field < 22; field++)
+                p = strchr(p + 1, ' ');
+        if (p == NULL)
+                return -EINVAL;
+        char *end;
+        unsigned long long ticks = strtoull(p + 1, &end, 10);
+        if (end == p + 1)
+                return -EINVAL;
+        *ret_ticks = ticks;
+        return 0;
+}
+
+const char *proc_boot_id(void)
+{
+        static char id[37];
+        if (id[0] != '\0')
+                return id;
+        _cleanup_(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+        int r = strbuf_read_file(&text, "/proc/sys/kernel/random/boot_id", 64);
+        /* Without it every boot looks the same: a dead process may then be taken for alive, never the
+         * reverse. */
+        if (r < 0 || text.len < 36)
+                return "00000000-0000-0000-0000-000000000000";
+        memcpy(id, text.buf, 36);
+        return id;
+}
