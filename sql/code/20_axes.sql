@@ -14,14 +14,21 @@ comment on column orch.active_task.repo_id is 'Its repo';
 comment on column orch.active_task.work_item is 'Its work item';
 comment on column orch.active_task.stage is 'Its stage';
 
+create function orch.in_critical_window(t orch.task) returns boolean
+language sql stable
+return t.stage = 'deploy' and exists (select from orch.job j where j.task_id = t.id and j.stage_version = t.stage_version
+        and j.status in ('running', 'done') and j.role in ('deployer', 'merger'));
+comment on function orch.in_critical_window(orch.task) is 'C-5: the deploy was initiated and its stage has not ended: a cancellation waits';
+
 create view orch.axis_cancel as
 select j.id as job_id,
        case when t.terminal then format('%s is %s', t.work_item, t.stage)
             else format('%s is being cancelled', t.work_item) end as reason,
        'never: the job will be cancelled' as ends_when
 from orch.job j join orch.task t on t.id = j.task_id
-where j.status = 'queued' and (t.terminal or t.cancel_requested_at is not null);
-comment on view orch.axis_cancel is 'S-1: blocks every job of a task that is terminal or whose cancellation was requested';
+where j.status = 'queued'
+  and (t.terminal or (t.cancel_requested_at is not null and not orch.in_critical_window(t)));
+comment on view orch.axis_cancel is 'S-1: blocks every job of a task that is terminal or whose cancellation was requested; a deferred one (C-6) is not in force yet, or the deploy could not end honestly';
 comment on column orch.axis_cancel.job_id is 'The queued job';
 comment on column orch.axis_cancel.reason is 'Why it is blocked';
 comment on column orch.axis_cancel.ends_when is 'What would unblock it';

@@ -78,9 +78,3 @@ language sql stable
 return not t.terminal and t.escalated_at is null and t.cancel_requested_at is null
         and coalesce((select g.kind = 'decision' from orch.gate g where g.key = (orch.waiting_step(t)).gate), false);
 comment on function orch.waits_for_person(orch.task) is 'Whether the task waits at a human gate (P-9)';
-
-create function orch.in_critical_window(t orch.task) returns boolean
-language sql stable
-return t.stage = 'deploy' and exists (select from orch.job j where j.task_id = t.id and j.stage_version = t.stage_version
-        and j.status in ('running', 'done') and j.role in ('deployer', 'merger'));
-comment on function orch.in_critical_window(orch.task) is 'C-5: the deploy was initiated and its stage has not ended: a cancellation waits';

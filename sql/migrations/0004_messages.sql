@@ -72,7 +72,8 @@ create table orch.effect (
         detail text,
         created_at timestamptz not null default now(),
         ended_at timestamptz,
-        constraint running_effect_has_owner check ((status = 'running') = (process_id is not null and token is not null)),
+        constraint running_effect_has_owner check ((status = 'running') = (process_id is not null)),
+        constraint running_effect_has_token check (status <> 'running' or token is not null),
         constraint effect_end_has_time check ((status in ('pending', 'running')) = (ended_at is null))
 );
 comment on table orch.effect is 'The outbox: side effects stored with their cause, executed in order per object, tried until done or a dead letter';
@@ -96,6 +97,28 @@ comment on column orch.effect.ended_at is 'When it was done or given up';
 create index effect_open on orch.effect (object_key, id) where status in ('pending', 'running');
 create index effect_running on orch.effect (process_id) where status = 'running';
 
+create table orch.tracker_state (
+        key text primary key,
+        position smallint not null unique,
+        label text not null unique,
+        human boolean not null
+);
+comment on table orch.tracker_state is 'I-2: the states a tracker shows, by their logical keys';
+comment on column orch.tracker_state.key is 'Logical key';
+comment on column orch.tracker_state.position is 'Order on a board';
+comment on column orch.tracker_state.label is 'Name in the tracker';
+comment on column orch.tracker_state.human is 'Whether a person''s move to it means something (the human verbs)';
+insert into orch.tracker_state (key, position, label, human) values
+        ('backlog', 1, 'Backlog', false), ('to_analyse', 2, 'To Analyse', true), ('analysis', 3, 'Analysis', false),
+        ('in_review', 4, 'In Review', false), ('needs_input', 5, 'Needs Input', true), ('approved', 6, 'Approved', true),
+        ('rejected', 7, 'Rejected', true), ('architecture', 8, 'Architecture', false), ('development', 9, 'Development', false),
+        ('code_review', 10, 'Code Review', false), ('testing', 11, 'Testing', false), ('awaiting_deploy', 12, 'Awaiting Deploy', false),
+        ('confirm_deploy', 13, 'Confirm Deploy', true), ('deploying', 14, 'Deploying', false),
+        ('monitoring', 15, 'Monitoring after Deploy', false), ('done', 16, 'Done', false), ('blocked', 17, 'Blocked', false),
+        ('cancelled', 18, 'Cancelled', false), ('stop', 19, 'STOP', true);
+alter table orch.stage add foreign key (shown) references orch.tracker_state;
+alter table orch.stage_step add foreign key (shown) references orch.tracker_state;
+
 create table orch.local_item (
         id bigint generated always as identity primary key,
         project_id bigint not null references orch.project,
@@ -104,7 +127,7 @@ create table orch.local_item (
         description text not null default '',
         priority smallint not null default 2,
         labels text[] not null default '{}',
-        state text not null,
+        state text not null references orch.tracker_state,
         state_changed_at timestamptz not null default now(),
         created_by text not null default session_user,
         created_at timestamptz not null default now()

@@ -1,0 +1,172 @@
+-- 50_process: who is alive, and what happens to the work of those who are not.
+
+create function orch.process_start(p_host text, p_boot_id text, p_daemon text, p_pid integer, p_pid_start bigint, p_version text)
+returns table (process_id bigint, epoch bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        h bigint;
+begin
+        insert into orch.host as k (name, boot_id) values (p_host, p_boot_id)
+        on conflict (name) do update set boot_id = excluded.boot_id, seen_at = clock_timestamp() returning k.id into h;
+        return query insert into orch.process as p (host_id, boot_id, daemon, pid, pid_start, version)
+                values (h, p_boot_id, p_daemon, p_pid, p_pid_start, p_version) returning p.id, p.epoch;
+end
+$$;
+comment on function orch.process_start(text, text, text, integer, bigint, text) is 'Registers a daemon process; gives its id and fencing epoch (T-2)';
+
+create function orch.process_alive(p_process bigint, p_epoch bigint) returns boolean
+language sql stable
+return exists (select from orch.process p where p.id = p_process and p.epoch = p_epoch and p.ended_at is null);
+comment on function orch.process_alive(bigint, bigint) is 'Whether a process is still the one it registered as: not ended, not declared dead';
+
+create function orch.process_beat(p_process bigint, p_epoch bigint, p_draining boolean)
+returns table (alive boolean, jobs_wanted boolean, events_wanted boolean, effects_wanted boolean, stop_jobs bigint[])
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+        update orch.process p set beat_at = clock_timestamp(), draining = p_draining
+        where p.id = p_process and p.epoch = p_epoch and p.ended_at is null;
+        alive := found;
+        jobs_wanted := exists (select from orch.job j where j.status = 'queued' and not j.entry and j.run_at <= clock_timestamp())
+                or exists (select from orch.job j where j.status = 'queued' and j.entry and j.run_at <= clock_timestamp());
+        events_wanted := exists (select from orch.event e where e.status = 'received')
+                or exists (select from orch.event e where e.status = 'routed' and e.run_at <= clock_timestamp());
+        effects_wanted := exists (select from orch.effect f where f.status in ('pending', 'running') and f.run_at <= clock_timestamp());
+        stop_jobs := array(select j.id from orch.job j
+                where j.process_id = p_process and j.status = 'running' and j.stop_requested_at is not null);
+        return next;
+end
+$$;
+comment on function orch.process_beat(bigint, bigint, boolean) is
+        'The heartbeat, which is the control channel and the poll as well: whether we still count, what work there is, which of our jobs to stop. Needs no NOTIFY.';
+
+create function orch.job_requeue(j orch.job, p_actor text, p_outcome text, p_reason text, p_refund boolean, p_delay interval) returns void
+language plpgsql as $$
+declare
+        t orch.task;
+begin
+        select * into t from orch.task where id = j.task_id for no key update;
+        if t.terminal or (t.cancel_requested_at is not null and not orch.in_critical_window(t)) then
+                update orch.job set status = 'cancelled', outcome = 'cancelled', reason = p_reason, process_id = null, token = null,
+                        claimed_at = null, epoch = epoch + 1, ended_at = clock_timestamp() where id = j.id;
+                perform orch.advance(t.id, p_actor);
+                return;
+        end if;
+        update orch.job set status = 'queued', outcome = p_outcome, reason = p_reason, process_id = null, token = null,
+                claimed_at = null, stop_requested_at = null, epoch = epoch + 1, run_at = clock_timestamp() + p_delay,
+                attempts = attempts - case when p_refund then 1 else 0 end
+        where id = j.id;
+        perform orch.wake();
+end
+$$;
+comment on function orch.job_requeue(orch.job, text, text, text, boolean, interval) is
+        'J-6: the one way back into the queue; the task''s state decides: of a terminal or cancelled task the job becomes cancelled instead. Moves the epoch, so that the old claim is fenced.';
+
+create function orch.job_give_up(j orch.job, p_actor text, p_outcome text, p_reason text) returns void
+language plpgsql as $$
+declare
+        t orch.task;
+begin
+        update orch.job set status = 'failed', outcome = p_outcome, reason = p_reason, process_id = null, token = null,
+                claimed_at = null, epoch = epoch + 1, ended_at = clock_timestamp() where id = j.id;
+        select * into t from orch.task where id = j.task_id for no key update;
+        if t.cancel_requested_at is not null then
+                perform orch.cancel_apply(t, p_actor);
+        elsif not t.terminal then
+                perform orch.escalate(t, p_actor, format('the %s failed: %s', j.role, p_reason));
+        end if;
+end
+$$;
+comment on function orch.job_give_up(orch.job, text, text, text) is 'J-4: the job has failed for good; the task is escalated, or its deferred cancellation applied';
+
+create function orch.run_end(p_job bigint, p_epoch bigint, p_outcome text, p_reason text) returns void
+language sql
+begin atomic
+        update orch.run set ended_at = clock_timestamp(), outcome = p_outcome, reason = p_reason
+        where job_id = p_job and epoch = p_epoch and ended_at is null;
+end;
+comment on function orch.run_end(bigint, bigint, text, text) is 'Closes a run that did not report for itself';
+
+create function orch.job_take_back(p_job bigint, p_process bigint, p_actor text, p_outcome text, p_reason text) returns boolean
+language plpgsql as $$
+declare
+        j orch.job;
+begin
+        perform from orch.task t where t.id = (select task_id from orch.job where id = p_job) for no key update;
+        select * into j from orch.job where id = p_job and process_id = p_process and status = 'running' for no key update;
+        if not found then
+                return false;
+        end if;
+        perform orch.run_end(j.id, j.epoch, p_outcome, p_reason);
+        perform orch.record(case p_outcome when 'lost' then 'reap' else 'release' end, p_actor, j.task_id, j.id, j.epoch,
+                jsonb_build_object('role', j.role, 'reason', p_reason));
+        if j.kind = 'merge' then
+                delete from orch.merge_lease where task_id = j.task_id;
+        end if;
+        if p_outcome = 'lost' then
+                update orch.job set crashes = crashes + 1 where id = j.id returning * into j;
+                if j.crashes > orch.setting_int('job_max_crashes') then
+                        perform orch.job_give_up(j, p_actor, 'lost', format('its worker was lost %s times', j.crashes));
+                        return true;
+                end if;
+        end if;
+        perform orch.job_requeue(j, p_actor, p_outcome, p_reason, true,
+                case when j.crashes > 1 then orch.backoff(j.crashes, orch.setting_int('job_backoff_s')) else interval '0' end);
+        return true;
+end
+$$;
+comment on function orch.job_take_back(bigint, bigint, text, text, text) is
+        'Takes a running job from a process that left or died: attempt refunded; a lost one counts a crash, and from the second on waits behind its peers';
+
+create function orch.process_close(p_process bigint, p_actor text, p_end_reason text, p_outcome text) returns integer
+language plpgsql as $$
+declare
+        id_of_job bigint;
+        n integer := 0;
+begin
+        update orch.process set ended_at = clock_timestamp(), end_reason = p_end_reason where id = p_process and ended_at is null;
+        if not found then
+                return 0;
+        end if;
+        for id_of_job in select id from orch.job where process_id = p_process and status = 'running' order by id loop
+                n := n + orch.job_take_back(id_of_job, p_process, p_actor, p_outcome, p_end_reason)::integer;
+        end loop;
+        update orch.effect set status = 'pending', process_id = null, token = null, epoch = epoch + 1, detail = p_end_reason
+        where process_id = p_process and status = 'running';
+        delete from orch.transition_lease where process_id = p_process;
+        perform orch.wake();
+        return n;
+end
+$$;
+comment on function orch.process_close(bigint, text, text, text) is 'Ends a process row and gives back everything it held; once';
+
+create function orch.process_end(p_process bigint, p_epoch bigint) returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+        if not orch.process_alive(p_process, p_epoch) then
+                return 0;
+        end if;
+        return orch.process_close(p_process, format('process %s', p_process), 'left', 'released');
+end
+$$;
+comment on function orch.process_end(bigint, bigint) is 'A process leaves in order; what it still holds is released with the attempt refunded';
+
+create function orch.processes_of_host(p_host text)
+returns table (process_id bigint, boot_id text, daemon text, pid integer, pid_start bigint)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+        select p.id, p.boot_id, p.daemon, p.pid, p.pid_start
+        from orch.process p join orch.host h on h.id = p.host_id
+        where h.name = p_host and p.ended_at is null order by p.id limit 200;
+end;
+comment on function orch.processes_of_host(text) is 'Processes that are believed alive on a host: the reaper there compares them with what runs';
+
+create function orch.process_gone(p_process bigint, p_evidence text) returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        n integer;
+begin
+        n := orch.process_close(p_process, session_user, p_evidence, 'lost');
+        return n;
+end
+$$;
+comment on function orch.process_gone(bigint, text) is 'R-6 tier 1: a process was proved dead; its jobs are given back (J-6), its effects and leases released. Returns the number of jobs.';

@@ -1,0 +1,131 @@
+-- 51_claim: how a worker gets a job. Flow jobs (of tasks under way) before entry jobs; one round trip.
+--
+-- Lock first, then look in a second statement: a snapshot is older than its lock. An entry claim locks the repo row
+-- first, so that it is ordered with intake, freeze, pause and cancel; a flow claim locks the job, then asks the axes.
+
+create function orch.job_start(p_job bigint, p_process bigint) returns orch.job
+language plpgsql as $$
+declare
+        j orch.job;
+begin
+        update orch.job set status = 'running', attempts = attempts + 1, epoch = epoch + 1, token = gen_random_uuid(),
+                process_id = p_process, claimed_at = clock_timestamp(), stop_requested_at = null
+        where id = p_job returning * into j;
+        insert into orch.run (job_id, epoch, token, attempt, process_id) values (j.id, j.epoch, j.token, j.attempts, p_process);
+        if j.entry then
+                update orch.repo set last_started_at = clock_timestamp() where id = j.repo_id;
+        end if;
+        update orch.task set branch = 'feature/' || work_item
+                || coalesce('-' || nullif(trim(both '-' from left(regexp_replace(lower(title), '[^a-z0-9]+', '-', 'g'), 40)), ''), '')
+        where id = j.task_id and branch is null;
+        perform orch.record('claim', format('process %s', p_process), j.task_id, j.id, j.epoch,
+                jsonb_build_object('role', j.role, 'attempt', j.attempts));
+        return j;
+end
+$$;
+comment on function orch.job_start(bigint, bigint) is 'J-1: makes a locked, claimable job a running one: attempt, epoch, token, owner, time, run row; names the branch (P-8)';
+
+create function orch.claim_flow(p_process bigint) returns orch.job
+language plpgsql as $$
+declare
+        candidate bigint;
+        tried bigint[] := '{}';
+begin
+        loop
+                select j.id into candidate from orch.job j
+                where j.status = 'queued' and not j.entry and j.id <> all (tried)
+                  and not exists (select from orch.job_block b where b.job_id = j.id)
+                  and (j.kind <> 'merge' or not exists (select from orch.merge_lease m where m.repo_id = j.repo_id))
+                order by j.priority, j.id limit 1 for no key update of j skip locked;
+                if not found then
+                        return null;
+                end if;
+                if not exists (select from orch.job_block b where b.job_id = candidate) and orch.merge_lease_take(candidate) then
+                        return orch.job_start(candidate, p_process);
+                end if;
+                tried := tried || candidate;
+        end loop;
+end
+$$;
+comment on function orch.claim_flow(bigint) is 'Claims the first claimable job of a task under way (S-9, S-11), or null';
+
+create function orch.merge_lease_take(p_job bigint) returns boolean
+language plpgsql as $$
+begin
+        insert into orch.merge_lease (repo_id, task_id)
+        select j.repo_id, j.task_id from orch.job j where j.id = p_job and j.kind = 'merge'
+        on conflict (repo_id) do nothing;
+        return found or not exists (select from orch.job j where j.id = p_job and j.kind = 'merge');
+end
+$$;
+comment on function orch.merge_lease_take(bigint) is 'M-1: takes the repo''s merge lease for a merge job; true for any other job';
+
+create function orch.claim_entry(p_process bigint) returns orch.job
+language plpgsql as $$
+declare
+        lane bigint;
+        candidate bigint;
+        tried bigint[] := '{}';
+begin
+        loop
+                select r.id into lane from orch.repo r
+                where r.id <> all (tried)
+                  and exists (select from orch.job j where j.repo_id = r.id and j.status = 'queued' and j.entry
+                              and not exists (select from orch.job_block b where b.job_id = j.id))
+                order by r.last_started_at nulls first, r.id limit 1 for no key update of r skip locked;
+                if not found then
+                        return null;
+                end if;
+                select j.id into candidate from orch.job j
+                where j.repo_id = lane and j.status = 'queued' and j.entry
+                  and not exists (select from orch.job_block b where b.job_id = j.id)
+                order by j.priority, j.id limit 1 for no key update of j skip locked;
+                if found then
+                        return orch.job_start(candidate, p_process);
+                end if;
+                tried := tried || lane;
+        end loop;
+end
+$$;
+comment on function orch.claim_entry(bigint) is 'Claims the first claimable entry job, walking repos in fairness order under their lane lock, or null';
+
+create function orch.job_claim(p_process bigint, p_epoch bigint)
+returns table (job_id bigint, epoch bigint, token uuid, task_id bigint, work_item text, title text, description text, role text, kind text,
+        stage text, stage_version integer, attempt smallint, max_attempts smallint, input text, branch text, head_sha text, code_tree text,
+        repo text, forge text, forge_location text, default_branch text, docs_dir text, test_command text, crashed boolean)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        j orch.job;
+begin
+        if not orch.process_alive(p_process, p_epoch) then
+                return;
+        end if;
+        j := orch.claim_flow(p_process);
+        if j.id is null then
+                j := orch.claim_entry(p_process);
+        end if;
+        return query
+                select j.id, j.epoch, j.token, t.id, t.work_item, t.title, t.description, j.role, j.kind, j.stage, j.stage_version,
+                        j.attempts, j.max_attempts, nullif(concat_ws(E'\n\n', j.input, case when j.attempts > 1 then j.reason end), ''),
+                        t.branch, t.head_sha, t.code_tree, r.name, p.forge, p.forge_location, p.default_branch,
+                        p.docs_root || '/' || t.work_item, p.test_command, j.crashes > 0
+                from orch.task t
+                join orch.project p on p.id = t.project_id
+                join orch.repo r on r.id = t.repo_id
+                where t.id = j.task_id;
+end
+$$;
+comment on function orch.job_claim(bigint, bigint) is 'J-1: claims the next job for a live process and says all that a run of it needs; no row when nothing is claimable';
+
+create function orch.job_started(p_job bigint, p_epoch bigint, p_token uuid, p_pid integer, p_log text, p_base_sha text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+        update orch.run r set pid = coalesce(p_pid, r.pid), log = coalesce(p_log, r.log), base_sha = coalesce(p_base_sha, r.base_sha)
+        where r.job_id = p_job and r.epoch = p_epoch and r.token = p_token and r.ended_at is null
+          and exists (select from orch.job j where j.id = p_job and j.epoch = p_epoch and j.token = p_token and j.status = 'running'
+                      and j.stop_requested_at is null);
+        return found;
+end
+$$;
+comment on function orch.job_started(bigint, bigint, uuid, integer, text, text) is
+        'Notes what a claim started; also the question "is my claim still good?" with nulls. False: fenced or asked to stop - stop, write nothing else.';

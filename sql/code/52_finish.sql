@@ -1,0 +1,92 @@
+-- 52_finish: what a run reports, and what follows from it, in one transaction.
+
+create function orch.evidence_store(j orch.job, p_run bigint, p_report jsonb) returns void
+language plpgsql as $$
+begin
+        insert into orch.evidence (task_id, gate, stage_version, run_id, value, sha, code_tree, file, blob)
+        select j.task_id, e.gate, j.stage_version, p_run, e.value, coalesce(e.sha, p_report ->> 'head_sha'),
+                coalesce(p_report ->> 'code_tree', t.code_tree), e.file, e.blob
+        from jsonb_to_recordset(coalesce(p_report -> 'evidence', '[]')) as e (gate text, value text, sha text, file text, blob text)
+        join orch.stage_step s on s.gate = e.gate and s.stage = j.stage and s.role = j.role
+        join orch.task t on t.id = j.task_id;
+        if p_report -> 'ci' ->> 'state' is not null then
+                insert into orch.commit_status (repo_id, sha, context, state, description, run_id)
+                select t.repo_id, t.head_sha, 'orchestrator/ci', p_report -> 'ci' ->> 'state', coalesce(p_report ->> 'reason', ''), p_run
+                from orch.task t where t.id = j.task_id;
+        end if;
+end
+$$;
+comment on function orch.evidence_store(orch.job, bigint, jsonb) is 'P-4: stores what a run found; a role speaks only to the gates of its own step';
+
+create function orch.job_fail_attempt(j orch.job, p_actor text, p_outcome text, p_reason text) returns void
+language plpgsql as $$
+begin
+        if p_outcome = 'transient' then
+                update orch.job set transients = transients + 1 where id = j.id returning * into j;
+                if j.transients <= orch.setting_int('job_max_transient') then
+                        perform orch.job_requeue(j, p_actor, p_outcome, p_reason, true, orch.backoff(j.transients, orch.setting_int('job_backoff_s')));
+                        return;
+                end if;
+        elsif j.attempts < j.max_attempts then
+                perform orch.job_requeue(j, p_actor, p_outcome, p_reason, false, orch.backoff(j.attempts, orch.setting_int('job_backoff_s')));
+                return;
+        end if;
+        perform orch.job_give_up(j, p_actor, p_outcome, p_reason);
+end
+$$;
+comment on function orch.job_fail_attempt(orch.job, text, text, text) is 'J-4: another attempt while there are any; a transient failure burns none up to its own bound';
+
+create function orch.job_finish(p_job bigint, p_epoch bigint, p_token uuid, p_outcome text, p_report jsonb) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        j orch.job;
+        r orch.run;
+        actor text;
+begin
+        perform from orch.task t where t.id = (select k.task_id from orch.job k where k.id = p_job) for no key update;
+        select * into r from orch.run where job_id = p_job and epoch = p_epoch and token = p_token;
+        select * into j from orch.job where id = p_job for no key update;
+        if r.ended_at is not null and r.outcome not in ('lost', 'released') then
+                return 'recorded';
+        elsif r.id is null or j.epoch <> p_epoch or j.token is distinct from p_token or j.status <> 'running' then
+                return 'fenced';
+        end if;
+        actor := format('process %s', j.process_id);
+        update orch.run set ended_at = clock_timestamp(), outcome = p_outcome, reason = p_report ->> 'reason',
+                exit_code = (p_report ->> 'exit_code')::integer, signal = (p_report ->> 'signal')::integer,
+                head_sha = p_report ->> 'head_sha', log_excerpt = p_report ->> 'log_excerpt',
+                refused = array(select jsonb_array_elements_text(coalesce(p_report -> 'refused', '[]')))
+        where id = r.id;
+        perform orch.record('outcome', actor, j.task_id, j.id, j.epoch, jsonb_build_object('role', j.role, 'outcome', p_outcome,
+                'reason', p_report ->> 'reason', 'head_sha', p_report ->> 'head_sha', 'refused', nullif(p_report -> 'refused', '[]')));
+        if j.kind = 'merge' then
+                delete from orch.merge_lease where task_id = j.task_id;
+        end if;
+        if p_outcome not in ('success', 'cancelled') then
+                perform orch.job_fail_attempt(j, actor, p_outcome, coalesce(p_report ->> 'reason', p_outcome));
+                return 'recorded';
+        end if;
+        if p_outcome = 'success' then
+                update orch.task set head_sha = coalesce(p_report ->> 'head_sha', head_sha), code_tree = coalesce(p_report ->> 'code_tree', code_tree)
+                where id = j.task_id;
+                perform orch.evidence_store(j, r.id, p_report);
+        end if;
+        update orch.job set status = case p_outcome when 'success' then 'done' else 'cancelled' end, outcome = p_outcome,
+                reason = p_report ->> 'reason', process_id = null, token = null, claimed_at = null, ended_at = clock_timestamp() where id = j.id;
+        perform orch.advance(j.task_id, actor);
+        return 'recorded';
+end
+$$;
+comment on function orch.job_finish(bigint, bigint, uuid, text, jsonb) is
+        'T-5, T-6: records the outcome of a run and does all that follows - evidence, retry or failure, the next step or stage. The same call again answers "recorded"; a claim that was taken back answers "fenced" and changes nothing.';
+
+create function orch.job_release(p_job bigint, p_epoch bigint, p_token uuid, p_reason text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        owner bigint;
+begin
+        select process_id into owner from orch.job where id = p_job and epoch = p_epoch and token = p_token and status = 'running';
+        return found and orch.job_take_back(p_job, owner, format('process %s', owner), 'released', p_reason);
+end
+$$;
+comment on function orch.job_release(bigint, bigint, uuid, text) is 'Gives a job back unfinished, attempt refunded: a drain, or a start that did not come about. False: fenced.';

@@ -1,0 +1,178 @@
+-- 61_tracker: what an event of the tracker does, and the local tracker itself.
+
+create function orch.qg0_refusal(p_title text) returns text
+language sql stable
+return case when btrim(coalesce(p_title, '')) = '' then 'the title is empty'
+            when length(p_title) > orch.setting_int('qg0_title_max')
+            then format('the title has %s characters; at most %s are allowed', length(p_title), orch.setting_int('qg0_title_max')) end;
+comment on function orch.qg0_refusal(text) is 'P-6: why a title is refused at intake, or null';
+
+create function orch.intake(p orch.project, i orch.local_item, p_actor text) returns text
+language plpgsql as $$
+declare
+        refusal text := orch.qg0_refusal(i.title);
+        new_id bigint;
+begin
+        if refusal is null and not p.active then
+                refusal := format('project %s takes no new work items', p.name);
+        end if;
+        if refusal is not null then
+                insert into orch.effect (project_id, port, kind, object_key, idempotency_key, payload)
+                values (p.id, 'tracker', 'comment', 'tracker:' || i.work_item, format('comment:qg0:%s:%s', i.id, md5(refusal)),
+                        jsonb_build_object('work_item', i.work_item, 'marker', 'qg0:' || md5(refusal), 'text', 'Not taken in: ' || refusal))
+                on conflict (idempotency_key) do nothing;
+                perform orch.wake();
+                return 'refused: ' || refusal;
+        end if;
+        perform from orch.repo where id = p.repo_id for no key update;
+        insert into orch.task (project_id, repo_id, tracker_id, work_item, title, description, labels, priority)
+        values (p.id, p.repo_id, i.id::text, i.work_item, i.title, i.description, i.labels, i.priority)
+        on conflict do nothing returning id into new_id;
+        if not found then
+                return format('ignored: %s has a task already', i.work_item);
+        end if;
+        perform orch.record('intake', p_actor, new_id, null, null, jsonb_build_object('title', i.title));
+        perform orch.advance(new_id, p_actor);
+        return format('taken in as task %s', new_id);
+end
+$$;
+comment on function orch.intake(orch.project, orch.local_item, text) is
+        'P-6, R-5: makes the task of a work item under the repo''s lane lock, once; what fails QG-0 gets a comment and no task';
+
+create function orch.decide(t orch.task, p_verdict text, p_comment text, p_actor text) returns text
+language plpgsql as $$
+declare
+        last orch.decision;
+begin
+        select * into t from orch.task where id = t.id for no key update;
+        if not orch.waits_for_person(t) then
+                select * into last from orch.decision d where d.task_id = t.id order by d.id desc limit 1;
+                if last.verdict = p_verdict then
+                        return format('%s was %s already, in %s; it is in %s', orch.item_name(t), p_verdict, last.stage, t.stage);
+                end if;
+                perform orch.refuse('OR002', format('%s does not wait for a person', orch.item_name(t)),
+                        coalesce((select w.reason from orch.task_wait w where w.task_id = t.id order by w.precedence limit 1), format('It is %s', t.stage)));
+        end if;
+        insert into orch.decision (task_id, stage, stage_version, verdict, comment, actor)
+        values (t.id, t.stage, t.stage_version, p_verdict, p_comment, p_actor) on conflict do nothing;
+        perform orch.record('decision', p_actor, t.id, null, null, jsonb_build_object('verdict', p_verdict, 'comment', p_comment, 'stage', t.stage));
+        if p_verdict = 'rejected' and t.stage = 'deploy' then
+                perform orch.send_back(t, 'development', p_actor, p_comment);
+        elsif p_verdict = 'rejected' then
+                update orch.task set next_input = p_comment where id = t.id;
+                perform orch.transition(t.id, t.stage, t.stage_version, t.stage, p_actor, 'rejected: ' || p_comment);
+        end if;
+        perform orch.advance(t.id, p_actor);
+        return format('%s %s', t.work_item, p_verdict);
+end
+$$;
+comment on function orch.decide(orch.task, text, text, text) is 'P-9: a person''s verdict at a human gate. Given again it changes nothing; refused when the task does not wait for a person.';
+
+create function orch.cancel_task(p_task bigint, p_actor text) returns text
+language plpgsql as $$
+declare
+        t orch.task;
+        critical boolean;
+begin
+        perform from orch.repo r where r.id = (select repo_id from orch.task where id = p_task) for no key update;
+        select * into t from orch.task where id = p_task for no key update;
+        if t.terminal then
+                return format('nothing to cancel: %s is %s', orch.item_name(t), t.stage);
+        end if;
+        begin
+                critical := orch.in_critical_window(t);
+        exception when others then
+                critical := true;
+        end;
+        if t.cancel_requested_at is null then
+                update orch.task set cancel_requested_at = clock_timestamp(), cancel_requested_by = p_actor where id = t.id returning * into t;
+                perform orch.record('cancel', p_actor, t.id, null, null, jsonb_build_object('requested', true, 'deferred', critical));
+                if critical then
+                        perform orch.comment_on(t, 'cancel-deferred:' || t.stage_version, 'Cancellation is deferred: the deploy has begun. It is applied when that has ended.');
+                end if;
+        end if;
+        if critical then
+                return format('the cancellation of %s is deferred until its deploy has ended', t.work_item);
+        end if;
+        update orch.job set status = 'cancelled', outcome = 'cancelled', ended_at = clock_timestamp() where task_id = t.id and status = 'queued';
+        update orch.job set stop_requested_at = coalesce(stop_requested_at, clock_timestamp()) where task_id = t.id and status = 'running';
+        if orch.advance(t.id, p_actor) > 0 then
+                return format('%s is cancelled', t.work_item);
+        end if;
+        perform orch.wake();
+        return format('%s is cancelled as soon as its running agent has been stopped', t.work_item);
+end
+$$;
+comment on function orch.cancel_task(bigint, text) is
+        'C-2, C-3, C-6: cancels at once, after the running agent was stopped, or - in the critical window, and in doubt - when the deploy has ended. Idempotent.';
+
+create function orch.tracker_item_event(p orch.project, e orch.event) returns text
+language plpgsql as $$
+declare
+        i orch.local_item;
+        t orch.task;
+        verb text := e.facts ->> 'state';
+        actor text := coalesce(e.facts ->> 'actor', e.source);
+        note text := coalesce(nullif(e.facts ->> 'comment', ''), 'no comment was given');
+begin
+        select * into i from orch.local_item where project_id = p.id and work_item = e.object;
+        if not found then
+                return format('ignored: the tracker has no item %s', e.object);
+        end if;
+        select * into t from orch.task where project_id = p.id and tracker_id = i.id::text;
+        if verb = 'stop' then
+                if t.id is null or not orch.setting_bool('stop_status_enabled')
+                   or not orch.in_scope('stop_status_repos', (select name from orch.repo where id = p.repo_id)) then
+                        return 'ignored: nothing to stop';
+                end if;
+                return orch.cancel_task(t.id, actor);
+        elsif t.id is null then
+                return case verb when 'to_analyse' then orch.intake(p, i, actor) else 'ignored: no task, and only To Analyse makes one' end;
+        elsif verb in ('approved', 'confirm_deploy', 'rejected') then
+                if not orch.waits_for_person(t) then
+                        return format('ignored: %s does not wait for a person', t.work_item);
+                end if;
+                return orch.decide(t, case verb when 'rejected' then 'rejected' else 'approved' end, note, actor);
+        elsif verb = 'to_analyse' and t.stage = 'analysis' and orch.waits_for_person(t) then
+                update orch.task set next_input = note where id = t.id;
+                perform orch.transition(t.id, t.stage, t.stage_version, t.stage, actor, 'analysed again: ' || note);
+                perform orch.advance(t.id, actor);
+                return 'the analyst works again';
+        elsif verb in ('needs_input', 'backlog') then
+                return 'ignored: ' || verb;
+        end if;
+        perform orch.comment_on(t, format('hint:%s', e.id), 'Moving a work item by hand starts nothing. STOP, then To Analyse, restarts it from scratch.');
+        return 'hinted: a state set by hand starts nothing';
+end
+$$;
+comment on function orch.tracker_item_event(orch.project, orch.event) is 'I-2, P-9, P-10, C-1: what a person''s move of a work item does. STOP is looked at before everything else.';
+
+create function orch.local_event(i orch.local_item, p_state text, p_comment text) returns void
+language sql
+begin atomic
+        insert into orch.event (source, body)
+        select 'local', convert_to(jsonb_build_object('event', 'item', 'project', p.name, 'work_item', i.work_item, 'state', p_state,
+                'comment', p_comment, 'actor', session_user)::text, 'UTF8')
+        from orch.project p where p.id = i.project_id;
+        select orch.wake();
+end;
+comment on function orch.local_event(orch.local_item, text, text) is 'The local tracker tells of a person''s move through the inbox, like any other tracker';
+
+create function orch.local_item_set_state(p_work_item text, p_state text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+        update orch.local_item set state = p_state, state_changed_at = clock_timestamp() where work_item = p_work_item and state <> p_state;
+        return exists (select from orch.local_item where work_item = p_work_item);
+end
+$$;
+comment on function orch.local_item_set_state(text, text) is 'Tracker port of the local tracker: shows a state; no event follows. False: no such item.';
+
+create function orch.local_item_comment(p_work_item text, p_marker text, p_body text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+        insert into orch.local_comment (item_id, marker, body)
+        select id, p_marker, p_body from orch.local_item where work_item = p_work_item on conflict (item_id, marker) do nothing;
+        return exists (select from orch.local_item where work_item = p_work_item);
+end
+$$;
+comment on function orch.local_item_comment(text, text, text) is 'Tracker port of the local tracker: comments, once per marker. False: no such item.';

@@ -1,0 +1,35 @@
+-- 90_grants: who may call and read what. Daemons have no rights on tables: they call the functions of their part.
+
+do $$
+declare
+        g record;
+begin
+        execute 'revoke all on all functions in schema orch from public';
+        for g in select * from (values
+                ('orch_webhookd', array['event_intake', 'status_snapshot', 'queue_snapshot']),
+                ('orch_workerd', array['job_claim', 'job_started', 'job_finish', 'job_release', 'event_unrouted', 'event_route', 'event_malformed',
+                        'event_handle', 'effect_claim', 'effect_finish', 'local_item_set_state', 'local_item_comment']),
+                ('orch_reaperd', array['processes_of_host', 'process_gone']),
+                ('orch_reconcilerd', array['reconcile_gates']),
+                ('orch_operator', array['project_add', 'project_list', 'item_create', 'item_move', 'item_list', 'approve', 'reject', 'cancel', 'setting_set',
+                        'status_snapshot', 'queue_snapshot', 'why', 'item']),
+                ('orch_readonly', array['project_list', 'item_list', 'status_snapshot', 'queue_snapshot', 'why', 'item']),
+                ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd', array['process_start', 'process_beat', 'process_end']),
+                ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd, orch_operator, orch_readonly', array['schema_version']))
+                v (grantees, functions)
+        loop
+                execute (select string_agg(format('grant execute on function %s to %s', p.oid::regprocedure, g.grantees), '; ')
+                         from pg_proc p where p.pronamespace = 'orch'::regnamespace and p.proname = any (g.functions));
+        end loop;
+        execute (select format('grant select on %s to orch_operator, orch_readonly', string_agg(c.oid::regclass::text, ', '))
+                 from pg_class c where c.relnamespace = 'orch'::regnamespace and c.relkind = 'v');
+end
+$$;
+-- O-3: people who look need the tables as well, but not the bodies of deliveries, which may hold secrets
+grant select on orch.stage, orch.stage_step, orch.stage_edge, orch.gate, orch.role, orch.tracker_state, orch.repo, orch.project, orch.host, orch.process,
+        orch.task, orch.job, orch.run, orch.evidence, orch.decision, orch.commit_status, orch.task_dependency, orch.repo_freeze, orch.transition_lease,
+        orch.merge_lease, orch.deploy_record, orch.effect, orch.local_item, orch.local_comment, orch.history, orch.audit
+        to orch_operator, orch_readonly;
+grant select (id, source, delivery, headers, status, key, kind, project, object, attempts, run_at, outcome, received_at, ended_at)
+        on orch.event to orch_operator, orch_readonly;
+grant select on orch.metric to orch_webhookd;
