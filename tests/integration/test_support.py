@@ -28,7 +28,7 @@ def test_wait_for_says_what_it_waited_for():
 
 def test_leak_check_finds_an_orphan_and_a_lock(folder):
     check = LeakCheck()
-    orphan = subprocess.run(["sh", "-c", "setsid sleep 600 >/dev/null 2>&1 & echo $!"], stdout=subprocess.PIPE, text=True,
+    orphan = subprocess.run(["sh", "-c", "setsid tail -f /dev/null >/dev/null 2>&1 & echo $!"], stdout=subprocess.PIPE, text=True,
                             check=True)
     pid = int(orphan.stdout)
     assert pid in [p.pid for p in descendants(os.getpid())]
@@ -36,7 +36,7 @@ def test_leak_check_finds_an_orphan_and_a_lock(folder):
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(AssertionError) as failure:
             check.finish([folder], grace=0.1)
-    assert "process left" in str(failure.value) and "sleep 600" in str(failure.value)
+    assert "process left" in str(failure.value) and "tail -f" in str(failure.value)
     assert f"lock left: {folder / 'lock'}" in str(failure.value)
     wait_for(lambda: not is_alive(pid), 5)
     check.finish([folder])
@@ -94,8 +94,8 @@ def test_free_ports_can_be_bound():
 
 
 def run_agent(agents, role, tree, **env):
-    base = {"PATH": "/usr/bin:/bin", "ORCH_ROLE": role, "ORCH_STAGE": "deploy", "ORCH_WORK_ITEM": "T-1", "ORCH_TITLE": "t",
-            "ORCH_DOCS_DIR": "docs/work-items/T-1", "ORCH_ATTEMPT": "1"}
+    base = {"PATH": "/usr/bin:/bin", "ORCH_ROLE": role, "ORCH_STAGE": "deploy", "ORCH_WORK_ITEM": "DEMO-7", "ORCH_TITLE": "t",
+            "ORCH_DOCS_DIR": "docs/work-items/DEMO-7", "ORCH_ATTEMPT": "1"}
     return subprocess.Popen([agents.path(role)], cwd=tree, env={**base, **env})
 
 
@@ -106,7 +106,7 @@ def test_agents_leave_what_their_role_owes(agents, project):
     left = git("ls-files", "--others", cwd=project.work).split("\n")
     docs = ["01-brd.md", "02-trz.md", "03-acceptance-criteria.md", "04-test-plan.yaml", "06-adr/ADR-001-decision.md",
             "12-review.md", "13-test-report.md", "14-deploy-log.md", "15-staging-log.md"]
-    assert sorted(left) == sorted([f"docs/work-items/T-1/{name}" for name in docs] + ["src/T-1.txt"])
+    assert sorted(left) == sorted([f"docs/work-items/DEMO-7/{name}" for name in docs] + ["src/DEMO-7.txt"])
     assert len(agents.marks("start")) == len(agents.marks("end")) == 7
     assert agents.marks("overlap") == []
 

@@ -65,10 +65,10 @@ def descendants(pid):
     by_parent = {}
     for process in all_processes():
         by_parent.setdefault(process.ppid, []).append(process)
-    result, todo = [], [pid]
-    while todo:
-        for child in by_parent.get(todo.pop(0), []):
-            todo.append(child.pid)
+    result, queue = [], [pid]
+    while queue:
+        for child in by_parent.get(queue.pop(0), []):
+            queue.append(child.pid)
             if child.alive:
                 result.append(child)
     return result
