@@ -30,7 +30,7 @@ CASES = [
     ("metrics", "common/metrics.def", METRIC.format("GAUGE", "orch_a", '""'), METRIC.format("GAUGE", "orch_a", '"Help"')),
     ("events", "a.c", 'log_info(EV("a.b"))', ""),
     ("events", "docs/log-events.md", "| `a.b` | x |", ""),
-    ("links", "docs/a.md", "[x](nowhere.md)", "[x](../meson.build)"),
+    ("links", "deploy/a.md", "[x](nowhere.md)", "[x](../meson.build)"),
     ("commands", "README.md", "run tests/nothing", "run tests/run"),
 ]
 
