@@ -67,9 +67,9 @@ static void on_candidate(void *arg, const struct command_option *option)
 
 static int refuse_option(struct args *args, const char *word, struct errinfo *err)
 {
+        err_set(err, "", "%s does not know the option %.*s", args->cmd != NULL ? args->cmd->name : "orchctl",
+                (int)strcspn(word, "="), word);
         _cleanup_(freep) char *name = xstrndup(word, strcspn(word, "="));
-        err_set(err, "", "%s does not know the option %s", args->cmd != NULL ? args->cmd->name : "orchctl",
-                name);
         struct unknown_option u = {.word = name + strspn(name, "-"), .nearest = NEAREST_INIT};
         command_each_option(args->cmd, on_candidate, &u);
         if (u.nearest.name != NULL && args->hint == NULL)
@@ -108,7 +108,7 @@ static void add_word(struct args *args, const char *word)
 
 int args_parse(struct args *args, int argc, char *const *argv, struct errinfo *err)
 {
-        const char *leading[2] = {NULL, NULL};
+        const char *leading[2];
         size_t n_leading = leading_words(argc, argv, leading, ARRAY_SIZE(leading)), name_words = 0;
         args->cmd = command_find(leading, n_leading, &name_words);
         bool options_ended = false;
