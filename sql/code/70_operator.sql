@@ -193,7 +193,9 @@ begin
                 perform orch.wake();
         end if;
         perform orch.audit_act('setting_set', p_key, jsonb_build_object('value', p_value), to_jsonb(old), to_jsonb(new));
-        return jsonb_build_object('key', new.key, 'value', new.value, 'before', old.value, 'about', new.about);
+        return jsonb_strip_nulls(jsonb_build_object('key', new.key, 'value', new.value, 'before', old.value, 'about', new.about,
+                'dropped', case when new.kind = 'scope' then (select jsonb_agg(token) from regexp_split_to_table(new.value, '[\s,]+') token
+                        where token <> '' and token !~ '^[A-Za-z0-9._-]+$') end));
 end
 $$;
-comment on function orch.setting_set(text, text) is 'S-12: changes a setting; every host sees it at its next claim';
+comment on function orch.setting_set(text, text) is 'S-12: changes a setting; every host sees it at its next claim. Tokens of a scope that are no repo name are answered as dropped.';

@@ -111,3 +111,10 @@ comment on column orch.metric.kind is 'counter or gauge';
 comment on column orch.metric.labels is 'Labels as Prometheus writes them';
 comment on column orch.metric.help is 'Help text';
 comment on column orch.metric.value is 'Value';
+
+create function orch.metric_rows() returns setof orch.metric
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+        select * from orch.metric;
+end;
+comment on function orch.metric_rows() is 'The metrics, for webhookd, which has no rights on tables';

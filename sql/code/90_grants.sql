@@ -6,7 +6,7 @@ declare
 begin
         execute 'revoke all on all functions in schema orch from public';
         for g in select * from (values
-                ('orch_webhookd', array['event_intake', 'status_snapshot', 'queue_snapshot']),
+                ('orch_webhookd', array['event_intake', 'status_snapshot', 'queue_snapshot', 'metric_rows']),
                 ('orch_workerd', array['job_claim', 'job_started', 'job_finish', 'job_release', 'event_unrouted', 'event_route', 'event_malformed',
                         'event_handle', 'effect_claim', 'effect_finish', 'local_item_set_state', 'local_item_comment']),
                 ('orch_reaperd', array['processes_of_host', 'process_gone']),
@@ -14,6 +14,9 @@ begin
                 ('orch_operator', array['project_add', 'project_list', 'item_create', 'item_move', 'item_list', 'approve', 'reject', 'cancel', 'setting_set',
                         'status_snapshot', 'queue_snapshot', 'why', 'item']),
                 ('orch_readonly', array['project_list', 'item_list', 'status_snapshot', 'queue_snapshot', 'why', 'item']),
+                -- what the views are made of runs with the rights of whoever reads them
+                ('orch_operator, orch_readonly', array['setting_bool', 'setting_int', 'in_scope', 'in_critical_window', 'gate_result', 'gate_evidence',
+                        'gate_ci', 'waiting_step', 'waits_for_person', 'item_name', 'task_json']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd', array['process_start', 'process_beat', 'process_end']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd, orch_operator, orch_readonly', array['schema_version']))
                 v (grantees, functions)
@@ -26,10 +29,9 @@ begin
 end
 $$;
 -- O-3: people who look need the tables as well, but not the bodies of deliveries, which may hold secrets
-grant select on orch.stage, orch.stage_step, orch.stage_edge, orch.gate, orch.role, orch.tracker_state, orch.repo, orch.project, orch.host, orch.process,
+grant select on orch.setting_row, orch.stage, orch.stage_step, orch.stage_edge, orch.gate, orch.role, orch.tracker_state, orch.repo, orch.project, orch.host, orch.process,
         orch.task, orch.job, orch.run, orch.evidence, orch.decision, orch.commit_status, orch.task_dependency, orch.repo_freeze, orch.transition_lease,
         orch.merge_lease, orch.deploy_record, orch.effect, orch.local_item, orch.local_comment, orch.history, orch.audit
         to orch_operator, orch_readonly;
 grant select (id, source, delivery, headers, status, key, kind, project, object, attempts, run_at, outcome, received_at, ended_at)
         on orch.event to orch_operator, orch_readonly;
-grant select on orch.metric to orch_webhookd;

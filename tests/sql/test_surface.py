@@ -1,0 +1,119 @@
+"""Documentation and rights of everything in the schema (O-2, O-3, B-8)."""
+
+import psycopg2
+import pytest
+
+DAEMONS = ["orch_webhookd", "orch_workerd", "orch_reaperd", "orch_reconcilerd"]
+
+
+def test_everything_has_a_comment(database):
+    """O-3: each table, column, view, type and function says what it is."""
+    bare = database.column("""
+        select c.relname from pg_class c where c.relnamespace = 'orch'::regnamespace and c.relkind in ('r', 'v', 'S')
+          and obj_description(c.oid, 'pg_class') is null and not (c.relkind = 'S' and c.relname like '%%_id_seq')
+        union all
+        select c.relname || '.' || a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+        where c.relnamespace = 'orch'::regnamespace and c.relkind in ('r', 'v') and col_description(c.oid, a.attnum) is null
+        union all
+        select p.oid::regprocedure::text from pg_proc p where p.pronamespace = 'orch'::regnamespace and obj_description(p.oid, 'pg_proc') is null
+        union all
+        select p.oid::regprocedure::text || ' has no fixed search_path' from pg_proc p
+        where p.pronamespace = 'orch'::regnamespace and p.prosecdef and p.proconfig is null""")
+    assert bare == []
+
+
+@pytest.mark.parametrize("role", DAEMONS)
+def test_daemons_have_no_rights_on_tables(database, role):
+    """B-8: only functions; no daemon reads or writes a table or view."""
+    rights = database.column("""
+        select c.relname || ' ' || p from pg_class c, unnest(array['select', 'insert', 'update', 'delete', 'truncate']) p
+        where c.relnamespace = 'orch'::regnamespace and c.relkind in ('r', 'v') and has_table_privilege(%s, c.oid, p)""", role)
+    assert rights == []
+
+
+PURE = {"setting_bool", "setting_int", "in_scope", "in_critical_window", "gate_result", "gate_evidence", "gate_ci", "waiting_step",
+        "waits_for_person", "item_name", "task_json"}
+FUNCTIONS = {
+    "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
+    "orch_workerd": {"job_claim", "job_started", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed",
+                     "event_handle", "effect_claim", "effect_finish", "local_item_set_state", "local_item_comment"},
+    "orch_reaperd": {"processes_of_host", "process_gone"},
+    "orch_reconcilerd": {"reconcile_gates"},
+    "orch_operator": {"project_add", "project_list", "item_create", "item_move", "item_list", "approve", "reject", "cancel",
+                      "setting_set", "status_snapshot", "queue_snapshot", "why", "item"} | PURE,
+    "orch_readonly": {"project_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item"} | PURE,
+}
+
+
+@pytest.mark.parametrize("role", FUNCTIONS)
+def test_functions_each_role_may_call(database, role):
+    """B-8: the whole list, so that a new grant is a decision."""
+    may = set(database.column("select distinct proname from pg_proc where pronamespace = 'orch'::regnamespace and has_function_privilege(%s, oid, 'execute')", role))
+    common = {"schema_version"} | ({"process_start", "process_beat", "process_end"} if role in DAEMONS else set())
+    assert may == FUNCTIONS[role] | common
+
+
+def test_nobody_else_may_call_anything(database):
+    """B-8: PUBLIC has no right on any function of ours."""
+    assert database.column("""select p.proname from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+                              where p.pronamespace = 'orch'::regnamespace and a.grantee = 0""") == []
+
+
+@pytest.mark.parametrize("statement", [
+    "insert into orch.event (source, body) values ('gitea', '')", "select orch.job_claim(1, 1)", "select * from orch.task",
+    "select orch.transition(1, 'created', 0, 'done', 'me')"])
+def test_webhookd_cannot(database, statement):
+    """B-8: each forbidden act is tried."""
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        database.query(statement, user="orch_webhookd")
+
+
+def test_readonly_sees_views_but_no_bodies(world):
+    """O-3: what people look at is readable; bodies of deliveries are not."""
+    world.item()
+    for view in world.db.column("select relname from pg_class where relnamespace = 'orch'::regnamespace and relkind = 'v'"):
+        world.db.query(f"select * from orch.{view} limit 1", user="orch_readonly")
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        world.db.query("select body from orch.event", user="orch_readonly")
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        world.db.query("update orch.task set priority = 0", user="orch_readonly")
+
+
+@pytest.mark.parametrize("act, args, code", [
+    ("approve", ("NOPE-1", None), "OR001"), ("reject", ("DEMO-1", " "), "OR003"), ("cancel", ("NOPE-1", None), "OR001"),
+    ("cancel", ("x' or 1=1 --", None), "OR001"), ("cancel", ("", None), "OR001"),
+    ("item_move", ("DEMO-1", "flying", None), "OR003"), ("item_move", ("NOPE-1", "stop", None), "OR001"),
+    ("item_create", ("nowhere", "t", "", 2), "OR001"), ("item_create", ("demo", "t", "", 9), "OR003"), ("item_create", ("demo", None, "", 2), "OR003"),
+    ("setting_set", ("nope", "on"), "OR001"), ("setting_set", ("task_deps_enabled", "maybe"), "OR003"), ("setting_set", ("qg0_title_max", "-1"), "OR003"),
+    ("project_add", ("a b", "r", "local", "/x", "main", "XX", "true"), "OR003"), ("project_add", ("x", "r", "local", "/x", "main", "lower", "true"), "OR003"),
+    ("project_add", ("x", "r2", "local", "/x", "main", "DEMO", "true"), "OR002"), ("project_add", ("demo", "other", "local", "/x", "main", "DEMO", "true"), "OR002"),
+    ("project_add", ("x", "r", "gitea", "/x", "main", "XX", "true"), "OR003"), ("project_add", ("x", "r", "local", None, "main", "XX", "true"), "OR003"),
+])
+def test_bad_input_is_a_clear_error_and_changes_nothing(world, act, args, code):
+    """O-5: bad input gets a clear error and changes nothing."""
+    world.item()
+    tables = ["task", "job", "local_item", "project", "repo", "setting_row", "history", "audit", "event", "effect"]
+    before = [world.db.query(f"select * from orch.{t} order by 1") for t in tables]
+    with pytest.raises(psycopg2.Error) as refused:
+        world.operate(act, *args)
+    assert refused.value.pgcode == code and refused.value.diag.message_primary
+    assert before == [world.db.query(f"select * from orch.{t} order by 1") for t in tables]
+
+
+def test_acts_leave_an_audit_row(world):
+    """O-2: who, when, what, before, after."""
+    a = world.item()
+    world.succeed(world.claim())
+    world.operate("approve", a, "fine")
+    row = world.db.row("select * from orch.audit where act = 'approve'")
+    assert row["actor"] == "orch_operator" and row["object"] == a and row["arguments"] == {"note": "fine"}
+    assert (row["before"]["stage"], row["after"]["stage"]) == ("analysis", "architecture")
+
+
+def test_snapshots_say_which_block_is_broken(world):
+    """O-1: a broken block says so and the rest is there."""
+    world.item()
+    world.db.query("drop view orch.dead_letter cascade")
+    snapshot = world.call("queue_snapshot", user="orch_readonly")[0]["queue_snapshot"]
+    assert "dead_letter" in snapshot["dead_letters"]["error"]
+    assert snapshot["counts"] == {"queued": 1, "running": 0} and snapshot["repos"]["demo"]["active_task"] == "DEMO-1"
