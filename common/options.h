@@ -38,11 +38,16 @@ enum options_outcome {
         OPTIONS_DONE = 2,    /* --help, --version, --check-config, --dump-config: printed; exit 0 */
 };
 
-/* Parses a daemon's command line: --config FILE, the table's flags, and the four verbs above. Environment
+/*
+ * A line of the file is `name = value`; blank lines, and what follows a # at the start of a line or after a blank, do
+ * not count. A value in '...' or "..." may hold anything; within "..." a backslash stands before " and \\.
+ *
+ * Parses a daemon's command line: --config FILE, the table's flags, and the four verbs above. Environment
  * ORCH_CONFIG names the file when no flag does. `program` and `summary` head the help. */
 int options_load(int argc, char *const *argv, const char *program, const char *summary, struct options **ret,
                  struct errinfo *err);
-/* Parses the same sources again. */
+/* Parses the same sources again. In the result, OPTION_RESTART options have the value of `old`; what was ignored by
+ * that is remembered for options_log_ignored_changes(). */
 int options_reload(const struct options *old, struct options **ret, struct errinfo *err);
 /* One file and the environment only: for orchctl, whose command line is its own. path may be NULL. */
 int options_load_file(const char *path, struct options **ret, struct errinfo *err);
@@ -54,12 +59,15 @@ int options_log_ignored_changes(const struct options *running, const struct opti
  * `origin` "default", "file:LINE", "environment" or "flag". */
 struct option_info {
         const char *name, *type, *def, *value, *origin, *help;
+        const char *group;    /* title of the part of the help it stands in */
+        const char *min, *max; /* with units; NULL: strings and booleans have none */
         bool reloadable;
 };
 typedef void options_visit_fn(void *arg, const struct option_info *info);
+/* `o` may be NULL: every option then has its default. */
 void options_visit(const struct options *o, options_visit_fn *fn, void *arg);
 /* The nearest known name within a small edit distance, or NULL. */
 const char *options_nearest(const char *name);
-/* "10s", "1500ms", "4MiB": 0 or -EINVAL. */
+/* "1500ms", "10s", "5m", "1h", "7d"; "1024B", "64KiB", "4MiB", "1GiB": whole numbers, one unit. 0 or -EINVAL. */
 int options_parse_duration(const char *s, int64_t *ret_ms);
 int options_parse_size(const char *s, int64_t *ret_bytes);

@@ -1,0 +1,64 @@
+/* options_check.c - rules that one option's type and limits cannot say. What depends on the host (does a file
+ * exist, is a port free) is not decided here: it may change between this moment and its use. */
+#include "common/options_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/argv.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/options.h"
+
+static int check_commands(const struct options *o, struct errinfo *err)
+{
+        const struct {
+                const char *name, *line;
+        } commands[] = {
+                {"agent_command", o->agent_command},
+                {"agent_command_analyst", o->agent_command_analyst},
+                {"agent_command_architect", o->agent_command_architect},
+                {"agent_command_developer", o->agent_command_developer},
+                {"agent_command_reviewer", o->agent_command_reviewer},
+                {"agent_command_tester", o->agent_command_tester},
+                {"agent_command_deployer", o->agent_command_deployer},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+                _cleanup_(argv_deinit) struct argv words = ARGV_INIT;
+                struct errinfo why = ERRINFO_INIT;
+                if (commands[i].line[0] == '\0' || argv_split(&words, commands[i].line, &why) == 0)
+                        continue;
+                err_set(err, NULL, "option \"%s\": %s", commands[i].name, why.text);
+                return -EINVAL;
+        }
+        return 0;
+}
+
+static int check_log_level(const struct options *o, struct errinfo *err)
+{
+        enum log_level level;
+        if (log_level_parse(o->log_level, &level) == 0)
+                return 0;
+        err_set(err, NULL, "option \"log_level\": \"%s\" is not error, warning, info or debug", o->log_level);
+        return -EINVAL;
+}
+
+/* One body must fit, or reading would wait for ever. */
+static int check_bodies(const struct options *o, struct errinfo *err)
+{
+        if (o->http_max_buffered_bytes >= o->http_max_body_bytes)
+                return 0;
+        err_set(err, NULL, "option \"http_max_buffered\" must not be smaller than \"http_max_body\"");
+        return -EINVAL;
+}
+
+int options_check(const struct options *o, struct errinfo *err)
+{
+        int r = check_log_level(o, err);
+        if (r == 0)
+                r = check_commands(o, err);
+        if (r == 0)
+                r = check_bodies(o, err);
+        return r;
+}

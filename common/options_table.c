@@ -1,0 +1,92 @@
+/* options_table.c - options.def as an array, and finding in it. */
+#include "common/options_table.h"
+
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/options.h"
+
+#define ROW(t, n, field, d, lo, hi, flags, h)                                                                \
+        {.type = (t),                                                                                        \
+         .name = #n,                                                                                         \
+         .def = (d),                                                                                         \
+         .min = (lo),                                                                                        \
+         .max = (hi),                                                                                        \
+         .reloadable = (flags) == OPTION_RELOAD,                                                             \
+         .help = (h),                                                                                        \
+         .offset = offsetof(struct options, field)},
+
+const struct option_row option_rows[] = {
+#define OPT_GROUP(title)                       {.type = OPTION_HEADING, .name = (title)},
+#define OPT_STRING(n, def, flags, help)        ROW(OPTION_STRING, n, n, def, 0, 0, flags, help)
+#define OPT_INT(n, def, min, max, flags, help) ROW(OPTION_INT, n, n, #def, min, max, flags, help)
+#define OPT_DURATION(n, def, min, max, flags, help)                                                          \
+        ROW(OPTION_DURATION, n, n##_ms, def, min, max, flags, help)
+#define OPT_SIZE(n, def, min, max, flags, help) ROW(OPTION_SIZE, n, n##_bytes, def, min, max, flags, help)
+#define OPT_BOOL(n, def, flags, help)           ROW(OPTION_BOOL, n, n, #def, 0, 1, flags, help)
+#include "common/options.def"
+};
+
+const size_t option_row_count = ARRAY_SIZE(option_rows);
+
+const struct option_row *option_find(const char *name)
+{
+        for (size_t i = 0; i < option_row_count; i++)
+                if (option_rows[i].type != OPTION_HEADING && strcmp(option_rows[i].name, name) == 0)
+                        return &option_rows[i];
+        return NULL;
+}
+
+const char *option_type_name(enum option_type type)
+{
+        static const char *const names[] = {
+                [OPTION_HEADING] = "heading",   [OPTION_STRING] = "string", [OPTION_INT] = "integer",
+                [OPTION_DURATION] = "duration", [OPTION_SIZE] = "size",     [OPTION_BOOL] = "boolean",
+        };
+        return names[type];
+}
+
+#define NEAR         3
+#define NAME_MAX_LEN 63
+
+static size_t least(size_t a, size_t b)
+{
+        return a < b ? a : b;
+}
+
+/* Levenshtein's distance, one row of the matrix at a time. */
+static size_t distance(const char *a, const char *b)
+{
+        size_t row[NAME_MAX_LEN + 1];
+        size_t len = strlen(b);
+        for (size_t j = 0; j <= len; j++)
+                row[j] = j;
+        for (size_t i = 1; a[i - 1] != '\0'; i++) {
+                size_t diagonal = row[0];
+                row[0] = i;
+                for (size_t j = 1; j <= len; j++) {
+                        size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+                        diagonal = row[j];
+                        row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
+                }
+        }
+        return row[len];
+}
+
+const char *options_nearest(const char *name)
+{
+        const char *nearest = NULL;
+        size_t best = least(NEAR, strlen(name) / 2) + 1; /* of a short name little may differ */
+        if (strlen(name) > NAME_MAX_LEN)
+                return NULL;
+        for (size_t i = 0; i < option_row_count; i++) {
+                if (option_rows[i].type == OPTION_HEADING)
+                        continue;
+                size_t d = distance(option_rows[i].name, name);
+                if (d < best) {
+                        best = d;
+                        nearest = option_rows[i].name;
+                }
+        }
+        return nearest;
+}
