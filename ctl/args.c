@@ -108,7 +108,7 @@ static void add_word(struct args *args, const char *word)
 
 int args_parse(struct args *args, int argc, char *const *argv, struct errinfo *err)
 {
-        const char *leading[2];
+        const char *leading[2] = {NULL, NULL};
         size_t n_leading = leading_words(argc, argv, leading, ARRAY_SIZE(leading)), name_words = 0;
         args->cmd = command_find(leading, n_leading, &name_words);
         bool options_ended = false;
