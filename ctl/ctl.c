@@ -80,7 +80,7 @@ int ctl_pg(struct ctl *c)
 }
 
 /* One line: what comes from a server or a file must not break it up or reach the terminal raw. */
-static void say(const char *prefix, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 2, 0))) say(const char *prefix, const char *fmt, va_list ap)
 {
         _cleanup_(strbuf_deinit) struct strbuf raw = STRBUF_INIT, line = STRBUF_INIT;
         strbuf_vaddf(&raw, fmt, ap);

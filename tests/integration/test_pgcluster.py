@@ -1,6 +1,7 @@
 """deploy/pgcluster: private, repeatable, and careful with what is not its own."""
 
 import os
+import signal
 import subprocess
 
 import psycopg2
@@ -53,7 +54,7 @@ def test_only_roles_of_the_suite_may_connect(own_cluster):
 def test_starts_again_after_its_postmaster_was_killed(own_cluster):
     own_cluster.start()
     for _ in range(3):
-        subprocess.run(["kill", "-9", str(own_cluster.postmaster_pid())], check=True)
+        os.kill(own_cluster.postmaster_pid(), signal.SIGKILL)
         own_cluster.start()
         own_cluster.execute("select")
 
