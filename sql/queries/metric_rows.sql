@@ -2,5 +2,5 @@
 -- -> name, kind ('counter', 'gauge'), labels (as they stand between the braces, or null), help, value
 -- Callers: webhookd/metric_rows.c
 SELECT name, kind, labels, help, value
-FROM orch.metric
+FROM orch.metric_rows()
 ORDER BY name, labels
