@@ -5,16 +5,15 @@
  * quick, reload) and what happens to it (messages, silence, death, a timer) are events; child.c has the table
  * of what each event does in each state. The table in short:
  *
- *  state      waits for              leaves to                               timer
- *  stopped    being started          starting                                -
- *  starting   "ready"                ready; waiting when it dies             silence -> aborting
- *  ready      nothing                draining when told, or by itself        silence -> aborting
- *  draining   the process's end      stopped, or waiting when not told       drain_timeout + 5 s -> quick
- *  quick      the process's end      as draining                             5 s -> killed
- *  aborting   the process's end      waiting, or stopped when told           5 s -> killed
- *  killed     the process's end      as aborting                             10 s: says that it still waits
- *  waiting    its time to start      starting; stopped when told             the restart policy's delay ->
- * starting
+ *  state     waits for           leaves to                          timer
+ *  stopped   being started       starting                           -
+ *  starting  "ready"             ready; waiting when it dies        silence: aborting
+ *  ready     nothing             draining, told or by itself        silence: aborting
+ *  draining  the process's end   stopped; waiting when not told     drain_timeout + 5 s: quick
+ *  quick     the process's end   as draining                        5 s: killed
+ *  aborting  the process's end   waiting; stopped when told         5 s: killed
+ *  killed    the process's end   as aborting                        10 s: says that it still waits
+ *  waiting   its time to start   starting; stopped when told        the policy's delay: starting
  *
  * Silence: no message for CONTRACT_ALIVE_DEAD_MS; it is watched in starting, ready and draining.
  */
@@ -25,11 +24,11 @@
 
 #include "supervisor/launch.h"
 
-#define CHILD_DRAIN_MARGIN_MS 5000 /* a daemon turns quick by itself after drain_timeout; we only make sure  \
-                                    */
-#define CHILD_QUICK_MS    5000
-#define CHILD_ABORT_MS    5000
-#define CHILD_KILL_SAY_MS 10000
+/* A daemon turns quick by itself after drain_timeout; the margin is for one that does not. */
+#define CHILD_DRAIN_MARGIN_MS 5000
+#define CHILD_QUICK_MS        5000
+#define CHILD_ABORT_MS        5000
+#define CHILD_KILL_SAY_MS     10000
 
 enum child_state {
         CHILD_STOPPED,
