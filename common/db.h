@@ -8,7 +8,11 @@
  * that a pooler in transaction mode works and nothing has to be prepared again after a reconnect.
  *
  * On reconnect, in this order: new PGconn, session settings, LISTEN, then on_up (the owner scans its tables).
- * Reconnects back off with full jitter (0.2 s to 15 s). A multi-host conninfo gets target_session_attrs=read-write.
+ * Reconnects back off with full jitter (0.2 s to 15 s). Of several hosts each gets 3 s, and must be read-write. The
+ * connection string decides over our defaults: keepalives that notice a silent partition within 13 s, and over TCP
+ * to another machine sslmode=verify-full. Give addresses or socket folders: libpq looks names up in the foreground.
+ *
+ * Serialization failures and deadlocks are tried again inside, up to 5 times within the deadline.
  */
 #pragma once
 
@@ -36,19 +40,22 @@ struct db_config {
         int64_t statement_timeout_ms; /* set on the session; the request deadline is separate */
         const char *listen_channel;   /* NULL: polls only; copied */
         void (*on_up)(void *arg);     /* connected (again): scan */
+        /* Lost, or (all hosts tried) not made; the next attempt follows by itself. */
         void (*on_down)(void *arg, const struct errinfo *err);
         void (*on_notify)(void *arg); /* a hint on listen_channel; several may come as one */
         void *arg;
 };
 
-int db_new(struct loop *loop, const struct db_config *cfg, struct db **ret_db); /* starts connecting */
+/* Starts connecting. 0; -EINVAL when the connection string is wrong: db_conninfo_check() says how. */
+int db_new(struct loop *loop, const struct db_config *cfg, struct db **ret_db);
+int db_conninfo_check(const char *conninfo, struct errinfo *err);
 void db_free(struct db *db); /* outstanding requests are dropped without a callback */
 bool db_is_up(const struct db *db);
 
 enum db_outcome {
         DB_OK = 0,
         DB_SQL_ERROR,   /* the server refused it, nothing was done: res->err has SQLSTATE and text */
-        DB_UNAVAILABLE, /* never sent: nothing was done, safe to repeat */
+        DB_UNAVAILABLE, /* never sent, or rolled back by a server that cannot serve now: safe to repeat later */
         DB_UNKNOWN,     /* sent, and the answer was lost: read before repeating, or repeat what is idempotent */
 };
 
