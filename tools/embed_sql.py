@@ -9,7 +9,7 @@ under a comment that says purpose, parameters, columns and callers; without the 
 to the server has no comments; n_params is the highest $N, and every number up to it must be used.
 
 migrations: DIR/migrations/NNNN_*.sql and DIR/code/*.sql become the arrays sql_migrations[] and sql_code[], byte for
-byte, in the order of their names, each with the SHA-256 of the file.
+byte, in the order of their names, each with the SHA-256 of the file. The number of the last one is SQL_SCHEMA_VERSION.
 
 Outputs are written only when they differ. The dependency file names the folders besides the files, because a folder
 changes when a file comes or goes.
@@ -179,7 +179,9 @@ def generate_migrations(sql):
     header = [
         "#pragma once\n\n#include <stddef.h>\n\n"
         "struct sql_file {\n        const char *name; /* without its folder */\n        const char *sql;\n"
-        "        const char *sha256; /* of the file, in hexadecimal */\n};\n"
+        "        const char *sha256; /* of the file, in hexadecimal */\n};\n\n"
+        "/* The last migration: the schema that these programs need, or a later one. */\n"
+        f"#define SQL_SCHEMA_VERSION {max(map(int, numbers), default=0)}\n"
     ]
     source = ['#include "migrations.h"\n']
     for array, files in (("sql_migrations", migrations), ("sql_code", code)):

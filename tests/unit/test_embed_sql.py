@@ -60,6 +60,7 @@ def test_folders_may_be_missing(tmp_path):
     assert files == [] and "queries_all" in "".join(header + source)
     header, source, files = embed_sql.generate_migrations(tmp_path)
     assert files == [] and "sql_migrations_count = 0" in "".join(source)
+    assert "#define SQL_SCHEMA_VERSION 0\n" in "".join(header)
 
 
 def test_two_migrations_of_one_number(tmp_path):
@@ -74,7 +75,8 @@ def test_migration_order_and_digest(tmp_path):
     (tmp_path / "migrations").mkdir()
     (tmp_path / "migrations" / "0002_b.sql").write_text("")
     (tmp_path / "migrations" / "0001_a.sql").write_text("select '?\"\\\u00e9';\n")
-    source = "".join(embed_sql.generate_migrations(tmp_path)[1])
+    header, source = map("".join, embed_sql.generate_migrations(tmp_path)[:2])
+    assert "#define SQL_SCHEMA_VERSION 2\n" in header
     assert source.index("0001_a.sql") < source.index("0002_b.sql")
     assert r'''"select '\?\"\\\303\251';\n"''' in source
     assert "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" in source  # of no bytes
