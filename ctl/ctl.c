@@ -79,6 +79,11 @@ int ctl_pg(struct ctl *c)
         return ctl_pg_as(c, OPERATOR_ROLE);
 }
 
+int ctl_pg_quiet(struct ctl *c, struct errinfo *err)
+{
+        return pg_open(c->opt->database, OPERATOR_ROLE, &c->pg, err);
+}
+
 /* One line: what comes from a server or a file must not break it up or reach the terminal raw. */
 static void __attribute__((format(printf, 2, 0))) say(const char *prefix, const char *fmt, va_list ap)
 {

@@ -35,6 +35,8 @@ int ctl_options(struct ctl *c);
 int ctl_pg_as(struct ctl *c, const char *user);
 /* Connects as the operator. */
 int ctl_pg(struct ctl *c);
+/* The same once the options are there, without a word: 0, or negative with the reason in `err`. */
+int ctl_pg_quiet(struct ctl *c, struct errinfo *err);
 
 /* "orchctl: …" and "hint: …" on standard error, one line each. ctl_fail() returns `code`. */
 int ctl_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

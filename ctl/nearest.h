@@ -14,6 +14,6 @@ struct nearest {
 
 /* Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
 unsigned nearest_distance(const char *a, const char *b);
-/* Takes the candidate when it is nearer than what came before, and near enough for a word of this length: one slip in
- * a short word, three in a long one. A name that begins with the word is as near as one slip. */
+/* Takes the candidate when it is nearer than what came before, and near enough for a word of this length: one
+ * slip in a short word, three in a long one. A name that begins with the word is as near as one slip. */
 void nearest_try(struct nearest *n, const char *word, const char *candidate);

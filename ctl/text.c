@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <stdbool.h>
 #include <string.h>
+#include <time.h>
 #include <wchar.h>
 
 #include "common/mem.h"
@@ -159,6 +160,34 @@ void text_log(struct strbuf *sb, const char *data, size_t len)
                         strbuf_add(sb, g.bytes, g.len);
                 }
         }
+}
+
+/* PostgreSQL in UTC: 2026-11-20T09:42:11.123456+00:00; the fraction is dropped. */
+static bool parse_time(const char *iso, struct tm *tm)
+{
+        *tm = (struct tm){0};
+        const char *rest = strptime(iso, "%Y-%m-%dT%H:%M:%S", tm);
+        if (rest == NULL)
+                return false;
+        if (*rest == '.')
+                rest += 1 + strspn(rest + 1, "0123456789");
+        return strcmp(rest, "+00:00") == 0 || strcmp(rest, "Z") == 0;
+}
+
+int64_t text_time(const char *iso)
+{
+        struct tm tm;
+        return parse_time(iso, &tm) ? (int64_t)timegm(&tm) : -1;
+}
+
+void text_clock(struct strbuf *sb, const char *iso)
+{
+        struct tm tm;
+        char clock[32] = "";
+        if (parse_time(iso, &tm) && strftime(clock, sizeof(clock), "%Y-%m-%d %H:%M:%S", &tm) > 0)
+                strbuf_addstr(sb, clock);
+        else
+                text_clean(sb, iso);
 }
 
 void text_duration(struct strbuf *sb, int64_t seconds)

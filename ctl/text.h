@@ -27,5 +27,9 @@ void text_pad(struct strbuf *sb, size_t columns);
 void text_wrap(struct strbuf *sb, const char *s, size_t indent, size_t width);
 /* Bytes of a log for a terminal: newlines, tabs and valid UTF-8 stay, other control characters show as ^X. */
 void text_log(struct strbuf *sb, const char *data, size_t len);
+/* Seconds since 1970 of an ISO 8601 time in UTC as PostgreSQL writes it in JSON; -1 when it is none. */
+int64_t text_time(const char *iso);
+/* The same time as "2026-11-20 09:42:11". */
+void text_clock(struct strbuf *sb, const char *iso);
 /* "8s", "12m 03s", "3h 04m", "2d 05h"; negative counts as 0. */
 void text_duration(struct strbuf *sb, int64_t seconds);

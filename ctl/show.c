@@ -1,0 +1,65 @@
+/* show.c - from JSON to standard output. */
+#include "ctl/show.h"
+
+#include "common/json_read.h"
+#include "common/mem.h"
+#include "common/strbuf.h"
+#include "ctl/ctl.h"
+#include "ctl/pg.h"
+#include "ctl/text.h"
+
+/* It comes from our own functions; the limits are against a runaway, not an enemy. */
+static const struct json_limits limits = {.max_bytes = 256u << 20,
+                                          .max_depth = 64,
+                                          .max_values = 4000000,
+                                          .max_key_bytes = 1024,
+                                          .max_string_bytes = 16u << 20};
+
+int show_parse(const struct strbuf *json, struct json_doc **ret_doc)
+{
+        struct errinfo err = ERRINFO_INIT;
+        if (json_parse(json->buf, json->len, &limits, ret_doc, &err) == 0)
+                return EXIT_OK;
+        return ctl_fail(EXIT_FAILED, "the database answered with a document that cannot be read: %s",
+                        err.text);
+}
+
+int show_text(struct ctl *c, const struct strbuf *json, show_render_fn *render)
+{
+        _cleanup_(strbuf_deinit) struct strbuf out = STRBUF_INIT;
+        struct json_doc *doc = NULL;
+        if (c->json) {
+                strbuf_add(&out, json->buf, json->len);
+                strbuf_addch(&out, '\n');
+                return ctl_print(&out);
+        }
+        int code = show_parse(json, &doc);
+        if (code != EXIT_OK)
+                return code;
+        render(json_root(doc), &c->term, &out);
+        json_doc_free(doc);
+        return ctl_print(&out);
+}
+
+int show_document(struct ctl *c, const struct db_statement *st, const char *const *params,
+                  show_render_fn *render)
+{
+        _cleanup_(strbuf_deinit) struct strbuf json = STRBUF_INIT;
+        int code = ctl_pg(c);
+        if (code == EXIT_OK)
+                code = pg_json(c->pg, st, params, &json);
+        return code == EXIT_OK ? show_text(c, &json, render) : code;
+}
+
+const char *show_str(const struct json *object, const char *key)
+{
+        const char *s = json_str(json_get(object, key));
+        return s != NULL ? s : "";
+}
+
+void show_message(const struct json *doc, const struct term *term, struct strbuf *sb)
+{
+        (void)term;
+        text_clean(sb, show_str(doc, "message"));
+        strbuf_addch(sb, '\n');
+}

@@ -1,0 +1,23 @@
+/* show.h - a document from the database, as it is (--json) or rendered for people. */
+#pragma once
+
+struct ctl;
+struct db_statement;
+struct json;
+struct json_doc;
+struct strbuf;
+struct term;
+
+typedef void show_render_fn(const struct json *doc, const struct term *term, struct strbuf *sb);
+
+/* Connects as the operator, runs the statement, prints the JSON in its first cell. Returns the exit code. */
+int show_document(struct ctl *c, const struct db_statement *st, const char *const *params,
+                  show_render_fn *render);
+/* The same for a document that is here already. */
+int show_text(struct ctl *c, const struct strbuf *json, show_render_fn *render);
+/* Parses a document of ours; the caller frees it. */
+int show_parse(const struct strbuf *json, struct json_doc **ret_doc);
+/* Renders one line: the member "message" of an operator function's answer. */
+show_render_fn show_message;
+/* A string member or "" when it is absent. */
+const char *show_str(const struct json *object, const char *key);

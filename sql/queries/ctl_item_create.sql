@@ -1,0 +1,5 @@
+-- Makes a work item in the local tracker.
+-- $1 project, $2 title, $3 description, $4 priority
+-- -> jsonb: the item
+-- Callers: ctl/cmd_item.c
+SELECT orch.item_create($1::text, $2::text, $3::text, $4::int)
