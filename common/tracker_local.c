@@ -5,7 +5,6 @@
 #include "common/tracker.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/db.h"
 #include "common/mem.h"
@@ -28,9 +27,9 @@ static enum port_outcome outcome_of(const struct db_result *res)
 {
         switch (res->outcome) {
         case DB_OK:
-                return PORT_OK;
+                return db_rows(res) == 1 && db_bool(res, 0, "found") ? PORT_OK : PORT_NOT_FOUND;
         case DB_SQL_ERROR:
-                return strcmp(res->err.code, "OR001") == 0 ? PORT_NOT_FOUND : PORT_REFUSED;
+                return PORT_REFUSED;
         case DB_UNAVAILABLE:
                 return PORT_UNAVAILABLE;
         case DB_UNKNOWN:
@@ -43,6 +42,8 @@ static void on_answer(void *arg, const struct db_result *res)
 {
         _cleanup_(freep) struct tracker_call *call = arg;
         struct port_answer answer = {.outcome = outcome_of(res), .retry_after_s = -1, .err = res->err};
+        if (answer.outcome == PORT_NOT_FOUND)
+                err_set(&answer.err, "", "the local tracker has no such item");
         call->fn(call->arg, &answer);
 }
 

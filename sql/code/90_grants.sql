@@ -8,7 +8,7 @@ begin
         for g in select * from (values
                 ('orch_webhookd', array['event_intake', 'status_snapshot', 'queue_snapshot', 'metric_rows']),
                 ('orch_workerd', array['job_claim', 'job_started', 'job_finish', 'job_release', 'event_unrouted', 'event_route', 'event_malformed',
-                        'event_handle', 'effect_claim', 'effect_finish', 'local_item_set_state', 'local_item_comment']),
+                        'event_handle', 'effect_claim', 'effect_finish', 'process_holds', 'local_item_set_state', 'local_item_comment']),
                 ('orch_reaperd', array['processes_of_host', 'process_gone']),
                 ('orch_reconcilerd', array['reconcile_gates']),
                 ('orch_operator', array['project_add', 'project_list', 'item_create', 'item_move', 'item_list', 'approve', 'reject', 'cancel', 'setting_set',
