@@ -19,7 +19,7 @@ struct json_out;
 
 struct route {
         char *key;  /* events with the same key are handled in order */
-        char *kind; /* "push", "item", ..., "ignored" */
+        char *kind; /* "tracker.item", "forge.push", ..., "ignored" */
         char *project;
         char *object;        /* may be NULL */
         struct strbuf facts; /* one JSON object */

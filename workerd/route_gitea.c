@@ -38,7 +38,7 @@ static int on_push(const char *repo, const struct json *body, struct route *ret,
         struct json_out *facts = route_facts_new();
         route_fact(facts, "sha", str_at(body, "after"));
         route_fact(facts, "before", str_at(body, "before"));
-        return route_set(ret, SOURCE, "push", repo, ref + strlen(heads), facts, err);
+        return route_set(ret, SOURCE, "forge.push", repo, ref + strlen(heads), facts, err);
 }
 
 /* create and delete name the ref in its short form; delete has no commit. */
@@ -58,12 +58,12 @@ static int on_ref(const char *kind, const char *repo, const struct json *body, s
 
 static int on_create(const char *repo, const struct json *body, struct route *ret, struct errinfo *err)
 {
-        return on_ref("branch-created", repo, body, ret, err);
+        return on_ref("forge.branch_created", repo, body, ret, err);
 }
 
 static int on_delete(const char *repo, const struct json *body, struct route *ret, struct errinfo *err)
 {
-        return on_ref("branch-deleted", repo, body, ret, err);
+        return on_ref("forge.branch_deleted", repo, body, ret, err);
 }
 
 /* head.ref turns into refs/pull/N/head once the branch is gone; head.label stays. Neither: an AGit-flow
@@ -103,7 +103,7 @@ static int pull(const char *kind, const char *repo, const struct json *body, str
 
 static int on_pull_request(const char *repo, const struct json *body, struct route *ret, struct errinfo *err)
 {
-        return pull("pull-request", repo, body, pull_facts(body), ret, err);
+        return pull("forge.pull", repo, body, pull_facts(body), ret, err);
 }
 
 static int on_comment(const char *repo, const struct json *body, struct route *ret, struct errinfo *err)
@@ -116,7 +116,7 @@ static int on_comment(const char *repo, const struct json *body, struct route *r
         route_fact_int(facts, "comment", json_path(body, "comment.id"));
         route_fact(facts, "author", str_at(body, "comment.user.login"));
         _cleanup_(freep) char *object = xasprintf("pull/%lld", (long long)number);
-        return route_set(ret, SOURCE, "comment", repo, object, facts, err);
+        return route_set(ret, SOURCE, "forge.comment", repo, object, facts, err);
 }
 
 static int on_review(const char *repo, const struct json *body, struct route *ret, struct errinfo *err)
@@ -127,7 +127,7 @@ static int on_review(const char *repo, const struct json *body, struct route *re
                 return on_comment(repo, body, ret, err);
         struct json_out *facts = pull_facts(body);
         route_fact(facts, "review", str_at(body, "review.type"));
-        return pull("review", repo, body, facts, ret, err);
+        return pull("forge.review", repo, body, facts, ret, err);
 }
 
 static int on_status(const char *repo, const struct json *body, struct route *ret, struct errinfo *err)
@@ -139,7 +139,7 @@ static int on_status(const char *repo, const struct json *body, struct route *re
         route_fact(facts, "sha", sha);
         route_fact(facts, "state", str_at(body, "state"));
         route_fact(facts, "context", str_at(body, "context"));
-        return route_set(ret, SOURCE, "commit-status", repo, sha, facts, err);
+        return route_set(ret, SOURCE, "forge.status", repo, sha, facts, err);
 }
 
 static int on_workflow(const char *part, const char *repo, const struct json *body, struct route *ret,
@@ -154,7 +154,7 @@ static int on_workflow(const char *part, const char *repo, const struct json *bo
         route_fact(facts, "sha", sha);
         route_fact(facts, "branch", str_at(run, "head_branch")); /* absent for runs of pull requests */
         route_fact(facts, "state", str_at(run, "conclusion"));
-        return route_set(ret, SOURCE, "commit-status", repo, sha, facts, err);
+        return route_set(ret, SOURCE, "forge.status", repo, sha, facts, err);
 }
 
 static int on_workflow_run(const char *repo, const struct json *body, struct route *ret, struct errinfo *err)

@@ -46,22 +46,22 @@ static const struct {
         const char *name;
         const char *kind;
 } kinds[] = {
-        {"workitemcreated", "item"},
-        {"workitemupdated", "item"},
-        {"workitemarchived", "item"},
-        {"workitemdeleted", "item-deleted"},
-        {"workitemcommentcreated", "item-comment"},
-        {"workitemcommentupdated", "item-comment"},
-        {"issuecreate", "item"},
-        {"issuecreated", "item"},
-        {"issueupdate", "item"},
-        {"issueupdated", "item"},
-        {"issuedelete", "item-deleted"},
-        {"issuedeleted", "item-deleted"},
-        {"issuecommentcreate", "item-comment"},
-        {"issuecommentcreated", "item-comment"},
-        {"issuecommentupdate", "item-comment"},
-        {"issuecommentupdated", "item-comment"},
+        {"workitemcreated", "tracker.item"},
+        {"workitemupdated", "tracker.item"},
+        {"workitemarchived", "tracker.item"},
+        {"workitemdeleted", "tracker.deleted"},
+        {"workitemcommentcreated", "tracker.comment"},
+        {"workitemcommentupdated", "tracker.comment"},
+        {"issuecreate", "tracker.item"},
+        {"issuecreated", "tracker.item"},
+        {"issueupdate", "tracker.item"},
+        {"issueupdated", "tracker.item"},
+        {"issuedelete", "tracker.deleted"},
+        {"issuedeleted", "tracker.deleted"},
+        {"issuecommentcreate", "tracker.comment"},
+        {"issuecommentcreated", "tracker.comment"},
+        {"issuecommentupdate", "tracker.comment"},
+        {"issuecommentupdated", "tracker.comment"},
 };
 
 static const char *find_kind(const char *squeezed)
@@ -156,7 +156,7 @@ int route_plane(const struct json *headers, const struct json *body, struct rout
         const char *kind = kind_of(body);
         if (kind == NULL)
                 return route_ignored(ret, SOURCE, project_id(body));
-        bool comment = strcmp(kind, "item-comment") == 0;
+        bool comment = strcmp(kind, "tracker.comment") == 0;
         const char *item = comment ? comment_item(body) : item_id(body);
         if (item == NULL) {
                 err_set(err, "", "the body names no work item");
