@@ -1,0 +1,34 @@
+/*
+ * claim.h - a job as it was claimed: everything that is needed to run it, and the fence for every write about
+ * it. Owns its strings; lends them to struct run_info.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "workerd/run_info.h"
+
+struct db_result;
+struct errinfo;
+
+enum claim_kind { CLAIM_AGENT, CLAIM_CI, CLAIM_MERGE };
+
+struct claim {
+        int64_t job;
+        int64_t epoch;
+        char *token;
+        enum claim_kind kind;
+        char *work_item, *title, *description, *role, *stage, *input;
+        int attempt, max_attempts;
+        bool crashed; /* an earlier claim of this job was lost */
+        char *branch, *head_sha;
+        char *repo, *forge, *location, *default_branch, *docs_dir, *test_command;
+};
+
+/* Copies row `row` of job_claim. 0, or -EINVAL with the reason in `err`: the row makes no sense to us. `ret`
+ * is then still good for the fence (job, epoch, token) and claim_deinit(). */
+int claim_read(struct claim *ret, const struct db_result *res, int row, struct errinfo *err);
+void claim_deinit(struct claim *c);
+/* What the modules of a run want to know; borrows from the claim. */
+void claim_run_info(const struct claim *c, struct run_info *ret);

@@ -1,0 +1,146 @@
+/* effect_call.c - the operations of the outbox, by port and kind. */
+#include "workerd/effect_call.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/forge.h"
+#include "common/json_read.h"
+#include "common/mem.h"
+#include "common/notifier.h"
+#include "common/tracker.h"
+
+void effect_ports_init(struct effect_ports *ports, struct loop *loop, struct db *db, struct git *git)
+{
+        *ports = (struct effect_ports){
+                .git = git,
+                .tracker_local = tracker_local_new(db),
+                .notifier_log = notifier_log_new(loop),
+        };
+}
+
+void effect_ports_deinit(struct effect_ports *ports)
+{
+        tracker_free(ports->tracker_local);
+        notifier_free(ports->notifier_log);
+        *ports = (struct effect_ports){.git = NULL};
+}
+
+static const char *arg_of(const struct effect_spec *spec, const char *name, struct errinfo *err)
+{
+        const char *value = json_str(json_get(spec->payload, name));
+        if (value == NULL)
+                err_set(err, "", "the payload has no \"%s\"", name);
+        return value;
+}
+
+static void on_tracker(void *arg, const struct port_answer *answer)
+{
+        struct effect_call *call = arg;
+        call->tracker_call = NULL;
+        call->fn(call->arg, answer);
+}
+
+static int tracker_state(struct effect_call *call, const struct effect_ports *ports,
+                         const struct effect_spec *spec, struct errinfo *err)
+{
+        const char *item = arg_of(spec, "work_item", err);
+        const char *state = arg_of(spec, "state", err);
+        if (item == NULL || state == NULL)
+                return -EINVAL;
+        call->tracker = ports->tracker_local;
+        call->tracker_call = tracker_set_state(call->tracker, item, state, on_tracker, call);
+        return 0;
+}
+
+static int tracker_say(struct effect_call *call, const struct effect_ports *ports,
+                       const struct effect_spec *spec, struct errinfo *err)
+{
+        const char *item = arg_of(spec, "work_item", err);
+        const char *marker = arg_of(spec, "marker", err);
+        const char *text = arg_of(spec, "text", err);
+        if (item == NULL || marker == NULL || text == NULL)
+                return -EINVAL;
+        call->tracker = ports->tracker_local;
+        call->tracker_call = tracker_comment(call->tracker, item, marker, text, on_tracker, call);
+        return 0;
+}
+
+static void on_notifier(void *arg, const struct port_answer *answer)
+{
+        struct effect_call *call = arg;
+        call->notifier_call = NULL;
+        call->fn(call->arg, answer);
+}
+
+static int notifier_say(struct effect_call *call, const struct effect_ports *ports,
+                        const struct effect_spec *spec, struct errinfo *err)
+{
+        const char *text = arg_of(spec, "text", err);
+        const char *item = json_str(json_get(spec->payload, "work_item"));
+        if (text == NULL)
+                return -EINVAL;
+        call->notifier = ports->notifier_log;
+        call->notifier_call =
+                notifier_alert(call->notifier, spec->key, item != NULL ? item : "", text, on_notifier, call);
+        return 0;
+}
+
+static void on_forge(void *arg, const struct forge_answer *answer)
+{
+        struct effect_call *call = arg;
+        call->forge_call = NULL;
+        call->fn(call->arg, &answer->port);
+}
+
+static int forge_delete(struct effect_call *call, const struct effect_ports *ports,
+                        const struct effect_spec *spec, struct errinfo *err)
+{
+        const char *branch = arg_of(spec, "branch", err);
+        if (branch == NULL)
+                return -EINVAL;
+        call->forge = forge_new(ports->git, spec->adapter, spec->location, spec->default_branch, err);
+        if (call->forge == NULL)
+                return -EINVAL;
+        call->forge_call = forge_delete_branch(call->forge, branch, on_forge, call, err);
+        return call->forge_call != NULL ? 0 : -EINVAL; /* the branch guard (C-4) */
+}
+
+typedef int effect_op_fn(struct effect_call *call, const struct effect_ports *ports,
+                         const struct effect_spec *spec, struct errinfo *err);
+
+/* `adapter` NULL: the operation finds it itself. */
+static const struct {
+        const char *port, *adapter, *kind;
+        effect_op_fn *fn;
+} operations[] = {
+        {"tracker", "local", "state", tracker_state},
+        {"tracker", "local", "comment", tracker_say},
+        {"forge", NULL, "delete_branch", forge_delete},
+        {"notifier", "log", "alert", notifier_say},
+};
+
+int effect_call_start(struct effect_call *call, const struct effect_ports *ports,
+                      const struct effect_spec *spec, port_answer_fn *fn, void *arg, struct errinfo *err)
+{
+        *call = (struct effect_call){.fn = fn, .arg = arg};
+        for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
+                const char *adapter = operations[i].adapter;
+                if (strcmp(operations[i].port, spec->port) == 0 &&
+                    strcmp(operations[i].kind, spec->kind) == 0 &&
+                    (adapter == NULL || strcmp(adapter, spec->adapter) == 0))
+                        return operations[i].fn(call, ports, spec, err);
+        }
+        err_set(err, "", "there is no operation %s.%s for adapter \"%s\"", spec->port, spec->kind,
+                spec->adapter);
+        return -EINVAL;
+}
+
+void effect_call_deinit(struct effect_call *call)
+{
+        tracker_cancel(call->tracker, take_ptr(call->tracker_call));
+        notifier_cancel(call->notifier, take_ptr(call->notifier_call));
+        forge_cancel(call->forge, take_ptr(call->forge_call));
+        forge_free(take_ptr(call->forge));
+}

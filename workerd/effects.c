@@ -1,0 +1,302 @@
+/* effects.c - the outbox's executor: claim, call, record. What a call is, is in effect_call.c. */
+#include "workerd/effects.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/db.h"
+#include "common/json_read.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/strbuf.h"
+#include "queries.h"
+#include "workerd/effect_call.h"
+
+#define STATEMENT_DEADLINE_MS 10000
+#define AT_ONCE               8
+
+enum effect_state {
+        EFFECT_FREE,      /* the slot is not used */
+        EFFECT_CALLING,   /* waits for the port */
+        EFFECT_RECORDING, /* waits for effect_finish */
+};
+
+struct effect {
+        struct effects *fx;
+        enum effect_state state;
+        int64_t id, epoch;
+        char *token, *name; /* "tracker.comment" */
+        struct effect_call call;
+        struct db_request *request; /* NULL when idle */
+        char *detail;
+        const char *verdict;
+        int64_t retry_after_s; /* -1: as the outbox likes */
+};
+
+struct effects {
+        struct effects_config cfg;
+        struct effect_ports ports;
+        int64_t process, epoch;
+        bool stopped;
+        bool woken;               /* since the claim that is under way was sent */
+        struct db_request *claim; /* NULL when idle */
+        struct effect slots[AT_ONCE];
+};
+
+static void claim(struct effects *fx);
+
+const char *effects_verdict(enum port_outcome outcome)
+{
+        switch (outcome) {
+        case PORT_OK:
+                return "done";
+        case PORT_NOT_FOUND:
+        case PORT_CONFLICT:
+        case PORT_REFUSED:
+                return "dead"; /* repeating will not help; a person must look */
+        case PORT_LIMITED:
+        case PORT_UNAVAILABLE:
+        case PORT_UNKNOWN:
+                return "retry";
+        }
+        abort();
+}
+
+struct effects *effects_new(const struct effects_config *cfg)
+{
+        struct effects *fx = xcalloc(1, sizeof(*fx));
+        fx->cfg = *cfg;
+        effect_ports_init(&fx->ports, cfg->loop, cfg->db, cfg->git);
+        for (size_t i = 0; i < AT_ONCE; i++)
+                fx->slots[i].fx = fx;
+        return fx;
+}
+
+static void release_slot(struct effect *e)
+{
+        struct effects *fx = e->fx;
+        effect_call_deinit(&e->call);
+        db_request_forget(e->request);
+        free(e->token);
+        free(e->name);
+        free(e->detail);
+        *e = (struct effect){.fx = fx};
+}
+
+void effects_free(struct effects *fx)
+{
+        if (fx == NULL)
+                return;
+        db_request_forget(fx->claim);
+        for (size_t i = 0; i < AT_ONCE; i++)
+                release_slot(&fx->slots[i]);
+        effect_ports_deinit(&fx->ports);
+        free(fx);
+}
+
+static struct effect *free_slot(struct effects *fx)
+{
+        for (size_t i = 0; i < AT_ONCE; i++)
+                if (fx->slots[i].state == EFFECT_FREE)
+                        return &fx->slots[i];
+        return NULL;
+}
+
+bool effects_idle(const struct effects *fx)
+{
+        for (size_t i = 0; i < AT_ONCE; i++)
+                if (fx->slots[i].state != EFFECT_FREE)
+                        return false;
+        return fx->claim == NULL;
+}
+
+bool effects_claiming(const struct effects *fx)
+{
+        return fx->claim != NULL;
+}
+
+void effects_ids(const struct effects *fx, struct strbuf *sb)
+{
+        for (size_t i = 0; i < AT_ONCE; i++)
+                if (fx->slots[i].state != EFFECT_FREE)
+                        strbuf_addf(sb, "%s%" PRId64, sb->len > 0 ? "," : "", fx->slots[i].id);
+}
+
+static void ended(struct effect *e)
+{
+        struct effects *fx = e->fx;
+        release_slot(e);
+        if (!fx->stopped && fx->claim == NULL)
+                claim(fx); /* the next effect of the object may be due now */
+        else if (effects_idle(fx))
+                fx->cfg.on_idle(fx->cfg.arg);
+}
+
+static void count(const struct effect *e)
+{
+        static const struct {
+                const char *verdict;
+                enum metric_id metric;
+        } counters[] = {{"done", METRIC_EFFECTS_DONE},
+                        {"retry", METRIC_EFFECTS_RETRIED},
+                        {"dead", METRIC_EFFECTS_DEAD}};
+        for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+                if (strcmp(counters[i].verdict, e->verdict) == 0)
+                        metrics_count(counters[i].metric, 1);
+}
+
+static void log_outcome(const struct effect *e)
+{
+        if (strcmp(e->verdict, "done") == 0)
+                log_info(EV("effect.done"), LF_I("effect", e->id), LF_S("what", e->name));
+        else if (strcmp(e->verdict, "retry") == 0)
+                log_warning(EV("effect.retry"), LF_I("effect", e->id), LF_S("what", e->name),
+                            LF_S("error", e->detail));
+        else
+                log_error(EV("effect.dead"), LF_I("effect", e->id), LF_S("what", e->name),
+                          LF_S("error", e->detail),
+                          LF_S("hint", "it is not tried again; see the view orch.dead_letter"));
+}
+
+static void on_recorded(void *arg, const struct db_result *res)
+{
+        struct effect *e = arg;
+        const char *answer = res->outcome == DB_OK && db_rows(res) == 1 ? db_text(res, 0, "answer") : NULL;
+        e->request = NULL;
+        if (answer != NULL && strcmp(answer, "recorded") == 0) {
+                count(e);
+                log_outcome(e);
+        } else if (answer != NULL) {
+                metrics_count(METRIC_FENCED, 1);
+                log_warning(EV("effect.fenced"), LF_I("effect", e->id), LF_S("what", e->name));
+        } else {
+                log_warning(EV("effect.not-recorded"), LF_I("effect", e->id), LF_S("what", e->name),
+                            LF_ERR(&res->err), LF_S("then", "our claim is given back and it is tried again"));
+                e->fx->cfg.on_unsure(e->fx->cfg.arg);
+        }
+        ended(e);
+}
+
+static void record(struct effect *e)
+{
+        char id[24], epoch[24], after[24];
+        (void)snprintf(id, sizeof(id), "%" PRId64, e->id);
+        (void)snprintf(epoch, sizeof(epoch), "%" PRId64, e->epoch);
+        (void)snprintf(after, sizeof(after), "%" PRId64, e->retry_after_s);
+        const char *params[] = {id,         epoch,     e->token,
+                                e->verdict, e->detail, e->retry_after_s >= 0 ? after : NULL};
+        e->state = EFFECT_RECORDING;
+        e->request = db_query(e->fx->cfg.db, &Q_EFFECT_FINISH, params, STATEMENT_DEADLINE_MS, on_recorded, e);
+}
+
+static void on_answer(void *arg, const struct port_answer *answer)
+{
+        struct effect *e = arg;
+        e->verdict = effects_verdict(answer->outcome);
+        e->retry_after_s = answer->retry_after_s;
+        e->detail = answer->outcome == PORT_OK
+                            ? xstrdup("ok")
+                            : xasprintf("%s: %s", port_outcome_name(answer->outcome), answer->err.text);
+        record(e);
+}
+
+static void impossible(struct effect *e, const struct errinfo *err)
+{
+        e->verdict = "dead";
+        e->retry_after_s = -1;
+        e->detail = xstrdup(err->text);
+        record(e);
+}
+
+static const char *text_of(const struct db_result *res, int row, const char *column)
+{
+        const char *text = db_text(res, row, column);
+        return text != NULL ? text : "";
+}
+
+static void execute(struct effect *e, const struct db_result *res, int row)
+{
+        const struct json_limits limits = JSON_LIMITS_DEFAULT;
+        struct errinfo err = ERRINFO_INIT;
+        struct json_doc *payload = NULL;
+        const char *text = text_of(res, row, "payload");
+        int r = json_parse(text, strlen(text), &limits, &payload, &err);
+        const struct effect_spec spec = {
+                .port = text_of(res, row, "port"),
+                .kind = text_of(res, row, "kind"),
+                .adapter = text_of(res, row, "adapter"),
+                .key = text_of(res, row, "object_key"),
+                .location = text_of(res, row, "location"),
+                .default_branch = text_of(res, row, "default_branch"),
+                .payload = json_root(payload),
+        };
+        if (r == 0)
+                r = effect_call_start(&e->call, &e->fx->ports, &spec, on_answer, e, &err);
+        json_doc_free(payload);
+        if (r < 0)
+                impossible(e, &err);
+}
+
+static void take(struct effects *fx, const struct db_result *res, int row)
+{
+        struct effect *e = free_slot(fx);
+        if (e == NULL)
+                return; /* cannot be: as many were claimed as there are slots free */
+        e->state = EFFECT_CALLING;
+        e->id = db_int(res, row, "effect_id", 0);
+        e->epoch = db_int(res, row, "epoch", 0);
+        e->token = xstrdup(text_of(res, row, "token"));
+        e->name = xasprintf("%s.%s", text_of(res, row, "port"), text_of(res, row, "kind"));
+        execute(e, res, row);
+}
+
+static void on_claimed(void *arg, const struct db_result *res)
+{
+        struct effects *fx = arg;
+        fx->claim = NULL;
+        if (res->outcome == DB_UNKNOWN)
+                fx->cfg.on_unsure(fx->cfg.arg);
+        else if (res->outcome == DB_SQL_ERROR)
+                log_warning(EV("effect.claim-failed"), LF_ERR(&res->err),
+                            LF_S("then", "tried again at the next beat"));
+        int n = res->outcome == DB_OK ? db_rows(res) : 0;
+        for (int i = 0; i < n; i++)
+                take(fx, res, i);
+        if (!fx->stopped && n == 0 && fx->woken && res->outcome == DB_OK)
+                claim(fx);
+        else if (effects_idle(fx))
+                fx->cfg.on_idle(fx->cfg.arg);
+}
+
+static void claim(struct effects *fx)
+{
+        char process[24], epoch[24], limit[24];
+        int n = 0;
+        for (size_t i = 0; i < AT_ONCE; i++)
+                n += fx->slots[i].state == EFFECT_FREE;
+        if (n == 0)
+                return; /* the first that ends claims again */
+        (void)snprintf(process, sizeof(process), "%" PRId64, fx->process);
+        (void)snprintf(epoch, sizeof(epoch), "%" PRId64, fx->epoch);
+        (void)snprintf(limit, sizeof(limit), "%d", n);
+        const char *params[] = {process, epoch, limit};
+        fx->woken = false;
+        fx->claim = db_query(fx->cfg.db, &Q_EFFECT_CLAIM, params, STATEMENT_DEADLINE_MS, on_claimed, fx);
+}
+
+void effects_wake(struct effects *fx, int64_t process, int64_t epoch)
+{
+        fx->process = process;
+        fx->epoch = epoch;
+        fx->woken = true;
+        if (!fx->stopped && fx->claim == NULL)
+                claim(fx);
+}
+
+void effects_stop(struct effects *fx)
+{
+        fx->stopped = true;
+}

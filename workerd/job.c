@@ -1,0 +1,208 @@
+/* job.c - the state machine of a job: moves, stops, retries, the end. The steps are in the other job_*.c. */
+#include "workerd/job_internal.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/proc.h"
+#include "workerd/commit.h"
+#include "workerd/mirror.h"
+#include "workerd/tree.h"
+#include "workerd/verdict.h"
+
+#define RETRY_MIN_MS 1000
+#define RETRY_MAX_MS 30000
+#define RETRIES_MAX  20 /* about five minutes */
+#define SHIM_LAST_MS 30000
+
+static const struct {
+        const char *name;
+        int yields_to;
+} states[] = {
+#define X(id, name, yields_to) [JOB_##id] = {name, (int)yields_to},
+        JOB_STATES(X)
+#undef X
+};
+
+void job_set_state(struct job *job, enum job_state next)
+{
+        assert(job->state != JOB_ENDED);
+        assert(next > job->state || next == JOB_RECORDING || next == JOB_ASKING);
+        log_debug(EV("job.state"), LF_I("job", job->claim.job), LF_S("from", states[job->state].name),
+                  LF_S("to", states[next].name));
+        job->state = next;
+        loop_timer_disarm(job->timer);
+}
+
+static void drop_operations(struct job *job)
+{
+        mirror_cancel(take_ptr(job->mirror_op));
+        commit_cancel(take_ptr(job->commit_op));
+        tree_cancel(take_ptr(job->tree_op));
+        tree_remove_cancel(take_ptr(job->tree_remove));
+        verdict_cancel(take_ptr(job->verdict_op));
+        git_push_cancel(take_ptr(job->push_op));
+        forge_cancel(job->forge, take_ptr(job->forge_call));
+        db_request_forget(take_ptr(job->request));
+}
+
+static void begin(struct job *job)
+{
+        if (job->report.outcome != REPORT_NONE)
+                job_record(job); /* its claim made no sense */
+        else if (job->claim.kind == CLAIM_MERGE)
+                job_ask(job);
+        else
+                job_prepare(job);
+}
+
+/* The shim bounds its agent; a shim that outlives its bounds by far is asked again, then killed. */
+static void shim_hangs(struct job *job)
+{
+        bool asked = job->control.fd < 0;
+        log_error(EV("shim.hangs"), LF_I("job", job->claim.job), LF_I("shim", proc_pid(job->shim)),
+                  LF_S("then", asked ? "it is killed" : "it is asked to stop its agent"));
+        if (asked)
+                (void)proc_kill(job->shim, SIGKILL, false); /* gone already is as good */
+        else
+                job_control_close(job);
+        loop_timer_arm(job->timer, SHIM_LAST_MS);
+}
+
+static void on_timer(void *arg)
+{
+        struct job *job = arg;
+        switch (job->state) {
+        case JOB_NEW:
+                begin(job);
+                return;
+        case JOB_RUNNING:
+                shim_hangs(job);
+                return;
+        case JOB_RETRYING:
+                job_ask(job);
+                return;
+        case JOB_RECORDING:
+                job_record_again(job);
+                return;
+        case JOB_CLEANING:
+                job_set_state(job, JOB_ENDED);
+                job->fn(job->arg, job);
+                return;
+        default:
+                assert(false);
+        }
+}
+
+struct job *job_new(const struct job_host *host, struct claim *claim, const char *refused, job_done_fn *fn,
+                    void *arg)
+{
+        struct job *job = xcalloc(1, sizeof(*job));
+        job->host = host;
+        job->claim = *claim;
+        *claim = (struct claim){.token = NULL};
+        job->report = (struct report)REPORT_INIT;
+        job->backoff = (struct backoff){.min_ms = RETRY_MIN_MS, .max_ms = RETRY_MAX_MS};
+        job->control.fd = -1;
+        job->fn = fn;
+        job->arg = arg;
+        claim_run_info(&job->claim, &job->info);
+        run_dir_names(&job->dir, host->state_dir, job->claim.job, job->claim.epoch);
+        job->timer = loop_timer_new(host->loop, on_timer, job);
+        loop_timer_soon(job->timer);
+        if (refused != NULL)
+                report_outcome(&job->report, REPORT_FAILED, "%s", refused);
+        return job;
+}
+
+void job_free(struct job *job)
+{
+        if (job == NULL)
+                return;
+        drop_operations(job);
+        job_control_close(job); /* EOF tells the shim to stop its agent */
+        if (job->shim != NULL)
+                proc_forget(job->shim);
+        forge_free(job->forge);
+        loop_timer_free(job->timer);
+        report_deinit(&job->report);
+        run_dir_deinit(&job->dir);
+        free(job->mirror);
+        claim_deinit(&job->claim);
+        free(job);
+}
+
+int64_t job_id(const struct job *job)
+{
+        return job->claim.job;
+}
+
+void job_stop(struct job *job, enum job_stop why)
+{
+        static const char *const words[] = {"", "shutdown", "cancelled", "fenced"};
+        if (why <= job->stop || job->state >= JOB_CLEANING)
+                return;
+        job->stop = why;
+        log_info(EV("job.stopping"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
+                 LF_S("why", words[why]), LF_S("state", states[job->state].name));
+        if (job->state == JOB_RUNNING) {
+                job_agent_stop(job);
+        } else if ((int)why >= states[job->state].yields_to) {
+                drop_operations(job);
+                job_record(job);
+        }
+}
+
+void job_conclude(struct job *job, enum report_outcome outcome, const char *fmt, ...)
+{
+        struct strbuf reason = STRBUF_INIT;
+        va_list ap;
+        va_start(ap, fmt);
+        strbuf_vaddf(&reason, fmt, ap);
+        va_end(ap);
+        report_outcome(&job->report, outcome, "%s", reason.buf);
+        strbuf_deinit(&reason);
+        job_record(job);
+}
+
+void job_retry(struct job *job, const char *what, const struct errinfo *err)
+{
+        if (job->stop != JOB_STOP_NONE) {
+                job_record(job);
+                return;
+        }
+        if (job->backoff.attempts >= RETRIES_MAX) {
+                job_conclude(job, REPORT_TRANSIENT, "%s: %s", what, err->text);
+                return;
+        }
+        int64_t wait_ms = backoff_next_ms(&job->backoff, backoff_random());
+        log_warning(EV("job.retry"), LF_I("job", job->claim.job), LF_S("what", what), LF_ERR(err),
+                    LF_I("attempt", job->backoff.attempts), LF_I("wait_ms", wait_ms));
+        if (job->state != JOB_RETRYING)
+                job_set_state(job, JOB_RETRYING);
+        loop_timer_arm(job->timer, wait_ms);
+}
+
+void job_fence(struct job *job)
+{
+        metrics_count(METRIC_FENCED, 1);
+        log_warning(EV("job.fenced"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
+                    LF_S("then", "nothing of this run is written"));
+        job_stop(job, JOB_STOP_FENCED);
+}
+
+struct job_fence_text job_fence_params(const struct job *job)
+{
+        struct job_fence_text text;
+        (void)snprintf(text.job, sizeof(text.job), "%" PRId64, job->claim.job);
+        (void)snprintf(text.epoch, sizeof(text.epoch), "%" PRId64, job->claim.epoch);
+        return text;
+}

@@ -1,0 +1,269 @@
+/*
+ * job_agent.c - runs a command under orch-shim: an agent, or the project's own command.
+ *
+ * The shim owns the process group, the log, the clocks; we hold one end of its control socket and read its
+ * status file when it has ended. Whatever happens to us, the shim sees our end close and stops what it runs.
+ */
+#include "workerd/job_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/argv.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/mem.h"
+#include "common/options.h"
+#include "common/proc.h"
+#include "queries.h"
+#include "workerd/agent_env.h"
+#include "workerd/run_status.h"
+#include "workerd/task_file.h"
+
+#define SHIM_CONTROL_FD     3
+#define SHIM_SLACK_MS       60000 /* beyond its own bounds, for a machine under load */
+#define STARTED_DEADLINE_MS 60000
+#define LOG_EXCERPT_BYTES   4096
+
+void job_control_close(struct job *job)
+{
+        struct job_control *c = &job->control;
+        if (c->io != NULL)
+                loop_io_free(take_ptr(c->io));
+        if (c->fd >= 0)
+                (void)close(c->fd);
+        c->fd = -1;
+}
+
+void job_agent_stop(struct job *job)
+{
+        const char why = job->stop == JOB_STOP_CANCELLED ? 'C' : 'S';
+        /* A shim that cannot be told sees the end of the socket instead. */
+        if (job->control.fd >= 0 && send(job->control.fd, &why, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+                job_control_close(job);
+}
+
+static void on_started_recorded(void *arg, const struct db_result *res)
+{
+        struct job *job = arg;
+        job->request = NULL;
+        if (res->outcome == DB_OK && db_rows(res) == 1 && !db_bool(res, 0, "held"))
+                job_stop(job,
+                         JOB_STOP_CANCELLED); /* or fenced: then recording it says so, and changes nothing */
+        else if (res->outcome == DB_SQL_ERROR)
+                log_warning(EV("job.start-not-recorded"), LF_I("job", job->claim.job), LF_ERR(&res->err),
+                            LF_S("then", "the run goes on; its end is recorded"));
+}
+
+static void record_started(struct job *job)
+{
+        char pid[24];
+        struct job_fence_text fence = job_fence_params(job);
+        (void)snprintf(pid, sizeof(pid), "%ld", (long)job->control.agent);
+        const char *params[] = {fence.job, fence.epoch, job->claim.token, pid, job->dir.log, job->base_sha};
+        log_info(EV("job.started"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
+                 LF_S("work_item", job->claim.work_item), LF_S("role", job->claim.role),
+                 LF_I("agent", job->control.agent), LF_S("log", job->dir.log));
+        job->request = db_query(job->host->db, &Q_JOB_STARTED, params, STARTED_DEADLINE_MS,
+                                on_started_recorded, job);
+}
+
+static void on_control_line(struct job *job, const char *line)
+{
+        long pid = 0;
+        if (sscanf(line, "started %ld", &pid) == 1 && job->control.agent == 0) {
+                job->control.agent = (pid_t)pid;
+                record_started(job);
+        } else if (strcmp(line, "locked-out") == 0) {
+                job->control.locked_out = true;
+        }
+}
+
+static void on_control(void *arg, int fd, unsigned events)
+{
+        struct job *job = arg;
+        struct job_control *c = &job->control;
+        (void)events;
+        ssize_t n = recv(fd, c->line + c->len, sizeof(c->line) - 1 - c->len, MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return;
+        if (n <= 0) { /* the shim has ended, or speaks no language of ours; its exit tells */
+                loop_io_free(take_ptr(c->io));
+                return;
+        }
+        c->len += (size_t)n;
+        c->line[c->len] = '\0';
+        char *newline;
+        while ((newline = memchr(c->line, '\n', c->len)) != NULL) {
+                *newline = '\0';
+                on_control_line(job, c->line);
+                c->len -= (size_t)(newline + 1 - c->line);
+                memmove(c->line, newline + 1, c->len + 1);
+        }
+}
+
+static void on_ended(struct job *job, const struct run_status *st)
+{
+        (void)run_status_log_tail(job->dir.log, LOG_EXCERPT_BYTES,
+                                  &job->report.log_excerpt); /* none: no excerpt */
+        if (st->survivors > 0)
+                log_error(EV("agent.survivors"), LF_I("job", job->claim.job),
+                          LF_I("processes", st->survivors),
+                          LF_S("hint", "they could not be killed; look for processes in state D"));
+        if (job->stop >= JOB_STOP_CANCELLED || (st->end == RUN_STOPPED && job->stop != JOB_STOP_NONE)) {
+                job_record(job);
+        } else if (job->claim.kind == CLAIM_CI) {
+                job_ci_ended(job, st);
+        } else {
+                (void)report_run_end(&job->report, st, "the agent");
+                job_collect(job);
+        }
+}
+
+static void on_shim_exit(void *arg, const struct proc_exit *ex)
+{
+        struct job *job = arg;
+        struct run_status st;
+        struct errinfo err = ERRINFO_INIT;
+        bool locked_out = job->control.locked_out;
+        job->shim = NULL;
+        db_request_forget(take_ptr(job->request));
+        job_control_close(job);
+        if (locked_out)
+                job_conclude(job, REPORT_TRANSIENT,
+                             "an earlier run of this job has not ended yet on this host");
+        else if (run_status_read(job->dir.status, &st, &err) < 0)
+                job_conclude(job, REPORT_TRANSIENT, "orch-shim left no status: it %s", proc_exit_text(ex));
+        else
+                on_ended(job, &st);
+}
+
+static const char *configured_command(const struct options *opt, const char *role)
+{
+        const struct {
+                const char *role, *command;
+        } commands[] = {
+                {"analyst", opt->agent_command_analyst},     {"architect", opt->agent_command_architect},
+                {"developer", opt->agent_command_developer}, {"reviewer", opt->agent_command_reviewer},
+                {"tester", opt->agent_command_tester},       {"deployer", opt->agent_command_deployer},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+                if (strcmp(commands[i].role, role) == 0 && commands[i].command[0] != '\0')
+                        return commands[i].command;
+        return opt->agent_command;
+}
+
+/* What runs: the role's command, or the project's by a shell. 0 or -errno with the reason. */
+static int add_command(struct job *job, struct argv *args, struct errinfo *err)
+{
+        if (job->claim.kind == CLAIM_CI) {
+                argv_add(args, "/bin/sh");
+                argv_add(args, "-c");
+                argv_add(args, job->info.test_command);
+                return 0;
+        }
+        return argv_split(args, configured_command(job->host->opt, job->claim.role), err);
+}
+
+static void shim_args(struct job *job, struct argv *args)
+{
+        const struct options *opt = job->host->opt;
+        int64_t grace_ms = opt->agent_kill_grace_seconds * 1000;
+        argv_add(args, job->host->shim);
+        const struct {
+                const char *name, *value;
+        } texts[] = {
+                {"--run-dir", job->dir.path},
+                {"--lock", job->dir.lock},
+                {"--stdin", job->claim.kind == CLAIM_CI ? "/dev/null" : job->dir.task_file},
+                {"--cwd", job->dir.tree},
+        };
+        const struct {
+                const char *name;
+                int64_t value;
+        } numbers[] = {
+                /* an agent of a dead workerd is stopped within the grace; wait for that rather than lose a
+                   turn */
+                {"--lock-wait-ms", grace_ms + 5000},
+                {"--grace-ms", grace_ms},
+                {"--wall-ms", opt->agent_timeout_ms},
+                {"--log-max", opt->agent_log_max_bytes},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                argv_add(args, texts[i].name);
+                argv_add(args, texts[i].value);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+                argv_add(args, numbers[i].name);
+                argv_addf(args, "%" PRId64, numbers[i].value);
+        }
+        argv_add(args, "--");
+}
+
+static int spawn_shim(struct job *job, const struct argv *args, const struct argv *env, int shim_end,
+                      struct errinfo *err)
+{
+        const struct proc_fd fds[] = {{.from = shim_end, .to = SHIM_CONTROL_FD}};
+        const struct proc_spec spec = {
+                .argv = (const char *const *)args->words,
+                .envp = (const char *const *)env->words,
+                .fds = fds,
+                .n_fds = ARRAY_SIZE(fds),
+        };
+        return proc_spawn(job->host->loop, &spec, on_shim_exit, job, &job->shim, err);
+}
+
+static int start_shim(struct job *job, const struct argv *args, struct errinfo *err)
+{
+        int ends[2];
+        struct argv env = ARGV_INIT;
+        const struct options *opt = job->host->opt;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) {
+                err_set(err, "", "no socket pair for the shim: %s", log_errno_text(errno));
+                return -errno;
+        }
+        agent_env_build(&env, &job->info, &job->dir, opt->agent_path, opt->agent_env);
+        int r = spawn_shim(job, args, &env, ends[1], err);
+        argv_deinit(&env);
+        (void)close(ends[1]);
+        if (r < 0) {
+                (void)close(ends[0]);
+                return r;
+        }
+        job->control.fd = ends[0];
+        job->control.io = loop_io_new(job->host->loop, ends[0], LOOP_READ, on_control, job);
+        return 0;
+}
+
+void job_run(struct job *job)
+{
+        struct argv args = ARGV_INIT;
+        struct errinfo err = ERRINFO_INIT;
+        const struct options *opt = job->host->opt;
+        int r = 0;
+        shim_args(job, &args);
+        if (add_command(job, &args, &err) < 0) {
+                job_conclude(job, REPORT_FAILED, "the command of the %s is not usable: %s", job->claim.role,
+                             err.text);
+                goto out;
+        }
+        if (job->claim.kind == CLAIM_AGENT)
+                r = task_file_write(job->dir.task_file, &job->info, job->step, &err);
+        if (r == 0) {
+                job_set_state(job, JOB_RUNNING);
+                r = start_shim(job, &args, &err);
+        }
+        if (r < 0) {
+                job_conclude(job, REPORT_TRANSIENT, "the run could not be started: %s", err.text);
+                goto out;
+        }
+        loop_timer_arm(job->timer,
+                       opt->agent_timeout_ms + 2 * opt->agent_kill_grace_seconds * 1000 + SHIM_SLACK_MS);
+out:
+        argv_deinit(&args);
+}

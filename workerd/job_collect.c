@@ -1,0 +1,155 @@
+/*
+ * job_collect.c - what the agent left: commit, verdict, the question whether the claim is still ours, push.
+ *
+ * A run that failed is committed too, in our mirror only, for whoever looks for what it did. Exit 0 alone
+ * proves nothing: the outcome is success only when what the role must leave is in the commit and on the
+ * branch (P-7).
+ */
+#include "workerd/job_internal.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "queries.h"
+#include "workerd/commit.h"
+#include "workerd/verdict.h"
+
+#define ASK_DEADLINE_MS 10000
+
+static void log_paths(const struct job *job, const char *event, const struct argv *paths, const char *then)
+{
+        for (size_t i = 0; paths != NULL && i < paths->n && i < 10; i++)
+                log_warning(EV(event), LF_I("job", job->claim.job), LF_S("role", job->claim.role),
+                            LF_S("path", paths->words[i]), LF_S("then", then));
+}
+
+static void note_commit(struct job *job, const struct commit_result *res)
+{
+        report_commit(&job->report, res, job->claim.branch);
+        for (size_t i = 0; res->refused != NULL && i < res->refused->n; i++)
+                argv_add(&job->report.refused, res->refused->words[i]);
+        log_paths(job, "commit.refused-change", res->refused,
+                  "taken out of the commit: another role owns the file");
+        log_paths(job, "commit.nested-repository", res->nested, "left as it was before the run");
+}
+
+static void on_committed(void *arg, const struct commit_result *res)
+{
+        struct job *job = arg;
+        job->commit_op = NULL;
+        if (res->outcome == COMMIT_OK)
+                note_commit(job, res);
+        if (job->report.outcome != REPORT_NONE)
+                job_record(job); /* a failed run, now kept */
+        else if (res->outcome != COMMIT_OK)
+                job_conclude(job, REPORT_FAILED, "what the agent left cannot be committed: %s",
+                             res->err.text);
+        else if (job->step->need == ROLE_NEEDS_CHANGE && !res->changed)
+                job_conclude(job, REPORT_NOTHING_LEFT, "the agent exited with 0 and changed nothing");
+        else
+                job_judge(job);
+}
+
+void job_collect(struct job *job)
+{
+        job_set_state(job, JOB_COMMITTING);
+        job->commit_op = commit_make(job->host->git, &job->info, &job->dir, job->mirror, on_committed, job);
+}
+
+static void on_judged(void *arg, const struct verdict_result *res)
+{
+        struct job *job = arg;
+        job->verdict_op = NULL;
+        switch (res->outcome) {
+        case VERDICT_UNKNOWN:
+                job_conclude(job, REPORT_TRANSIENT, "the commit could not be read: %s", res->err.text);
+                return;
+        case VERDICT_ABSENT:
+                job_conclude(job, report_outcome_parse(verdict_missing_outcome(job->step)), "%s",
+                             res->err.text);
+                return;
+        case VERDICT_OK:
+                break;
+        }
+        for (size_t i = 0; i < res->n_evidence; i++)
+                report_add_evidence(&job->report, &res->evidence[i], job->report.head_sha);
+        if (job->pushed_before) {
+                job->report.pushed = true;
+                job_conclude(job, REPORT_SUCCESS, "an earlier run of this job has pushed its work");
+        } else {
+                job_ask(job);
+        }
+}
+
+void job_judge(struct job *job)
+{
+        job_set_state(job, JOB_JUDGING);
+        job->verdict_op = verdict_read(job->host->git, &job->info, job->step, job->mirror,
+                                       job->report.head_sha, on_judged, job);
+}
+
+static void on_pushed(void *arg, const struct git_push_result *res)
+{
+        struct job *job = arg;
+        job->push_op = NULL;
+        switch (res->outcome) {
+        case GIT_PUSH_OK:
+                log_info(EV("job.pushed"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
+                         LF_S("branch", job->claim.branch), LF_S("sha", job->report.head_sha));
+                job->report.pushed = true;
+                job_conclude(job, REPORT_SUCCESS, "pushed to %s", job->claim.branch);
+                return;
+        case GIT_PUSH_MOVED:
+                job_conclude(job, REPORT_FAILED, "somebody else has pushed to the branch %s: it is at %s",
+                             job->claim.branch, res->remote_sha[0] != '\0' ? res->remote_sha : "(gone)");
+                return;
+        case GIT_PUSH_REFUSED:
+                job_conclude(job, REPORT_FAILED, "the push was refused: %s", res->err.text);
+                return;
+        case GIT_PUSH_UNAVAILABLE:
+        case GIT_PUSH_UNKNOWN:
+                job_retry(job, "push", &res->err);
+                return;
+        }
+}
+
+static void push(struct job *job)
+{
+        job_set_state(job, JOB_PUSHING);
+        job->push_op =
+                commit_push(job->host->git, &job->info, job->mirror, job->report.head_sha, on_pushed, job);
+}
+
+static void on_asked(void *arg, const struct db_result *res)
+{
+        struct job *job = arg;
+        job->request = NULL;
+        if (res->outcome != DB_OK || db_rows(res) != 1)
+                job_retry(job, "claim check", &res->err);
+        else if (!db_bool(res, 0, "held"))
+                job_stop(job,
+                         JOB_STOP_CANCELLED); /* or fenced: then recording it says so, and changes nothing */
+        else if (job->claim.kind == CLAIM_MERGE)
+                job_merge(job);
+        else
+                push(job);
+}
+
+/* Who was fenced while the agent worked must not push: the branch is another's now. */
+void job_ask(struct job *job)
+{
+        char pid[24];
+        struct job_fence_text fence = job_fence_params(job);
+        (void)snprintf(pid, sizeof(pid), "%ld",
+                       (long)(job->control.agent != 0 ? job->control.agent : getpid()));
+        const char *params[] = {fence.job,
+                                fence.epoch,
+                                job->claim.token,
+                                pid,
+                                job->claim.kind == CLAIM_MERGE ? NULL : job->dir.log,
+                                job->info.base_sha};
+        job_set_state(job, JOB_ASKING);
+        job->request = db_query(job->host->db, &Q_JOB_STARTED, params, ASK_DEADLINE_MS, on_asked, job);
+}

@@ -1,0 +1,167 @@
+/*
+ * job_finish.c - the end of a job: recorded in the database, then cleaned up on disk.
+ *
+ * job_finish is idempotent by its fence, so an answer that was lost is asked for again, for as long as it
+ * takes; only "recorded" and "fenced" end it. Nothing on disk is removed before.
+ */
+#include "workerd/job_internal.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/strbuf.h"
+#include "queries.h"
+#include "workerd/leftovers.h"
+#include "workerd/tree.h"
+
+#define RECORD_DEADLINE_MS 10000
+
+static void clean_next(struct job *job);
+
+static void on_cleaned(void *arg, int r, const struct errinfo *err)
+{
+        struct job *job = arg;
+        job->tree_remove = NULL;
+        job->cleaned++;
+        if (r < 0) {
+                log_warning(EV("job.not-cleaned"), LF_I("job", job->claim.job), LF_S("path", job->dir.path),
+                            LF_ERR(err), LF_S("then", "swept at the next start"));
+                loop_timer_soon(job->timer); /* the owner file stays, so that the sweep finds it */
+                return;
+        }
+        clean_next(job);
+}
+
+static void clean_next(struct job *job)
+{
+        const char *const parts[] = {job->dir.tree, job->dir.home, job->dir.tmp};
+        if (job->cleaned < ARRAY_SIZE(parts)) {
+                job->tree_remove = tree_remove(job->host->loop, parts[job->cleaned], on_cleaned, job);
+                return;
+        }
+        (void)unlink(job->dir.index); /* may never have been made */
+        leftovers_unmark(&job->dir);
+        loop_timer_soon(job->timer);
+}
+
+static void clean(struct job *job)
+{
+        job_set_state(job, JOB_CLEANING);
+        clean_next(job);
+}
+
+static void count_end(const struct job *job)
+{
+        switch (job->report.outcome) {
+        case REPORT_SUCCESS:
+                metrics_count(METRIC_JOBS_DONE, 1);
+                return;
+        case REPORT_CANCELLED:
+                metrics_count(METRIC_JOBS_CANCELLED, 1);
+                return;
+        default:
+                metrics_count(METRIC_JOBS_FAILED, 1);
+        }
+}
+
+static void recorded(struct job *job)
+{
+        const char *reason = job->report.reason != NULL ? job->report.reason : "";
+        count_end(job);
+        log_info(EV("job.ended"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
+                 LF_S("work_item", job->claim.work_item), LF_S("role", job->claim.role),
+                 LF_S("outcome", report_outcome_word(job->report.outcome)), LF_S("reason", reason));
+        clean(job);
+}
+
+static void record_later(struct job *job, const struct errinfo *err)
+{
+        int64_t wait_ms = backoff_next_ms(&job->backoff, backoff_random());
+        log_warning(EV("job.end-not-recorded"), LF_I("job", job->claim.job), LF_ERR(err),
+                    LF_I("wait_ms", wait_ms), LF_S("then", "tried again"));
+        loop_timer_arm(job->timer, wait_ms);
+}
+
+/* The database runs and does not take the report: ours is wrong, or its schema. The bare fact is tried
+ * instead, so that the job does not hang for ever. */
+static void refused(struct job *job, const struct errinfo *err)
+{
+        log_error(EV("job.report-refused"), LF_I("job", job->claim.job), LF_ERR(err),
+                  LF_S("hint", "does orchctl migrate have something to do?"));
+        if (job->finish_refused++ == 0) {
+                report_deinit(&job->report);
+                report_outcome(&job->report, REPORT_FAILED, "its report was refused by the database: %s",
+                               err->text);
+        }
+        record_later(job, err);
+}
+
+static void on_recorded(void *arg, const struct db_result *res)
+{
+        struct job *job = arg;
+        job->request = NULL;
+        if (res->outcome == DB_SQL_ERROR && db_advice(res->err.code) == DB_ADVICE_NONE)
+                refused(job, &res->err);
+        else if (res->outcome != DB_OK || db_rows(res) != 1)
+                record_later(job, &res->err);
+        else if (strcmp(db_text(res, 0, "answer"), "recorded") == 0)
+                recorded(job);
+        else
+                job_fence(job);
+}
+
+static void finish(struct job *job)
+{
+        struct strbuf report = STRBUF_INIT;
+        struct job_fence_text fence = job_fence_params(job);
+        report_write(&job->report, &report);
+        const char *params[] = {fence.job, fence.epoch, job->claim.token,
+                                report_outcome_word(job->report.outcome), report.buf};
+        job->request = db_query(job->host->db, &Q_JOB_FINISH, params, RECORD_DEADLINE_MS, on_recorded, job);
+        strbuf_deinit(&report);
+}
+
+static void on_released(void *arg, const struct db_result *res)
+{
+        struct job *job = arg;
+        job->request = NULL;
+        if (res->outcome != DB_OK || db_rows(res) != 1) {
+                record_later(job, &res->err);
+                return;
+        }
+        log_info(EV("job.released"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
+                 LF_S("held", db_bool(res, 0, "released") ? "yes" : "no, fenced"));
+        clean(job);
+}
+
+static void release(struct job *job)
+{
+        struct job_fence_text fence = job_fence_params(job);
+        const char *params[] = {fence.job, fence.epoch, job->claim.token, "the worker is shutting down"};
+        job->request = db_query(job->host->db, &Q_JOB_RELEASE, params, RECORD_DEADLINE_MS, on_released, job);
+}
+
+void job_record_again(struct job *job)
+{
+        if (job->report.outcome == REPORT_NONE)
+                release(job);
+        else
+                finish(job);
+}
+
+void job_record(struct job *job)
+{
+        job_set_state(job, JOB_RECORDING);
+        if (job->stop == JOB_STOP_FENCED) {
+                clean(job);
+                return;
+        }
+        if (job->stop == JOB_STOP_CANCELLED)
+                report_outcome(&job->report, REPORT_CANCELLED, "cancelled while it was under way");
+        job->backoff.attempts = 0;
+        job_record_again(job);
+}

@@ -1,0 +1,147 @@
+/*
+ * job_prepare.c - from a claim to a tree that an agent can work in: mirror, a look for what an earlier life
+ * of this job has pushed already, a private folder, a clone at the right commit.
+ */
+#include "workerd/job_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "workerd/commit.h"
+#include "workerd/leftovers.h"
+#include "workerd/mirror.h"
+#include "workerd/tree.h"
+
+static void cut(struct job *job);
+
+static void on_cut(void *arg, const struct tree_result *res)
+{
+        struct job *job = arg;
+        job->tree_op = NULL;
+        switch (res->outcome) {
+        case TREE_OK:
+                memcpy(job->start_sha, res->start_sha, sizeof(job->start_sha));
+                memcpy(job->base_sha, res->base_sha, sizeof(job->base_sha));
+                job->info.start_sha = job->start_sha;
+                job->info.base_sha = job->base_sha;
+                job_run(job);
+                return;
+        case TREE_MOVED:
+                job_conclude(job, REPORT_FAILED,
+                             "somebody else has pushed to the branch %s: it is at %s, not at %s",
+                             job->claim.branch, res->head_sha[0] != '\0' ? res->head_sha : "(gone)",
+                             job->claim.head_sha != NULL ? job->claim.head_sha : "(not made yet)");
+                return;
+        case TREE_FAILED:
+                job_conclude(job, REPORT_TRANSIENT, "the work tree could not be made: %s", res->err.text);
+                return;
+        }
+}
+
+static void on_cleared(void *arg, int r, const struct errinfo *err)
+{
+        struct job *job = arg;
+        job->tree_remove = NULL;
+        if (r < 0)
+                job_conclude(job, REPORT_TRANSIENT, "an earlier run folder could not be removed: %s",
+                             err->text);
+        else
+                cut(job);
+}
+
+/* The folder exists already when this very claim was given out before and lost with its database (a
+ * failover). */
+static void cut(struct job *job)
+{
+        struct errinfo err = ERRINFO_INIT;
+        int r = run_dir_create(&job->dir, &err);
+        if (r == -EEXIST && job->state != JOB_CLEARING) {
+                job_set_state(job, JOB_CLEARING);
+                job->tree_remove = tree_remove(job->host->loop, job->dir.path, on_cleared, job);
+                return;
+        }
+        if (r == 0)
+                r = leftovers_mark(&job->dir, &err);
+        if (r < 0) {
+                job_conclude(job, REPORT_TRANSIENT, "the run folder could not be made: %s", err.text);
+                return;
+        }
+        job_set_state(job, JOB_CUTTING);
+        if (job->claim.kind == CLAIM_CI)
+                job->tree_op = tree_checkout(job->host->git, &job->info, &job->dir, job->mirror,
+                                             job->claim.head_sha, on_cut, job);
+        else
+                job->tree_op = tree_prepare(job->host->git, &job->info, &job->dir, job->mirror, on_cut, job);
+}
+
+static void on_sought(void *arg, const struct commit_result *res)
+{
+        struct job *job = arg;
+        job->commit_op = NULL;
+        switch (res->outcome) {
+        case COMMIT_OK:
+                log_info(EV("job.found-pushed"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
+                         LF_S("sha", res->sha), LF_I("made_by_epoch", res->epoch));
+                job->pushed_before = true;
+                memcpy(job->start_sha, res->parent, sizeof(job->start_sha));
+                job->info.start_sha = job->start_sha;
+                report_commit(&job->report, res, job->claim.branch);
+                job_judge(job);
+                return;
+        case COMMIT_NOTHING:
+                cut(job);
+                return;
+        case COMMIT_FAILED:
+                job_conclude(job, REPORT_TRANSIENT, "the mirror could not be searched: %s", res->err.text);
+                return;
+        }
+}
+
+static void seek(struct job *job)
+{
+        job_set_state(job, JOB_SEEKING);
+        job->commit_op = commit_find(job->host->git, &job->info, &job->dir, job->mirror, on_sought, job);
+}
+
+static void on_mirrored(void *arg, const struct mirror_result *res)
+{
+        struct job *job = arg;
+        job->mirror_op = NULL;
+        if (res->outcome != MIRROR_OK)
+                job_conclude(job, REPORT_TRANSIENT, "the repository could not be fetched: %s", res->err.text);
+        else if (job->claim.kind == CLAIM_CI)
+                cut(job);
+        else
+                seek(job);
+}
+
+static bool acceptable(struct job *job)
+{
+        job->mirror = run_dir_mirror(job->host->state_dir, job->claim.repo);
+        if (job->mirror == NULL) {
+                job_conclude(job, REPORT_FAILED, "\"%s\" cannot be the name of a repository",
+                             job->claim.repo);
+                return false;
+        }
+        if (job->claim.kind == CLAIM_CI) {
+                if (job->claim.head_sha == NULL)
+                        job_conclude(job, REPORT_FAILED,
+                                     "there is nothing to test: the branch was never pushed");
+                return job->claim.head_sha != NULL;
+        }
+        job->step = role_step(job->claim.role, job->claim.stage);
+        if (job->step == NULL)
+                job_conclude(job, REPORT_FAILED, "no %s works in stage %s", job->claim.role,
+                             job->claim.stage);
+        return job->step != NULL;
+}
+
+void job_prepare(struct job *job)
+{
+        if (!acceptable(job))
+                return;
+        job_set_state(job, JOB_MIRRORING);
+        job->mirror_op = mirror_update(job->host->git, job->mirror, job->claim.location, on_mirrored, job);
+}

@@ -1,0 +1,160 @@
+/* leftovers.c - who owns a run folder, and what becomes of those whose owner died. */
+#include "workerd/leftovers.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/proc.h"
+#include "common/strbuf.h"
+#include "workerd/run_dir.h"
+#include "workerd/tree.h"
+
+#define FOLDERS_MAX 256 /* swept per start */
+#define OWNER_MAX   256
+
+struct leftovers {
+        struct loop *loop;
+        struct run_dir dirs[FOLDERS_MAX];
+        size_t n, next;
+        size_t part; /* of dirs[next]: tree, home, tmp */
+        struct tree_remove *op;
+};
+
+static char *owner_path(const struct run_dir *dir)
+{
+        return xasprintf("%s/owner", dir->path);
+}
+
+int leftovers_mark(const struct run_dir *dir, struct errinfo *err)
+{
+        _cleanup_(freep) char *path = owner_path(dir);
+        unsigned long long start = 0;
+        int r = proc_start_time(getpid(), &start);
+        FILE *f = r < 0 ? NULL : fopen(path, "we");
+        if (f != NULL)
+                (void)fprintf(f, "%ld %llu %s\n", (long)getpid(), start, proc_boot_id());
+        if (r == 0 && (f == NULL || fclose(f) != 0))
+                r = -errno;
+        if (r < 0)
+                err_set(err, "", "cannot write %s: %s", path, log_errno_text(r));
+        return r;
+}
+
+void leftovers_unmark(const struct run_dir *dir)
+{
+        _cleanup_(freep) char *path = owner_path(dir);
+        (void)unlink(path); /* one that stays is swept at a later start */
+}
+
+/* A folder without a readable owner has been swept, or is being made at this moment. */
+static bool owner_is_dead(const struct run_dir *dir)
+{
+        _cleanup_(freep) char *path = owner_path(dir);
+        struct strbuf text = STRBUF_INIT;
+        char boot[64] = "";
+        long pid = 0;
+        unsigned long long start = 0, now = 0;
+        bool dead = false;
+        if (strbuf_read_file(&text, path, OWNER_MAX) == 0 &&
+            sscanf(text.buf, "%ld %llu %63s", &pid, &start, boot) == 3) {
+                int r = proc_start_time((pid_t)pid, &now);
+                dead = strcmp(boot, proc_boot_id()) != 0 || r == -ENOENT || r == -ESRCH ||
+                       (r == 0 && now != start);
+        }
+        strbuf_deinit(&text);
+        return dead;
+}
+
+/* The shim of a dead workerd holds the lock until its agent is stopped. */
+static bool lock_is_held(const struct run_dir *dir)
+{
+        _cleanup_(closep) int fd = open(dir->lock, O_RDONLY | O_CLOEXEC);
+        return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+static void consider(struct leftovers *l, const char *state_dir, const char *name)
+{
+        int64_t job = 0, epoch = 0;
+        int end = 0;
+        struct run_dir dir = RUN_DIR_INIT;
+        if (sscanf(name, "%" SCNd64 "-%" SCNd64 "%n", &job, &epoch, &end) != 2 || name[end] != '\0')
+                return;
+        run_dir_names(&dir, state_dir, job, epoch);
+        if (owner_is_dead(&dir) && !lock_is_held(&dir))
+                l->dirs[l->n++] = dir;
+        else
+                run_dir_deinit(&dir);
+}
+
+static void find(struct leftovers *l, const char *state_dir)
+{
+        _cleanup_(freep) char *path = xasprintf("%s/runs", state_dir);
+        DIR *runs = opendir(path);
+        if (runs == NULL)
+                return; /* no run was ever made here */
+        const struct dirent *entry;
+        while (l->n < FOLDERS_MAX && (entry = readdir(runs)) != NULL)
+                consider(l, state_dir, entry->d_name);
+        (void)closedir(runs);
+}
+
+static void remove_next(struct leftovers *l);
+
+static void on_removed(void *arg, int r, const struct errinfo *err)
+{
+        struct leftovers *l = arg;
+        const struct run_dir *dir = &l->dirs[l->next];
+        l->op = NULL;
+        if (r < 0) {
+                log_warning(EV("leftover.kept"), LF_S("path", dir->path), LF_ERR(err),
+                            LF_S("then", "tried again at the next start"));
+                l->part = 0;
+                l->next++;
+        } else if (++l->part == 3) {
+                (void)unlink(dir->index); /* may never have been made */
+                leftovers_unmark(dir);
+                log_info(EV("leftover.removed"), LF_S("path", dir->path));
+                l->part = 0;
+                l->next++;
+        }
+        remove_next(l);
+}
+
+static void remove_next(struct leftovers *l)
+{
+        if (l->next == l->n)
+                return;
+        const struct run_dir *dir = &l->dirs[l->next];
+        const char *const parts[] = {dir->tree, dir->home, dir->tmp};
+        l->op = tree_remove(l->loop, parts[l->part], on_removed, l);
+}
+
+struct leftovers *leftovers_sweep(struct loop *loop, const char *state_dir)
+{
+        struct leftovers *l = xcalloc(1, sizeof(*l));
+        l->loop = loop;
+        find(l, state_dir);
+        remove_next(l);
+        return l;
+}
+
+void leftovers_free(struct leftovers *l)
+{
+        if (l == NULL)
+                return;
+        tree_remove_cancel(l->op);
+        for (size_t i = 0; i < l->n; i++)
+                run_dir_deinit(&l->dirs[i]);
+        free(l);
+}

@@ -1,0 +1,228 @@
+/* report.c - collects what a run came to, and says it in JSON. */
+#include "workerd/report.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json_write.h"
+#include "common/mem.h"
+#include "workerd/commit.h"
+#include "workerd/run_status.h"
+#include "workerd/verdict.h"
+
+static const char *const words[] = {
+#define X(id, word) [REPORT_##id] = word,
+        REPORT_OUTCOMES(X)
+#undef X
+};
+
+static char *copy(const char *s)
+{
+        return s != NULL && s[0] != '\0' ? xstrdup(s) : NULL;
+}
+
+static void set(char **field, const char *value)
+{
+        free(*field);
+        *field = copy(value);
+}
+
+void report_deinit(struct report *r)
+{
+        char *strings[] = {r->reason, r->head_sha,   r->parent_sha, r->tree,      r->code_tree,
+                           r->branch, r->merged_sha, r->base_sha,   r->merge_tree};
+        for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
+                free(strings[i]);
+        for (size_t i = 0; i < r->n_evidence; i++) {
+                struct report_evidence *e = &r->evidence[i];
+                free(e->gate);
+                free(e->value);
+                free(e->file);
+                free(e->blob);
+                free(e->sha);
+        }
+        free(r->evidence);
+        argv_deinit(&r->refused);
+        strbuf_deinit(&r->log_excerpt);
+        *r = (struct report)REPORT_INIT;
+}
+
+void report_outcome(struct report *r, enum report_outcome outcome, const char *fmt, ...)
+{
+        struct strbuf reason = STRBUF_INIT;
+        va_list ap;
+        if (r->outcome != REPORT_NONE && outcome != REPORT_CANCELLED)
+                return;
+        va_start(ap, fmt);
+        strbuf_vaddf(&reason, fmt, ap);
+        va_end(ap);
+        r->outcome = outcome;
+        set(&r->reason, reason.buf);
+        strbuf_deinit(&reason);
+}
+
+const char *report_outcome_word(enum report_outcome outcome)
+{
+        return words[outcome];
+}
+
+enum report_outcome report_outcome_parse(const char *word)
+{
+        for (size_t i = REPORT_SUCCESS; i < ARRAY_SIZE(words); i++)
+                if (strcmp(words[i], word) == 0)
+                        return (enum report_outcome)i;
+        return REPORT_FAILED;
+}
+
+bool report_run_end(struct report *r, const struct run_status *st, const char *what)
+{
+        r->exit_code = st->end == RUN_EXITED ? st->code : -1;
+        r->signo = st->signo;
+        switch (st->end) {
+        case RUN_EXITED:
+                if (st->code == 0)
+                        return true;
+                report_outcome(r, REPORT_FAILED, "%s exited with %d", what, st->code);
+                return false;
+        case RUN_SIGNALED:
+                report_outcome(r, REPORT_KILLED, "%s was killed by signal %d (%s)", what, st->signo,
+                               strsignal(st->signo));
+                return false;
+        case RUN_TIMEOUT:
+                report_outcome(r, REPORT_TIMEOUT, "%s ran for longer than it may and was stopped", what);
+                return false;
+        case RUN_START_FAILED:
+                report_outcome(r, REPORT_FAILED, "%s could not be started: %s", what, st->error);
+                return false;
+        case RUN_STOPPED:
+                /* Asked for by us: the job knows the outcome already. Otherwise somebody signalled the shim.
+                 */
+                report_outcome(r, REPORT_TRANSIENT, "%s was stopped (%s)", what, st->stop_reason);
+                return false;
+        }
+        abort();
+}
+
+void report_commit(struct report *r, const struct commit_result *commit, const char *branch)
+{
+        set(&r->head_sha, commit->sha);
+        set(&r->parent_sha, commit->parent);
+        set(&r->tree, commit->tree);
+        set(&r->code_tree, commit->code_tree);
+        set(&r->branch, branch);
+}
+
+void report_ci_state(struct report *r, const char *state)
+{
+        r->ci_state = state;
+}
+
+void report_merge(struct report *r, const char *merged_sha, const char *base_sha, const char *tree)
+{
+        set(&r->merged_sha, merged_sha);
+        set(&r->base_sha, base_sha);
+        set(&r->merge_tree, tree);
+}
+
+void report_add_evidence(struct report *r, const struct verdict_evidence *e, const char *sha)
+{
+        r->evidence = xrealloc(r->evidence, (r->n_evidence + 1) * sizeof(*r->evidence));
+        r->evidence[r->n_evidence++] = (struct report_evidence){
+                .gate = copy(e->gate),
+                .value = copy(e->value),
+                .file = copy(e->file),
+                .blob = copy(e->blob),
+                .sha = copy(sha),
+        };
+}
+
+static void put(struct json_out *j, const char *key, const char *value)
+{
+        if (value != NULL)
+                json_out_kstr(j, key, value);
+}
+
+/* What is not on the branch is kept in the mirror only and moves nothing. */
+static void put_commit(struct json_out *j, const struct report *r)
+{
+        if (!r->pushed)
+                return;
+        put(j, "head_sha", r->head_sha);
+        put(j, "parent_sha", r->parent_sha);
+        put(j, "tree", r->tree);
+        put(j, "code_tree", r->code_tree);
+        put(j, "branch", r->branch);
+}
+
+static void put_ci(struct json_out *j, const struct report *r)
+{
+        if (r->ci_state == NULL)
+                return;
+        json_out_key(j, "ci");
+        json_out_object(j);
+        put(j, "state", r->ci_state);
+        json_out_object_end(j);
+}
+
+static void put_merge(struct json_out *j, const struct report *r)
+{
+        if (r->merged_sha == NULL)
+                return;
+        json_out_key(j, "merge");
+        json_out_object(j);
+        put(j, "merged_sha", r->merged_sha);
+        put(j, "base_sha", r->base_sha);
+        put(j, "tree", r->merge_tree);
+        json_out_object_end(j);
+}
+
+static void put_refused(struct json_out *j, const struct argv *refused)
+{
+        if (refused->n == 0)
+                return;
+        json_out_key(j, "refused");
+        json_out_array(j);
+        for (size_t i = 0; i < refused->n; i++)
+                json_out_str(j, refused->words[i]);
+        json_out_array_end(j);
+}
+
+static void put_evidence(struct json_out *j, const struct report *r)
+{
+        json_out_key(j, "evidence");
+        json_out_array(j);
+        for (size_t i = 0; i < r->n_evidence; i++) {
+                const struct report_evidence *e = &r->evidence[i];
+                json_out_object(j);
+                put(j, "gate", e->gate);
+                put(j, "value", e->value);
+                put(j, "file", e->file);
+                put(j, "blob", e->blob);
+                put(j, "sha", e->sha);
+                json_out_object_end(j);
+        }
+        json_out_array_end(j);
+}
+
+void report_write(const struct report *r, struct strbuf *sb)
+{
+        struct json_out *j = json_out_new(false);
+        json_out_object(j);
+        if (r->exit_code >= 0)
+                json_out_kint(j, "exit_code", r->exit_code);
+        if (r->signo > 0)
+                json_out_kint(j, "signal", r->signo);
+        put(j, "reason", r->reason);
+        put_commit(j, r);
+        put_ci(j, r);
+        put_merge(j, r);
+        put_refused(j, &r->refused);
+        if (r->n_evidence > 0)
+                put_evidence(j, r);
+        if (r->log_excerpt.len > 0)
+                json_out_kstr(j, "log_excerpt", r->log_excerpt.buf);
+        json_out_object_end(j);
+        json_out_finish(j, sb);
+        json_out_free(j);
+}

@@ -1,0 +1,77 @@
+/*
+ * report.h - what a run came to: the outcome, in the words of job_finish, and the report that goes with it.
+ *
+ * Filled step by step while the job goes on, written as JSON once. Owns copies of all it is given.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/argv.h"
+#include "common/strbuf.h"
+
+struct commit_result;
+struct run_status;
+struct verdict_evidence;
+
+/* X(id, word) */
+#define REPORT_OUTCOMES(X)                                                                                   \
+        X(SUCCESS, "success")                                                                                \
+        X(FAILED, "failed")                                                                                  \
+        X(TIMEOUT, "timeout")                                                                                \
+        X(KILLED, "killed")                                                                                  \
+        X(NOTHING_LEFT, "nothing-left")                                                                      \
+        X(NO_VERDICT, "no-verdict")                                                                          \
+        X(MISSING_ARTEFACTS, "missing-artefacts")                                                            \
+        X(CANCELLED, "cancelled")                                                                            \
+        X(TRANSIENT, "transient")
+
+enum report_outcome {
+        REPORT_NONE = 0, /* not known yet */
+#define X(id, word) REPORT_##id,
+        REPORT_OUTCOMES(X)
+#undef X
+};
+
+struct report_evidence {
+        char *gate, *value, *file, *blob, *sha;
+};
+
+struct report {
+        enum report_outcome outcome;
+        char *reason;
+        int exit_code;                                  /* -1: none */
+        int signo;                                      /* 0: none */
+        char *head_sha, *parent_sha, *tree, *code_tree; /* of the run's commit */
+        char *branch;
+        bool pushed;          /* the commit is on the branch: only then is it reported */
+        const char *ci_state; /* "success", "failure", or NULL */
+        char *merged_sha, *base_sha, *merge_tree;
+        struct argv refused;
+        struct report_evidence *evidence;
+        size_t n_evidence;
+        struct strbuf log_excerpt;
+};
+
+#define REPORT_INIT                                                                                          \
+        {                                                                                                    \
+                .exit_code = -1, .refused = ARGV_INIT, .log_excerpt = STRBUF_INIT                            \
+        }
+
+void report_deinit(struct report *r);
+/* The first outcome stays, unless `outcome` is REPORT_CANCELLED. */
+void report_outcome(struct report *r, enum report_outcome outcome, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
+const char *report_outcome_word(enum report_outcome outcome);
+/* "no-verdict" and the like; REPORT_FAILED for a word that is none. */
+enum report_outcome report_outcome_parse(const char *word);
+/* How the agent ended: sets exit code, signal, and the outcome when it is not an exit with 0. `what` is for
+ * the reason: "the agent". Answers whether it exited with 0. */
+bool report_run_end(struct report *r, const struct run_status *st, const char *what);
+void report_commit(struct report *r, const struct commit_result *commit, const char *branch);
+void report_ci_state(struct report *r, const char *state); /* borrows a literal */
+void report_merge(struct report *r, const char *merged_sha, const char *base_sha, const char *tree);
+void report_add_evidence(struct report *r, const struct verdict_evidence *e, const char *sha);
+/* Appends the JSON object. */
+void report_write(const struct report *r, struct strbuf *sb);
