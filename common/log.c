@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "common/strbuf.h"
 #include "common/utf8.h"
 
@@ -142,6 +143,10 @@ static void write_line(const char *line, size_t len)
 
 void log_write(enum log_level level, const struct log_field *fields, size_t n)
 {
+        if (level == LOGL_ERROR)
+                metrics_count(METRIC_LOG_ERRORS, 1);
+        if (level == LOGL_WARNING)
+                metrics_count(METRIC_LOG_WARNINGS, 1);
         if (level > logger.max_level)
                 return;
 

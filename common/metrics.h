@@ -27,8 +27,18 @@ enum metric_id {
 int metrics_page_create(struct metrics_page **ret_page, int *ret_fd);
 int metrics_slot_take(struct metrics_page *page, const char *daemon, int64_t pid); /* slot, or -ENOSPC */
 void metrics_slot_fold(struct metrics_page *page, int slot); /* the process of this slot is dead */
+/* Counts what the supervisor knows of a daemon, in that daemon's name. */
+void metrics_count_for(struct metrics_page *page, const char *daemon, enum metric_id id, uint64_t n);
+/* Makes a slot this process's own: for the supervisor, which made the page; others call metrics_init(). */
+void metrics_use(struct metrics_page *page, int slot);
 
-/* The child's side: maps what the contract's environment names, or a private page when there is none. */
+enum metrics_outcome {
+        METRICS_OK = 0,
+        METRICS_APART = 1, /* the page is of another build: this process counts on a page of its own */
+};
+
+/* The child's side: maps what the contract's environment names, or a private page when there is none. An outcome or
+ * -errno. Without it, or before it, nothing is counted. */
 int metrics_init(const char *daemon);
 void metrics_count(enum metric_id id, uint64_t n);
 void metrics_set(enum metric_id id, int64_t value); /* gauges only */
