@@ -177,10 +177,13 @@ static int make_metrics(struct supervisor *s)
 {
         int r = metrics_page_create(&s->metrics, &s->metrics_fd);
 
+        if (r == 0)
+                r = metrics_slot_take(s->metrics, "supervisor", getpid());
         if (r < 0) {
                 log_error(EV("supervisor.no-metrics"), LF_ERRNO(r));
                 return r;
         }
+        metrics_use(s->metrics, r);
         return 0;
 }
 
