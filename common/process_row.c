@@ -79,9 +79,10 @@ void process_row_free(struct process_row *row)
         free(row);
 }
 
-static void log_failed(const char *event, const struct db_result *res)
+static void log_failed(const char *what, const struct db_result *res)
 {
-        log_warning(EV(event), LF_ERR(&res->err), LF_S("then", "tried again at the next beat"));
+        log_warning(EV("process.statement-failed"), LF_S("what", what), LF_ERR(&res->err),
+                    LF_S("then", "tried again at the next beat"));
 }
 
 static void on_registered(void *arg, const struct db_result *res)
@@ -89,7 +90,7 @@ static void on_registered(void *arg, const struct db_result *res)
         struct process_row *row = arg;
         row->request = NULL;
         if (res->outcome != DB_OK || db_rows(res) != 1) {
-                log_failed("process.register-failed", res);
+                log_failed("register", res);
                 loop_timer_arm(row->timer, row->cfg.beat_interval_ms);
                 return;
         }
@@ -157,7 +158,7 @@ static void on_beat(void *arg, const struct db_result *res)
                 return;
         loop_timer_arm(row->timer, again ? 0 : row->cfg.beat_interval_ms);
         if (res->outcome != DB_OK || db_rows(res) != 1) {
-                log_failed("process.beat-failed", res);
+                log_failed("beat", res);
                 loop_timer_arm(row->timer, row->cfg.beat_interval_ms);
         } else if (!db_bool(res, 0, "alive")) {
                 fenced(row);

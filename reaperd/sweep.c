@@ -63,11 +63,12 @@ static void rest(struct sweep *s)
         loop_timer_arm(s->timer, s->interval_ms);
 }
 
-static void failed(struct sweep *s, const char *event, const struct db_result *res)
+static void failed(struct sweep *s, const char *what, const struct db_result *res)
 {
         /* An outage is said by the connection itself. */
         if (res->outcome == DB_SQL_ERROR)
-                log_warning(EV(event), LF_ERR(&res->err), LF_S("then", "tried again at the next tick"));
+                log_warning(EV("reap.statement-failed"), LF_S("what", what), LF_ERR(&res->err),
+                            LF_S("then", "tried again at the next tick"));
         rest(s);
 }
 
@@ -94,7 +95,7 @@ static void on_listed(void *arg, const struct db_result *res)
         struct sweep *s = arg;
         s->request = NULL;
         if (res->outcome != DB_OK) {
-                failed(s, "reap.list-failed", res);
+                failed(s, "list", res);
                 return;
         }
         for (int i = 0; i < db_rows(res) && s->n_dead < REPORTS_PER_TICK; i++)
@@ -109,7 +110,7 @@ static void on_reported(void *arg, const struct db_result *res)
         const struct dead *d = &s->dead[s->next];
         s->request = NULL;
         if (res->outcome != DB_OK || db_rows(res) != 1) {
-                failed(s, "reap.report-failed", res);
+                failed(s, "report", res);
                 return;
         }
         int64_t jobs = db_int(res, 0, "jobs", 0);

@@ -220,9 +220,13 @@ static void count_handled(const struct db_result *res, int row)
                             LF_S("then", "tried again later, in the end a dead letter"));
                 return;
         }
-        bool ignored = strncmp(outcome, "ignored", 7) == 0;
-        metrics_count(ignored ? METRIC_EVENTS_IGNORED : METRIC_EVENTS_HANDLED, 1);
-        log_info(EV(ignored ? "event.ignored" : "event.handled"), LF_I("id", id), LF_S("outcome", outcome));
+        if (strncmp(outcome, "ignored", 7) == 0) {
+                metrics_count(METRIC_EVENTS_IGNORED, 1);
+                log_info(EV("event.ignored"), LF_I("id", id), LF_S("outcome", outcome));
+        } else {
+                metrics_count(METRIC_EVENTS_HANDLED, 1);
+                log_info(EV("event.handled"), LF_I("id", id), LF_S("outcome", outcome));
+        }
 }
 
 static void on_handled(void *arg, const struct db_result *res)

@@ -16,23 +16,33 @@
 #include "workerd/commit.h"
 #include "workerd/verdict.h"
 
-#define ASK_DEADLINE_MS 10000
+#define ASK_DEADLINE_MS  10000
 
-static void log_paths(const struct job *job, const char *event, const struct argv *paths, const char *then)
+#define PATHS_LOGGED_MAX 10 /* of each kind; the report has all of them */
+
+static void log_refused(const struct job *job, const char *path)
 {
-        for (size_t i = 0; paths != NULL && i < paths->n && i < 10; i++)
-                log_warning(EV(event), LF_I("job", job->claim.job), LF_S("role", job->claim.role),
-                            LF_S("path", paths->words[i]), LF_S("then", then));
+        log_warning(EV("commit.refused-change"), LF_I("job", job->claim.job), LF_S("role", job->claim.role),
+                    LF_S("path", path), LF_S("then", "taken out of the commit: another role owns the file"));
+}
+
+static void log_nested(const struct job *job, const char *path)
+{
+        log_warning(EV("commit.nested-repository"), LF_I("job", job->claim.job),
+                    LF_S("role", job->claim.role), LF_S("path", path),
+                    LF_S("then", "left as it was before the run"));
 }
 
 static void note_commit(struct job *job, const struct commit_result *res)
 {
         report_commit(&job->report, res, job->claim.branch);
-        for (size_t i = 0; res->refused != NULL && i < res->refused->n; i++)
+        for (size_t i = 0; res->refused != NULL && i < res->refused->n; i++) {
                 argv_add(&job->report.refused, res->refused->words[i]);
-        log_paths(job, "commit.refused-change", res->refused,
-                  "taken out of the commit: another role owns the file");
-        log_paths(job, "commit.nested-repository", res->nested, "left as it was before the run");
+                if (i < PATHS_LOGGED_MAX)
+                        log_refused(job, res->refused->words[i]);
+        }
+        for (size_t i = 0; res->nested != NULL && i < res->nested->n && i < PATHS_LOGGED_MAX; i++)
+                log_nested(job, res->nested->words[i]);
 }
 
 static void on_committed(void *arg, const struct commit_result *res)
