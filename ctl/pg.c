@@ -112,7 +112,7 @@ static bool keep_error(struct pg *pg, const PGresult *res)
         const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
         const char *hint = PQresultErrorField(res, PG_DIAG_MESSAGE_HINT);
         err_set(&pg->err, state != NULL ? state : "", "%s", text != NULL ? text : PQerrorMessage(pg->conn));
-        pg->hint = hint != NULL ? xstrdup(hint) : NULL;
+        pg->hint = hint != NULL && *hint != '\0' ? xstrdup(hint) : NULL;
         const char *position = PQresultErrorField(res, PG_DIAG_STATEMENT_POSITION);
         pg->position = position != NULL ? (int)strtol(position, NULL, 10) : 0;
         return false;
