@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/nearest.h"
 #include "common/options.h"
 
 #define ROW(t, n, field, d, lo, hi, flags, h)                                                                \
@@ -46,47 +47,11 @@ const char *option_type_name(enum option_type type)
         return names[type];
 }
 
-#define NEAR         3
-#define NAME_MAX_LEN 63
-
-static size_t least(size_t a, size_t b)
-{
-        return a < b ? a : b;
-}
-
-/* Levenshtein's distance, one row of the matrix at a time. */
-static size_t distance(const char *a, const char *b)
-{
-        size_t row[NAME_MAX_LEN + 1];
-        size_t len = strlen(b);
-        for (size_t j = 0; j <= len; j++)
-                row[j] = j;
-        for (size_t i = 1; a[i - 1] != '\0'; i++) {
-                size_t diagonal = row[0];
-                row[0] = i;
-                for (size_t j = 1; j <= len; j++) {
-                        size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-                        diagonal = row[j];
-                        row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
-                }
-        }
-        return row[len];
-}
-
 const char *options_nearest(const char *name)
 {
-        const char *nearest = NULL;
-        size_t best = least(NEAR, strlen(name) / 2) + 1; /* of a short name little may differ */
-        if (strlen(name) > NAME_MAX_LEN)
-                return NULL;
-        for (size_t i = 0; i < option_row_count; i++) {
-                if (option_rows[i].type == OPTION_HEADING)
-                        continue;
-                size_t d = distance(option_rows[i].name, name);
-                if (d < best) {
-                        best = d;
-                        nearest = option_rows[i].name;
-                }
-        }
-        return nearest;
+        struct nearest best = NEAREST_INIT;
+        for (size_t i = 0; i < option_row_count; i++)
+                if (option_rows[i].type != OPTION_HEADING)
+                        nearest_try(&best, name, option_rows[i].name);
+        return best.name;
 }

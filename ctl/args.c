@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "ctl/nearest.h"
+#include "common/nearest.h"
 
 /* One word of the command line as an option. */
 struct option_word {

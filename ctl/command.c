@@ -10,7 +10,7 @@
 #include "common/mem.h"
 #include "common/strbuf.h"
 #include "ctl/commands.h"
-#include "ctl/nearest.h"
+#include "common/nearest.h"
 
 const struct command *const commands[] = {
         &command_migrate,     &command_up,           &command_down,

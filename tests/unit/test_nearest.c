@@ -1,5 +1,5 @@
 /* "Did you mean": edit distance, and when a name is near enough. */
-#include "ctl/nearest.h"
+#include "common/nearest.h"
 
 #include "common/mem.h"
 #include "tests/unit/cm.h"

@@ -1,5 +1,5 @@
 /* nearest.c - edit distance for "did you mean". */
-#include "ctl/nearest.h"
+#include "common/nearest.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -42,7 +42,9 @@ void nearest_try(struct nearest *n, const char *word, const char *candidate)
         size_t len = strlen(word);
         unsigned limit = len < 6 ? 1 : len < 9 ? 2 : 3;
         bool begins = len >= 2 && strncmp(word, candidate, len) == 0;
-        unsigned distance = begins ? 1 : nearest_distance(word, candidate);
+        unsigned distance = nearest_distance(word, candidate);
+        if (begins && distance > 1)
+                distance = 1;
         if (distance <= limit && distance < n->distance) {
                 n->name = candidate;
                 n->distance = distance;
