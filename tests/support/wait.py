@@ -26,9 +26,9 @@ def wait_for(fn, timeout=DEFAULT_TIMEOUT, what="", explain=None):
     raise AssertionError(text)
 
 
-def stays(fn, seconds, what=""):
+def stays(fn, seconds, what="", poll=POLL):
     """Asserts that fn stays true for so long: for what must *not* happen. Keep it short."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert fn(), f"did not stay so for {seconds:g} s: {what or getattr(fn, '__name__', fn)}"
-        select.select((), (), (), POLL)
+        select.select((), (), (), poll)

@@ -1,0 +1,136 @@
+"""Two work items are carried to done while every kind of process is killed under them, PostgreSQL too.
+
+ORCH_CHAOS_SEED=N repeats an order of kills, ORCH_CHAOS_KILLS=N makes more of them.
+"""
+
+import json
+import os
+import time
+import uuid
+
+import psycopg2
+import pytest
+
+from support import history
+from support.agents import Agents
+from support.http import gitea_headers
+from support.nemesis import Nemesis
+from support.suite import SECRETS
+from support.wait import wait_for
+
+KILLS = int(os.environ.get("ORCH_CHAOS_KILLS", "20"))
+# More lives than people would give a job: what is tested here is that none is done twice, not when we give up.
+SETTINGS = {"job_max_crashes": 100, "job_max_attempts": 20, "job_backoff_s": 1, "effect_backoff_s": 1, "stage_grace_s": 2,
+            "process_dead_after_s": 5}
+
+
+class Operator:
+    """A person at the two gates, who tries again when the database is away."""
+
+    def __init__(self, database, project):
+        self.database, self.project = database, project
+
+    def ask(self, statement, *args):
+        """[] when the database is away or refuses."""
+        try:
+            return self.database.column(statement, *args)
+        except psycopg2.Error:
+            return []
+
+    def create(self, title):
+        item = self.database.value("select orch.item_create(%s, %s, '', null)", self.project.name, title,
+                                   user="orch_operator")
+        return item["work_item"]
+
+    def pass_gates(self):
+        for work_item in self.ask("select work_item from orch.task t join orch.task_wait w on w.task_id = t.id"
+                                  " where w.axis = 'person'"):
+            self.ask("select orch.approve(%s)", work_item)
+
+    def done(self):
+        return set(self.ask("select work_item from orch.task where stage = 'done'"))
+
+
+class Sender:
+    """Posts deliveries and remembers those that were acknowledged."""
+
+    def __init__(self, suite):
+        self.suite = suite
+        self.acknowledged, self.turned_away, self.last = set(), 0, 0.0
+
+    def post(self):
+        """Ten a second are plenty."""
+        if time.monotonic() - self.last < 0.1:
+            return
+        self.last = time.monotonic()
+        delivery = str(uuid.uuid4())
+        body = json.dumps({"sha": "0" * 40, "state": "success", "context": delivery,
+                           "repository": {"full_name": "chaos/none"}}).encode()
+        headers = gitea_headers(body, SECRETS["gitea"], "status", delivery)
+        try:
+            response = self.suite.public.request("POST", "/webhook/gitea", body, headers)
+        except OSError:
+            response = None
+        if response is not None and 200 <= response.status < 300:
+            self.acknowledged.add(delivery)
+        else:
+            self.turned_away += 1
+
+
+@pytest.mark.timeout(420)
+def test_two_items_survive_the_death_of_everything(cluster, database, folder, project, make_suite):
+    """J-1, J-6, P-7, P-8, P-12, T-5, I-3, R-6, S-5: exactly once, whatever dies."""
+    for key, value in SETTINGS.items():
+        database.query("select orch.setting_set(%s, %s)", key, str(value))
+    agents = Agents(folder / "agents", before='sleep 0.4 # lasts long enough to be killed')
+    suite = make_suite(webhookd_count=2, workerd_count=2, **agents.options()).start()
+    suite.add_project(project)
+    operator, sender = Operator(database, project), Sender(suite)
+    items = [operator.create(f"Chaos item {n}") for n in (1, 2)]
+    nemesis = Nemesis(suite, cluster, kills=KILLS, seed=os.environ.get("ORCH_CHAOS_SEED"))
+
+    def carried():
+        nemesis.step()
+        sender.post()
+        operator.pass_gates()
+        return operator.done() == set(items)
+
+    begun = time.monotonic()
+    wait_for(carried, 300, "both items are done", lambda: explain(suite, database, nemesis))
+    print(f"done after {time.monotonic() - begun:.1f} s and {len(nemesis.done)} kills;"
+          f" {len(sender.acknowledged)} deliveries acknowledged, {sender.turned_away} turned away")
+    assert not nemesis.pending, f"over before its time; kills not done: {nemesis.pending}"
+
+    suite.wait_ready()
+    suite.wait_for(lambda: settled(database), what="inbox and outbox are empty")
+    for item in items:
+        history.check_stages(database, item)
+    history.check_jobs(database)
+    history.check_runs(database)
+    history.check_commits(database, project)
+    history.check_agents(agents, items)
+    history.check_deliveries(database, sender.acknowledged)
+    history.check_effects(database)
+    assert second_contains_first(database, project, items)
+    suite.stop()
+    history.check_nothing_left(suite, project)
+
+
+def settled(database):
+    return database.value("select not exists (select from orch.event where ended_at is null)"
+                          " and not exists (select from orch.effect where ended_at is null)")
+
+
+def second_contains_first(database, project, items):
+    """P-8: the second item's branch was cut from main after the first one's merge."""
+    first_done = database.value("select max(h.at) from orch.history h join orch.task t on t.id = h.task_id"
+                                " where t.work_item = %s and h.to_stage = 'done'", items[0])
+    second_cut = database.value("select min(h.at) from orch.history h join orch.task t on t.id = h.task_id"
+                                " where t.work_item = %s and h.kind = 'claim'", items[1])
+    return first_done < second_cut and all(f"src/{item}.txt" in project.files() for item in items)
+
+
+def explain(suite, database, nemesis):
+    jobs = database.query("select t.work_item, t.stage, j.id, j.role, j.status, j.attempts, j.crashes, j.outcome, j.reason"
+                          " from orch.job j join orch.task t on t.id = j.task_id order by j.id")
+    return "\n".join([f"kills done: {nemesis.done}", f"kills left: {nemesis.pending}", *map(str, jobs), suite.log.tail(80)])
