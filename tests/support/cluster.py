@@ -66,6 +66,7 @@ class Cluster:
     def migrated_template(self):
         """A database migrated once per worker; copies of it are cheap."""
         if not self.has_template:
+            self.execute(f"drop database if exists {TEMPLATE}")  # of a migration that failed
             self.execute(f"create database {TEMPLATE}")
             migrate(self.dsn(TEMPLATE, SUPERUSER))
             self.has_template = True
