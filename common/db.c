@@ -102,7 +102,7 @@ void db_free(struct db *db)
                 return;
         db_request_drop_all(db);
         db_conn_close(db);
-        metrics_set(METRIC_DB_UP, 0);
+        db_conn_count(db, false);
         loop_timer_free(db->timer);
         loop_timer_free(db->soon);
         db_targets_deinit(&db->targets);

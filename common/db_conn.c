@@ -59,13 +59,22 @@ static bool send_listen(struct db *db)
         return db_statement_send(db, sql, 0, NULL);
 }
 
+/* A process may have several connections; one loop, so a plain counter does. */
+void db_conn_count(struct db *db, bool is_up)
+{
+        static int64_t n_up;
+        n_up += (int64_t)is_up - (int64_t)db->counted;
+        db->counted = is_up;
+        metrics_set(METRIC_DB_UP, n_up);
+}
+
 static void up(struct db *db)
 {
         loop_timer_disarm(db->timer);
         db_set_state(db, DB_IDLE);
         db->n_failed = 0;
         db->up_since_ms = loop_now_ms(db->loop);
-        metrics_set(METRIC_DB_UP, 1);
+        db_conn_count(db, true);
         if (db->was_up)
                 metrics_count(METRIC_DB_RECONNECTS, 1);
         db->was_up = true;
@@ -247,7 +256,7 @@ void db_conn_lost(struct db *db, const struct errinfo *why)
         struct errinfo reason = *why; /* may be one of ours */
         bool was_up = db->state == DB_IDLE || db->state == DB_BUSY;
         db_conn_close(db);
-        metrics_set(METRIC_DB_UP, 0);
+        db_conn_count(db, false);
         collect_reason(db, &reason);
         if (!was_up)
                 next_host(db);

@@ -77,7 +77,8 @@ struct db {
         struct loop_timer *timer; /* of the state */
         struct backoff backoff;
         bool was_up;
-        bool answered;             /* this connection has done something useful */
+        bool counted;  /* in the gauge of connections that are up */
+        bool answered; /* this connection has done something useful */
         int64_t up_since_ms;
         unsigned prepared;         /* steps of preparing that are done */
         struct errinfo last_words; /* what the server said unasked before it closed the connection */
@@ -104,6 +105,7 @@ void db_conn_start(struct db *db);
  * must have been answered. Works in every state that has a connection, or was about to. */
 void db_conn_lost(struct db *db, const struct errinfo *why);
 void db_conn_close(struct db *db);
+void db_conn_count(struct db *db, bool is_up); /* in the gauge of connections */
 void db_conn_on_timer(void *arg);
 
 /* ---- db_statement.c ---- */
