@@ -4,7 +4,7 @@
  * Every git command of the suite starts here. It sees no system, user or global configuration, no hooks, no
  * file-system monitor, no prompts and no lazily fetched objects; only the protocols that are allowed; and no
  * environment but ours. A command that pushes or deletes goes through git_push(), which asks the branch guard
- * (branch_guard.h) first: git_start() refuses the word "push".
+ * (branch_guard.h) first: git_start() takes a "push" from nobody else.
  *
  * What git is pointed at is given by path (git_dir, work_tree, index_file), never discovered: a repository
  * that an agent made inside its tree is never opened.
@@ -36,8 +36,8 @@ void git_free(struct git *git); /* every op must be gone */
 void git_set_timeout(struct git *git, int64_t timeout_ms);
 struct loop *git_loop(struct git *git);
 
-/* One command. Strings are borrowed until git_start() returns; args, env and input are freed by
- * git_cmd_deinit(). */
+/* One command. Paths are absolute: git runs in the work tree, in the git directory, or in "/". Strings are
+ * borrowed until git_start() returns; args, env and input are freed by git_cmd_deinit(). */
 struct git_cmd {
         const char *git_dir;
         const char *work_tree;
@@ -47,6 +47,7 @@ struct git_cmd {
         struct strbuf input;
         size_t capture_max; /* of standard output; 0: GIT_CAPTURE_DEFAULT */
         int lock_fd;        /* -1, or a descriptor that git inherits: the lock lasts as long as git runs */
+        bool may_push;      /* set by git_push.c and nowhere else */
 };
 #define GIT_CAPTURE_DEFAULT (64u << 10)
 #define GIT_CMD_INIT                                                                                         \

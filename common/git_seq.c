@@ -1,0 +1,89 @@
+/* git_seq.c - walks the table of steps. */
+#include "common/git_seq.h"
+
+#include <stdlib.h>
+
+#include "common/loop.h"
+#include "common/mem.h"
+
+struct git_seq {
+        struct git *git;
+        const struct git_step *steps;
+        size_t n_steps;
+        size_t at;               /* the step that runs */
+        struct git_op *op;       /* NULL between steps */
+        struct loop_timer *kick; /* for the first step, and for an end without any command */
+        git_seq_fn *fn;
+        void *arg;
+};
+
+static void free_seq(struct git_seq *seq)
+{
+        loop_timer_free(seq->kick);
+        free(seq);
+}
+
+static void end(struct git_seq *seq, const struct git_step *failed, const struct git_result *res)
+{
+        git_seq_fn *fn = seq->fn;
+        void *arg = seq->arg;
+        free_seq(seq);
+        fn(arg, failed, res);
+}
+
+static void on_result(void *arg, const struct git_result *res);
+
+/* Starts the next step that is needed; ends when there is none. */
+static void go_on(struct git_seq *seq)
+{
+        for (; seq->at < seq->n_steps; seq->at++) {
+                _cleanup_(git_cmd_deinit) struct git_cmd cmd = GIT_CMD_INIT;
+                if (seq->steps[seq->at].build(seq->arg, &cmd)) {
+                        seq->op = git_start(seq->git, &cmd, on_result, seq);
+                        return;
+                }
+        }
+        end(seq, NULL, NULL);
+}
+
+static void on_result(void *arg, const struct git_result *res)
+{
+        struct git_seq *seq = arg;
+        const struct git_step *step = &seq->steps[seq->at];
+        enum git_seq_next next = res->outcome == GIT_OK ? GIT_SEQ_NEXT : GIT_SEQ_FAIL;
+
+        seq->op = NULL;
+        if (step->done != NULL)
+                next = step->done(seq->arg, res);
+        if (next == GIT_SEQ_FAIL) {
+                end(seq, step, res);
+        } else if (next == GIT_SEQ_END) {
+                end(seq, NULL, NULL);
+        } else {
+                seq->at++;
+                go_on(seq);
+        }
+}
+
+static void on_kick(void *arg)
+{
+        go_on(arg);
+}
+
+struct git_seq *git_seq_start(struct git *git, const struct git_step *steps, size_t n_steps, git_seq_fn *fn,
+                              void *arg)
+{
+        struct git_seq *seq = xcalloc(1, sizeof(*seq));
+        *seq = (struct git_seq){.git = git, .steps = steps, .n_steps = n_steps, .fn = fn, .arg = arg};
+        seq->kick = loop_timer_new(git_loop(git), on_kick, seq);
+        loop_timer_soon(seq->kick);
+        return seq;
+}
+
+void git_seq_cancel(struct git_seq *seq)
+{
+        if (seq == NULL)
+                return;
+        git_cancel(seq->op);
+        free_seq(seq);
+}
