@@ -1,0 +1,88 @@
+/* roles.c - the tables of roles.def, and the questions asked of them. */
+#include "workerd/roles.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static const struct {
+        const char *role;
+        const char *file;
+} owners[] = {
+#define ROLE_OWNS(role, file) {role, file},
+#define ROLE_FILES(...)
+#define ROLE_VERDICT(...)
+#define ROLE_CHANGE(...)
+#include "workerd/roles.def"
+#undef ROLE_OWNS
+#undef ROLE_FILES
+#undef ROLE_VERDICT
+#undef ROLE_CHANGE
+};
+
+static const struct role_step steps[] = {
+#define ROLE_OWNS(role, file)
+#define ROLE_FILES(r, s, g, f, t)                                                                            \
+        {.role = r, .stage = s, .need = ROLE_NEEDS_FILES, .gate = g, .files = f, .task = t},
+#define ROLE_VERDICT(r, s, g, f, k, v, t)                                                                    \
+        {.role = r,                                                                                          \
+         .stage = s,                                                                                         \
+         .need = ROLE_NEEDS_VERDICT,                                                                         \
+         .gate = g,                                                                                          \
+         .file = f,                                                                                          \
+         .key = k,                                                                                           \
+         .values = v,                                                                                        \
+         .task = t},
+#define ROLE_CHANGE(r, s, t) {.role = r, .stage = s, .need = ROLE_NEEDS_CHANGE, .gate = "", .task = t},
+#include "workerd/roles.def"
+#undef ROLE_OWNS
+#undef ROLE_FILES
+#undef ROLE_VERDICT
+#undef ROLE_CHANGE
+};
+
+const struct role_step *role_step(const char *role, const char *stage)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+                if (strcmp(steps[i].role, role) == 0 && strcmp(steps[i].stage, stage) == 0)
+                        return &steps[i];
+        return NULL;
+}
+
+/* What is left of `path` below the docs folder; NULL when it is not below it. */
+static const char *below_docs(const char *docs_dir, const char *path)
+{
+        size_t len = strlen(docs_dir);
+        return strncmp(path, docs_dir, len) == 0 && path[len] == '/' ? path + len + 1 : NULL;
+}
+
+/* A file put where a folder of somebody's belongs, or a folder where a file does, changes what is his as
+ * well. */
+static bool concerns(const char *pattern, const char *name)
+{
+        if (fnmatch(pattern, name, FNM_PATHNAME | FNM_LEADING_DIR) == 0)
+                return true;
+        size_t len = strlen(name);
+        return strncmp(pattern, name, len) == 0 && pattern[len] == '/';
+}
+
+const char *role_owner(const char *docs_dir, const char *path)
+{
+        const char *name = below_docs(docs_dir, path);
+        for (size_t i = 0; name != NULL && i < ARRAY_SIZE(owners); i++)
+                if (concerns(owners[i].file, name))
+                        return owners[i].role;
+        return NULL;
+}
+
+bool role_may_change(const char *role, const char *docs_dir, const char *path)
+{
+        size_t len = strlen(path);
+        if (strncmp(docs_dir, path, len) == 0 && (docs_dir[len] == '/' || docs_dir[len] == '\0'))
+                return false; /* the docs folder itself, or a folder above it, is to stay a folder */
+        const char *owner = role_owner(docs_dir, path);
+        return owner == NULL || strcmp(owner, role) == 0;
+}

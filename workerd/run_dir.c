@@ -1,0 +1,79 @@
+/* run_dir.c - builds the names, and makes the folders. */
+#include "workerd/run_dir.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+
+void run_dir_names(struct run_dir *rd, const char *state_dir, int64_t job, int64_t epoch)
+{
+        char *path = xasprintf("%s/runs/%" PRId64 "-%" PRId64, state_dir, job, epoch);
+        *rd = (struct run_dir){
+                .path = path,
+                .tree = xasprintf("%s/tree", path),
+                .home = xasprintf("%s/home", path),
+                .tmp = xasprintf("%s/tmp", path),
+                .index = xasprintf("%s/index", path),
+                .task_file = xasprintf("%s/task.md", path),
+                .log = xasprintf("%s/log", path),
+                .status = xasprintf("%s/status", path),
+                .lock = xasprintf("%s/locks/job-%" PRId64, state_dir, job),
+        };
+}
+
+void run_dir_deinit(struct run_dir *rd)
+{
+        free(rd->path);
+        free(rd->tree);
+        free(rd->home);
+        free(rd->tmp);
+        free(rd->index);
+        free(rd->task_file);
+        free(rd->log);
+        free(rd->status);
+        free(rd->lock);
+        *rd = (struct run_dir)RUN_DIR_INIT;
+}
+
+/* The folder that holds `path`, one level of missing folders above it included: STATE/runs, STATE/locks. */
+static int make_parent(const char *path)
+{
+        _cleanup_(freep) char *parent = xstrdup(path);
+        *strrchr(parent, '/') = '\0';
+        return mkdir(parent, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int make(const char *path)
+{
+        return mkdir(path, 0700) < 0 ? -errno : 0;
+}
+
+int run_dir_create(const struct run_dir *rd, struct errinfo *err)
+{
+        int r = make_parent(rd->path);
+        if (r == 0)
+                r = make_parent(rd->lock);
+        if (r == 0)
+                r = make(rd->path);
+        if (r == 0)
+                r = make(rd->home);
+        if (r == 0)
+                r = make(rd->tmp);
+        if (r < 0)
+                err_set(err, "", "could not make run folder \"%s\": %s", rd->path, log_errno_text(r));
+        return r;
+}
+
+char *run_dir_mirror(const char *state_dir, const char *repo)
+{
+        static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+        size_t len = strlen(repo);
+        if (len == 0 || len > 100 || repo[0] == '.' || strspn(repo, allowed) != len)
+                return NULL;
+        return xasprintf("%s/mirrors/%s.git", state_dir, repo);
+}

@@ -1,0 +1,228 @@
+/* verdict.c - lists the docs folder in the commit, then reads the one file that matters, if any. */
+#include "workerd/verdict.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/git_seq.h"
+#include "common/mem.h"
+#include "workerd/artefacts.h"
+#include "workerd/front_matter.h"
+
+#define LIST_MAX     (1u << 20)
+#define EVIDENCE_MAX 16
+#define HEAD_MIN     7 /* digits of a commit's name that a `head:` key must give */
+
+struct verdict_op {
+        struct git *git;
+        const struct run_info *info;
+        const struct role_step *step;
+        char *mirror, *sha;
+        char *paths[EVIDENCE_MAX]; /* what evidence[].file points to */
+        struct verdict_evidence evidence[EVIDENCE_MAX];
+        struct git_seq *seq;
+        verdict_fn *fn;
+        void *arg;
+        struct verdict_result result;
+};
+
+static void free_op(struct verdict_op *op)
+{
+        git_seq_cancel(op->seq);
+        for (size_t i = 0; i < op->result.n_evidence; i++)
+                free(op->paths[i]);
+        free(op->mirror);
+        free(op->sha);
+        free(op);
+}
+
+static enum git_seq_next absent(struct verdict_op *op, const char *file, const char *why)
+{
+        op->result.outcome = VERDICT_ABSENT;
+        err_set(&op->result.err, "", "%s/%s: %s", op->info->docs_dir, file, why);
+        return GIT_SEQ_END;
+}
+
+static void add_evidence(struct verdict_op *op, const struct artefact *a, const char *value)
+{
+        size_t i = op->result.n_evidence;
+        if (i == EVIDENCE_MAX)
+                return; /* the table of roles asks for fewer */
+        op->paths[i] = xstrdup(a->path);
+        op->evidence[i] =
+                (struct verdict_evidence){.gate = op->step->gate, .value = value, .file = op->paths[i]};
+        memcpy(op->evidence[i].blob, a->blob, GIT_OID_SIZE);
+        op->result.n_evidence++;
+}
+
+/* ---- the list ---- */
+
+static bool build_list(void *arg, struct git_cmd *cmd)
+{
+        struct verdict_op *op = arg;
+        if (op->step->need == ROLE_NEEDS_CHANGE)
+                return false;
+        cmd->git_dir = op->mirror;
+        cmd->capture_max = LIST_MAX;
+        git_cmd_words(cmd, "--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", op->sha, "--", NULL);
+        argv_addf(&cmd->args, "%s/", op->info->docs_dir);
+        return true;
+}
+
+static const char *missing_text(enum artefact_found found)
+{
+        switch (found) {
+        case ARTEFACT_NOT_A_FILE:
+                return "is not an ordinary file";
+        case ARTEFACT_EMPTY:
+                return "is empty";
+        case ARTEFACT_MISSING:
+        case ARTEFACT_PRESENT:
+                break;
+        }
+        return "is not in the commit";
+}
+
+static enum git_seq_next need(struct verdict_op *op, const struct git_result *res, const char *pattern,
+                              const char *value)
+{
+        struct artefact a;
+        enum artefact_found found =
+                artefact_find(res->out->buf, res->out->len, op->info->docs_dir, pattern, &a);
+        if (found != ARTEFACT_PRESENT)
+                return absent(op, pattern, missing_text(found));
+        add_evidence(op, &a, value);
+        return GIT_SEQ_NEXT;
+}
+
+static enum git_seq_next on_list(void *arg, const struct git_result *res)
+{
+        struct verdict_op *op = arg;
+        if (res->outcome != GIT_OK)
+                return GIT_SEQ_FAIL;
+        if (res->truncated)
+                return absent(op, "", "has too many files");
+        if (op->step->need == ROLE_NEEDS_VERDICT)
+                return need(op, res, op->step->file, NULL);
+        enum git_seq_next next = GIT_SEQ_NEXT;
+        for (const char *const *f = op->step->files; *f != NULL && next == GIT_SEQ_NEXT; f++)
+                next = need(op, res, *f, "present");
+        return next;
+}
+
+/* ---- the verdict file ---- */
+
+static bool build_read(void *arg, struct git_cmd *cmd)
+{
+        struct verdict_op *op = arg;
+        if (op->step->need != ROLE_NEEDS_VERDICT)
+                return false;
+        cmd->git_dir = op->mirror;
+        cmd->capture_max =
+                FRONT_MATTER_MAX + 64; /* the block and its rules; the prose after it is not read */
+        git_cmd_words(cmd, "cat-file", "blob", op->evidence[0].blob, NULL);
+        return true;
+}
+
+static const char *known_value(const struct role_step *step, const char *value)
+{
+        for (const char *const *v = step->values; *v != NULL; v++)
+                if (strcmp(*v, value) == 0)
+                        return *v;
+        return NULL;
+}
+
+/* A verdict that says what it judged must have judged what this run was given. */
+static bool judged_this(const struct verdict_op *op, const char *head)
+{
+        size_t len = strlen(head);
+        return len >= HEAD_MIN && op->info->start_sha != NULL && strncmp(op->info->start_sha, head, len) == 0;
+}
+
+static enum git_seq_next judge(struct verdict_op *op, const struct front_matter *fm)
+{
+        const char *value = front_matter_get(fm, op->step->key);
+        const char *head = front_matter_get(fm, "head");
+        if (value == NULL)
+                return absent(op, op->step->file, "its front matter has no verdict");
+        if (head != NULL && !judged_this(op, head))
+                return absent(op, op->step->file, "its `head:` is not the commit that was to be judged");
+        op->evidence[0].value = known_value(op->step, value);
+        if (op->evidence[0].value == NULL)
+                return absent(op, op->step->file, "its verdict is not one of the known values");
+        return GIT_SEQ_END;
+}
+
+static enum git_seq_next on_read(void *arg, const struct git_result *res)
+{
+        struct verdict_op *op = arg;
+        struct front_matter *fm = NULL;
+        struct errinfo err = ERRINFO_INIT;
+        if (res->outcome != GIT_OK)
+                return GIT_SEQ_FAIL;
+        int r = front_matter_parse(res->out->buf, res->out->len, &fm, &err);
+        if (r == FRONT_MATTER_NONE)
+                return absent(op, op->step->file, "has no front matter");
+        if (r != FRONT_MATTER_OK)
+                return absent(op, op->step->file, err.text);
+        enum git_seq_next next = judge(op, fm);
+        front_matter_free(fm);
+        return next;
+}
+
+static const struct git_step steps[] = {
+        {"list the docs folder", build_list, on_list},
+        {"read the verdict file", build_read, on_read},
+};
+
+static void on_end(void *arg, const struct git_step *failed, const struct git_result *res)
+{
+        struct verdict_op *op = arg;
+        op->seq = NULL;
+        if (failed != NULL) {
+                op->result.outcome = VERDICT_UNKNOWN;
+                err_set(&op->result.err, "", "could not %s: %s", failed->name, res->err.text);
+        }
+        struct verdict_result result = op->result;
+        if (result.outcome != VERDICT_OK)
+                result.n_evidence = 0;
+        op->fn(op->arg, &result);
+        free_op(op);
+}
+
+struct verdict_op *verdict_read(struct git *git, const struct run_info *info, const struct role_step *step,
+                                const char *mirror, const char *sha, verdict_fn *fn, void *arg)
+{
+        struct verdict_op *op = xcalloc(1, sizeof(*op));
+        *op = (struct verdict_op){
+                .git = git,
+                .info = info,
+                .step = step,
+                .mirror = xstrdup(mirror),
+                .sha = xstrdup(sha),
+                .fn = fn,
+                .arg = arg,
+        };
+        op->result.evidence = op->evidence;
+        op->seq = git_seq_start(git, steps, ARRAY_SIZE(steps), on_end, op);
+        return op;
+}
+
+void verdict_cancel(struct verdict_op *op)
+{
+        if (op != NULL)
+                free_op(op);
+}
+
+const char *verdict_missing_outcome(const struct role_step *step)
+{
+        switch (step->need) {
+        case ROLE_NEEDS_CHANGE:
+                return "nothing-left";
+        case ROLE_NEEDS_FILES:
+                return "missing-artefacts";
+        case ROLE_NEEDS_VERDICT:
+                break;
+        }
+        return "no-verdict";
+}
