@@ -2,8 +2,8 @@
  * daemon.h - the skeleton that each daemon's main.c calls: options, log, metrics, loop, signals, the status
  * channel to the supervisor, reload and drain. It has no policy of its own.
  *
- * SIGTERM, or EOF on the status channel: on_drain(quick=false); when drain_timeout is over, or at a second
- * SIGTERM or SIGINT: on_drain(quick=true). The daemon calls daemon_drained() when its work has ended. SIGHUP:
+ * SIGTERM, or EOF on the status channel: on_drain(quick=false); when drain_timeout is over, at a second SIGTERM, or
+ * at any SIGINT: on_drain(quick=true), never without the other before it. The daemon calls daemon_drained() when its work has ended. SIGHUP:
  * options are read again, then on_reload(); a bad configuration is logged and changes nothing.
  */
 #pragma once
@@ -48,5 +48,6 @@ int daemon_run(struct daemon *d); /* until drained; 0 or -errno */
 /* The exit code (contract.h) for what daemon_new(), daemon_run() or a step between them returned. Logs a negative
  * one. `d` may be NULL. */
 int daemon_exit_code(struct daemon *d, int r);
-/* An inherited listener named by the contract's environment, else one opened from `address`. fd or -errno. */
+/* An inherited listener named by the contract's environment, else one opened from `address`. fd, or -errno; then the
+ * reason has been logged, since the address is part of it. */
 int daemon_listener(struct daemon *d, const char *env_name, const char *address);

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,34 @@ int listen_open(const char *address, int *ret_fd, struct errinfo *err)
         }
         *ret_fd = fd;
         return 0;
+}
+
+static int adopt(const char *number, int *ret_fd)
+{
+        char *end;
+        int listening;
+        socklen_t len = sizeof(listening);
+        errno = 0;
+        long fd = strtol(number, &end, 10);
+        if (errno != 0 || end == number || *end != '\0' || fd < 0 || fd > INT32_MAX)
+                return -EINVAL;
+        if (getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0)
+                return -errno;
+        if (!listening)
+                return -ENOTCONN;
+        if (fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl((int)fd, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        *ret_fd = (int)fd;
+        return 0;
+}
+
+int listen_inherited(const char *number, int *ret_fd, struct errinfo *err)
+{
+        int r = adopt(number, ret_fd);
+        if (r < 0)
+                err_set(err, NULL, "descriptor \"%s\" is not a listening socket: %s", number,
+                        log_errno_text(r));
+        return r;
 }
 
 int listen_port(int fd)

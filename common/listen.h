@@ -5,5 +5,7 @@
 #include "common/err.h"
 
 int listen_open(const char *address, int *ret_fd, struct errinfo *err); /* 0 or -errno */
+/* One that was inherited as descriptor number `number`; it becomes non-blocking and close-on-exec. 0 or -errno. */
+int listen_inherited(const char *number, int *ret_fd, struct errinfo *err);
 /* The port a socket is bound to, or -errno. */
 int listen_port(int fd);
