@@ -2,7 +2,9 @@
  * commit_describe.c. */
 #include "workerd/commit.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/mem.h"
 #include "workerd/commit_op.h"
@@ -34,8 +36,17 @@ struct commit_op *commit_op_new(struct git *git, const struct run_info *info, co
         return op;
 }
 
+void commit_op_index_in_mirror(struct commit_op *op)
+{
+        free(op->index);
+        op->index = xasprintf("%s/orch-index-%" PRId64 "-%" PRId64, op->mirror, op->job, op->epoch);
+        op->own_index = true;
+}
+
 static void free_op(struct commit_op *op)
 {
+        if (op->own_index)
+                (void)unlink(op->index); /* it may never have come to be */
         nested_cancel(op->looking);
         git_seq_cancel(op->seq);
         argv_deinit(&op->nested);

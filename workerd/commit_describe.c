@@ -78,6 +78,7 @@ struct commit_op *commit_describe(struct git *git, const struct run_info *info, 
         struct commit_op *op = commit_op_new(git, info, rd, mirror, fn, arg);
         if (!git_oid_read(sha, op->result.sha))
                 op->result.outcome = COMMIT_NOTHING;
+        commit_op_index_in_mirror(op);
         commit_op_run(op, describe_steps, ARRAY_SIZE(describe_steps));
         return op;
 }
@@ -158,6 +159,7 @@ struct commit_op *commit_find(struct git *git, const struct run_info *info, cons
 {
         struct commit_op *op = commit_op_new(git, info, rd, mirror, fn, arg);
         op->result.outcome = COMMIT_NOTHING; /* until it is found */
+        commit_op_index_in_mirror(op);
         commit_op_run(op, find_steps, ARRAY_SIZE(find_steps));
         return op;
 }

@@ -8,7 +8,8 @@
 
 struct commit_op {
         struct git *git;
-        char *mirror, *tree, *index;
+        char *mirror, *tree;
+        char *index; /* ours: in the run folder, or, for one that is only looked at, in the mirror */
         char *role, *docs_dir, *branch, *default_branch;
         char *message_head; /* subject of the commit to make */
         int64_t job, epoch;
@@ -16,6 +17,7 @@ struct commit_op {
         struct nested *looking; /* NULL: not at this */
         struct git_seq *seq;    /* NULL: not at this */
 
+        bool own_index; /* remove it at the end */
         struct argv nested, refused;
         struct strbuf restore; /* for update-index: what takes refused changes back */
         char parent_tree[GIT_OID_SIZE];
@@ -27,6 +29,8 @@ struct commit_op {
 
 struct commit_op *commit_op_new(struct git *git, const struct run_info *info, const struct run_dir *rd,
                                 const char *mirror, commit_fn *fn, void *arg);
+/* For operations that come before the run folder exists: an index of their own, removed with the op. */
+void commit_op_index_in_mirror(struct commit_op *op);
 void commit_op_run(struct commit_op *op, const struct git_step *steps, size_t n_steps);
 /* Answers and frees the op. */
 void commit_op_fail(struct commit_op *op, const char *what, const char *why);
