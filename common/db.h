@@ -1,16 +1,18 @@
 /*
- * db.h - one asynchronous PostgreSQL connection as a state machine: disconnected, connecting, preparing, idle,
- * busy, backoff.
+ * db.h - one asynchronous PostgreSQL connection as a state machine: disconnected, connecting, preparing,
+ * idle, busy, backoff.
  *
- * A request is one statement, and so one transaction: what must agree is one SQL function. Requests queue in order
- * and are sent one at a time; while there is no connection they wait, up to their own deadline. After a timeout or
- * a broken protocol the connection is closed, never reused. Statements are sent unnamed (extended protocol), so
- * that a pooler in transaction mode works and nothing has to be prepared again after a reconnect.
+ * A request is one statement, and so one transaction: what must agree is one SQL function. Requests queue in
+ * order and are sent one at a time; while there is no connection they wait, up to their own deadline. After a
+ * timeout or a broken protocol the connection is closed, never reused. Statements are sent unnamed (extended
+ * protocol), so that a pooler in transaction mode works and nothing has to be prepared again after a
+ * reconnect.
  *
  * On reconnect, in this order: new PGconn, session settings, LISTEN, then on_up (the owner scans its tables).
- * Reconnects back off with full jitter (0.2 s to 15 s). Of several hosts each gets 3 s, and must be read-write. The
- * connection string decides over our defaults: keepalives that notice a silent partition within 13 s, and over TCP
- * to another machine sslmode=verify-full. Give addresses or socket folders: libpq looks names up in the foreground.
+ * Reconnects back off with full jitter (0.2 s to 15 s). Of several hosts each gets 3 s, and must be
+ * read-write. The connection string decides over our defaults: keepalives that notice a silent partition
+ * within 13 s, and over TCP to another machine sslmode=verify-full. Give addresses or socket folders: libpq
+ * looks names up in the foreground.
  *
  * Serialization failures and deadlocks are tried again inside, up to 5 times within the deadline.
  */
@@ -55,8 +57,9 @@ bool db_is_up(const struct db *db);
 enum db_outcome {
         DB_OK = 0,
         DB_SQL_ERROR,   /* the server refused it, nothing was done: res->err has SQLSTATE and text */
-        DB_UNAVAILABLE, /* never sent, or rolled back by a server that cannot serve now: safe to repeat later */
-        DB_UNKNOWN,     /* sent, and the answer was lost: read before repeating, or repeat what is idempotent */
+        DB_UNAVAILABLE, /* never sent, or rolled back by a server that cannot serve now: safe to repeat later
+                         */
+        DB_UNKNOWN, /* sent, and the answer was lost: read before repeating, or repeat what is idempotent */
 };
 
 struct db_result {
@@ -65,7 +68,8 @@ struct db_result {
         const void *pg; /* PGresult; use the accessors */
 };
 
-/* Parameters as text; NULL is SQL null. Bytes go as text too: '\x...' hex for bytea (db_bytea_hex()). Copied. */
+/* Parameters as text; NULL is SQL null. Bytes go as text too: '\x...' hex for bytea (db_bytea_hex()). Copied.
+ */
 typedef void db_result_fn(void *arg, const struct db_result *res);
 struct db_request *db_query(struct db *db, const struct db_statement *st, const char *const *params,
                             int64_t deadline_ms, db_result_fn *fn, void *arg);
@@ -73,13 +77,15 @@ struct db_request *db_query(struct db *db, const struct db_statement *st, const 
 void db_request_forget(struct db_request *req);
 
 int db_rows(const struct db_result *res);
-/* Cell by column name; NULL when it is SQL null. An unknown column is a bug: abort. Valid during the callback. */
+/* Cell by column name; NULL when it is SQL null. An unknown column is a bug: abort. Valid during the
+ * callback. */
 const char *db_text(const struct db_result *res, int row, const char *column);
 int64_t db_int(const struct db_result *res, int row, const char *column, int64_t if_null);
 bool db_bool(const struct db_result *res, int row, const char *column); /* null is false */
 /* "\x" + hex: the text form of bytea; the caller frees it. */
 char *db_bytea_hex(const void *data, size_t len);
 
-/* Pure: what an SQLSTATE asks for. Class 08, 57P0x, 53xxx, 25006: reconnect. 40001, 40P01: retry. Else: neither. */
+/* Pure: what an SQLSTATE asks for. Class 08, 57P0x, 53xxx, 25006: reconnect. 40001, 40P01: retry. Else:
+ * neither. */
 enum db_advice { DB_ADVICE_NONE, DB_ADVICE_RETRY, DB_ADVICE_RECONNECT };
 enum db_advice db_advice(const char *sqlstate);

@@ -1,9 +1,9 @@
 /*
  * http_client.h - outbound HTTP: libcurl multi on the loop, one struct per request, cancellable at any time.
  *
- * TLS verified; https only unless the URL's host is allowed plain; no redirects, proxies, netrc or cookies; header
- * values with CR or LF are refused; connect and total timeouts; the answer is bounded by our own counter. Tokens
- * go in headers, never in URLs, argv or logs. Per-host concurrency is bounded.
+ * TLS verified; https only unless the URL's host is allowed plain; no redirects, proxies, netrc or cookies;
+ * header values with CR or LF are refused; connect and total timeouts; the answer is bounded by our own
+ * counter. Tokens go in headers, never in URLs, argv or logs. Per-host concurrency is bounded.
  */
 #pragma once
 
@@ -19,9 +19,9 @@ struct http_request;
 struct strbuf;
 
 struct http_client_config {
-        int64_t connect_timeout_ms; /* 5000 */
-        int64_t total_timeout_ms;   /* 30000 */
-        size_t max_response_bytes;  /* 8 MiB */
+        int64_t connect_timeout_ms;    /* 5000 */
+        int64_t total_timeout_ms;      /* 30000 */
+        size_t max_response_bytes;     /* 8 MiB */
         const char *allow_plain_hosts; /* comma-separated "host:port" that may be http://; NULL: none */
 };
 
@@ -58,6 +58,6 @@ struct http_answer {
 
 typedef void http_answer_fn(void *arg, const struct http_answer *answer);
 /* NULL with the reason in `err` when the request itself is unacceptable. The spec is copied. */
-struct http_request *http_request_start(struct http_client *c, const struct http_spec *spec, http_answer_fn *fn,
-                                        void *arg, struct errinfo *err);
+struct http_request *http_request_start(struct http_client *c, const struct http_spec *spec,
+                                        http_answer_fn *fn, void *arg, struct errinfo *err);
 void http_request_cancel(struct http_request *r); /* no callback; NULL is fine */

@@ -1,8 +1,9 @@
 /*
  * json_read.h - the one bounded JSON reader, over yajl's parser (never its tree).
  *
- * Order: size cap, strict UTF-8 (no overlong forms, surrogates, or code points above U+10FFFF), then parsing with
- * bounded depth, values, key and string length. Refused: duplicate keys, lone surrogate escapes, NUL in any string
+ * Order: size cap, strict UTF-8 (no overlong forms, surrogates, or code points above U+10FFFF), then parsing
+ * with bounded depth, values, key and string length. Refused: duplicate keys, lone surrogate escapes, NUL in
+ * any string
  * (\u0000), trailing bytes, numbers beyond what a double or int64 holds. The document lives in one arena.
  */
 #pragma once
@@ -24,8 +25,10 @@ struct json_limits {
         size_t max_string_bytes;
 };
 #define JSON_LIMITS_DEFAULT                                                                                  \
-        {.max_bytes = 4u << 20, .max_depth = 64, .max_values = 100000, .max_key_bytes = 256,                 \
-         .max_string_bytes = 1u << 20}
+        {                                                                                                    \
+                .max_bytes = 4u << 20, .max_depth = 64, .max_values = 100000, .max_key_bytes = 256,          \
+                .max_string_bytes = 1u << 20                                                                 \
+        }
 
 /* 0; -EINVAL with the reason and byte offset in `err`. */
 int json_parse(const char *text, size_t len, const struct json_limits *limits, struct json_doc **ret_doc,

@@ -1,4 +1,5 @@
-/* json_write.h - JSON text through yajl_gen (UTF-8 checked; invalid bytes are replaced by U+FFFD, never emitted). */
+/* json_write.h - JSON text through yajl_gen (UTF-8 checked; invalid bytes are replaced by U+FFFD, never
+ * emitted). */
 #pragma once
 
 #include <stdbool.h>

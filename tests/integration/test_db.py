@@ -1,77 +1,15 @@
-"""common/db.c against a real server: what is reported when connections, statements and servers end.
-
-The probe is one db at the end of a pipe; see db_probe.c for its commands and events.
-"""
+"""common/db.c against a real server: what is reported when connections, statements and servers end."""
 
 import os
-import queue
 import signal
 import socket
-import subprocess
 import threading
 import time
 
 import pytest
 
-from support.paths import program, program_env
+from support.db_probe import CHANNEL, Probe
 from support.wait import wait_for
-
-CHANNEL = "orch test\"channel"  # has to be quoted
-
-
-class Probe:
-    def __init__(self, dsn):
-        self.events = queue.Queue()
-        self.seen = []
-        self.process = subprocess.Popen([program("tests/integration/db_probe"), dsn, CHANNEL], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        env=program_env())
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.events.put(line.rstrip("\n"))
-        self.events.put("end")
-
-    def say(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def expect(self, *starts, timeout=30):
-        """The next event that starts with each of these, in turn; others in between are only remembered."""
-        deadline = time.monotonic() + timeout
-        for start in starts:
-            line = ""
-            while not line.startswith(start):
-                assert line != "end", f"the probe ended without {start!r}; seen: {self.seen}"
-                try:
-                    line = self.events.get(timeout=max(0.01, deadline - time.monotonic()))
-                except queue.Empty:
-                    raise AssertionError(f"no {start!r} within {timeout} s; seen: {self.seen}") from None
-                self.seen.append(line)
-        return line
-
-    def value(self, sql):
-        tag = f"v{len(self.seen)}_{time.monotonic_ns()}"
-        self.say(f"query {tag} 20000 {sql}")
-        return self.expect(f"result {tag} ok ").split(" ", 3)[3]
-
-    def finish(self):
-        """Ends it in order. Leaks and findings of the sanitizers show in the exit status and on stderr."""
-        self.process.stdin.close()
-        self.reader.join(30)
-        errors = self.process.stderr.read()
-        code = self.process.wait(10)
-        self.process.stdout.close()
-        self.process.stderr.close()
-        assert (code, errors) == (0, "")
-
-    def kill(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-            self.reader.join()
 
 
 @pytest.fixture
@@ -372,3 +310,62 @@ def test_only_a_host_that_may_write(make_probe, empty_database, folder):
 def test_wrong_connection_string(make_probe):
     probe = make_probe("host=a,b,c port=1,2")
     probe.expect("refused the connection string names 3 hosts, 0 of their addresses and 2 ports")
+
+
+# --- an answer that is lost -----------------------------------------------------------------------------------
+
+
+class Swallower:
+    """Between probe and server. Once told to, it lets one more request through and swallows what is answered."""
+
+    def __init__(self, folder, server):
+        self.server = server
+        self.armed = False
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(folder / ".s.PGSQL.5480"))
+        self.listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return  # closed: the test is over
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(str(self.server))
+            for args in ((client, server, False), (server, client, True)):
+                threading.Thread(target=self._pass_on, args=args, daemon=True).start()
+
+    def _pass_on(self, source, target, is_answer):
+        try:
+            while data := source.recv(65536):
+                if self.armed and is_answer:
+                    self.armed = False
+                    break
+                target.sendall(data)
+        except OSError:
+            pass
+        for end in (source, target):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def test_answer_is_lost(make_probe, empty_database, folder):
+    """The server has committed, and only that it did is lost: unknown, and not sent a second time."""
+    empty_database.query("create table t (n int)")
+    swallower = Swallower(folder, socket_folder(empty_database) / ".s.PGSQL.5480")
+    probe = make_probe(f"host={folder} port=5480 dbname={empty_database.name}")
+    probe.expect("up")
+    swallower.armed = True
+    probe.say("query a 20000 insert into t values (1)")
+    probe.expect("down", "result a unknown", "up")
+    assert probe.value("select count(*) as v from t") == "1"
+    probe.finish()
+    swallower.close()

@@ -5,110 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/loop.h"
-#include "common/mem.h"
-#include "common/strbuf.h"
-#include "tests/unit/cm.h"
-#include "tests/unit/http_peer.h"
-#include "tests/unit/loop_wait.h"
+#include "tests/unit/http_fixture.h"
 #include "tests/unit/tls_peer.h"
-
-#define PATIENT_MS         9000 /* less than loop_wait() has */
-#define HASTY_MS           300
-
-#define OK(body_len, body) "HTTP/1.1 200 OK\r\nContent-Length: " body_len "\r\n\r\n" body
-
-struct fixture {
-        struct loop *loop;
-        struct http_peer peer;
-        struct http_client *client;
-        /* of the last answer */
-        bool answered;
-        unsigned n_answers;
-        struct http_answer answer;
-        struct strbuf body;
-        struct http_request *cancel_in_callback;
-        bool free_in_callback;
-};
-
-static void make_client(struct fixture *f, size_t max_response_bytes, int64_t timeout_ms)
-{
-        const struct http_client_config cfg = {.connect_timeout_ms = timeout_ms,
-                                               .total_timeout_ms = timeout_ms,
-                                               .max_response_bytes = max_response_bytes,
-                                               .allow_plain_hosts = f->peer.host_port};
-        http_client_free(f->client);
-        assert_int_equal(http_client_new(f->loop, &cfg, &f->client), 0);
-}
-
-static int setup(void **state)
-{
-        struct fixture *f = xcalloc(1, sizeof(*f));
-        f->body = (struct strbuf)STRBUF_INIT;
-        assert_int_equal(loop_new(&f->loop), 0);
-        http_peer_init(&f->peer, f->loop);
-        make_client(f, 1000, PATIENT_MS);
-        *state = f;
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        struct fixture *f = *state;
-        http_client_free(f->client);
-        http_peer_deinit(&f->peer);
-        loop_free(f->loop);
-        strbuf_deinit(&f->body);
-        free(f);
-        return 0;
-}
-
-static void on_answer(void *arg, const struct http_answer *answer)
-{
-        struct fixture *f = arg;
-        f->answered = true;
-        f->n_answers++;
-        f->answer = *answer;
-        strbuf_reset(&f->body);
-        if (answer->body != NULL)
-                strbuf_add(&f->body, answer->body->buf, answer->body->len);
-        if (f->cancel_in_callback != NULL)
-                http_request_cancel(take_ptr(f->cancel_in_callback));
-        if (f->free_in_callback)
-                http_client_free(take_ptr(f->client));
-}
-
-static struct http_request *start(struct fixture *f, const char *method, const char *url, const char *body)
-{
-        const struct http_spec spec = {
-                .method = method, .url = url, .body = body, .body_len = body != NULL ? strlen(body) : 0};
-        struct errinfo err = ERRINFO_INIT;
-        struct http_request *r = http_request_start(f->client, &spec, on_answer, f, &err);
-        if (r == NULL)
-                fail_msg("%s", err.text);
-        return r;
-}
-
-static void await(struct fixture *f)
-{
-        f->answered = false;
-        if (!loop_wait(f->loop, &f->answered))
-                fail_msg("no answer");
-}
-
-static void request(struct fixture *f, const char *method, const char *body)
-{
-        start(f, method, f->peer.url, body);
-        await(f);
-}
-
-static void assert_ended(const struct fixture *f, enum http_outcome outcome, const char *code)
-{
-        if (f->answer.outcome != outcome || strcmp(f->answer.err.code, code) != 0)
-                fail_msg("outcome %d, %s: %s", (int)f->answer.outcome, f->answer.err.code,
-                         f->answer.err.text);
-        assert_int_equal(f->answer.err.text[0] != '\0', outcome != HTTP_ANSWERED);
-}
 
 static void assert_sent(const struct fixture *f, const char *part)
 {
@@ -352,83 +250,7 @@ static void test_environment_decides_nothing(void **state)
         (void)unsetenv("ALL_PROXY");
 }
 
-static void test_connections_per_host(void **state)
-{
-        enum { MANY = 30 };
-        struct fixture *f = *state;
-        f->peer.answer = OK("2", "ok");
-        for (int i = 0; i < MANY; i++)
-                start(f, "POST", f->peer.url, "x");
-        while (f->n_answers < MANY)
-                await(f);
-        assert_int_equal(f->peer.n_requests, MANY);
-        assert_true(f->peer.n_open_max <= 8);
-}
-
-/* After any number of turns of the loop, also when it is over but not yet told. */
-static void test_cancel_at_any_time(void **state)
-{
-        struct fixture *f = *state;
-        f->peer.answer = OK("2", "ok");
-        for (int turns = 0; turns < 40; turns++) {
-                struct http_request *r = start(f, "POST", f->peer.url, "x");
-                f->n_answers = 0;
-                for (int i = 0; i < turns && f->n_answers == 0; i++)
-                        (void)loop_run_pending(f->loop);
-                if (f->n_answers == 0)
-                        http_request_cancel(r);
-                unsigned before = f->n_answers;
-                for (int i = 0; i < 10; i++)
-                        (void)loop_run_pending(f->loop);
-                assert_int_equal(f->n_answers, before);
-        }
-        http_request_cancel(NULL);
-        request(f, "GET", NULL);
-        assert_ended(f, HTTP_ANSWERED, "");
-}
-
-static void test_cancel_in_a_callback(void **state)
-{
-        struct fixture *f = *state;
-        f->peer.answer = OK("2", "ok");
-        struct http_request *first = start(f, "GET", f->peer.url, NULL);
-        f->cancel_in_callback = start(f, "GET", f->peer.url, NULL);
-        await(f);
-        assert_null(f->cancel_in_callback);
-        f->cancel_in_callback = first = start(f, "GET", f->peer.url, NULL); /* itself */
-        (void)first;
-        await(f);
-        for (int i = 0; i < 20; i++)
-                (void)loop_run_pending(f->loop);
-        assert_int_equal(f->n_answers, 2);
-}
-
-static void test_free_in_a_callback(void **state)
-{
-        struct fixture *f = *state;
-        f->peer.answer = OK("2", "ok");
-        f->free_in_callback = true;
-        for (int i = 0; i < 12; i++)
-                start(f, "POST", f->peer.url, "x");
-        await(f);
-        assert_int_equal(f->n_answers, 1);
-        assert_null(f->client);
-}
-
-static void test_free_while_running(void **state)
-{
-        struct fixture *f = *state;
-        f->peer.then = PEER_SILENT;
-        for (int i = 0; i < 12; i++)
-                start(f, "POST", f->peer.url, "x");
-        while (f->peer.n_requests < 3)
-                (void)loop_run_pending(f->loop);
-        http_client_free(take_ptr(f->client));
-        http_client_free(NULL);
-        assert_int_equal(f->n_answers, 0);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, http_setup, http_teardown)
 
 int main(void)
 {
@@ -444,11 +266,6 @@ int main(void)
                 TEST(test_refused_by_us),
                 TEST(test_post_is_never_repeated),
                 TEST(test_environment_decides_nothing),
-                TEST(test_connections_per_host),
-                TEST(test_cancel_at_any_time),
-                TEST(test_cancel_in_a_callback),
-                TEST(test_free_in_a_callback),
-                TEST(test_free_while_running),
         };
         return cmocka_run_group_tests_name("http_client", tests, NULL, NULL);
 }
