@@ -128,7 +128,7 @@ static void on_stored_row(struct delivery *d, const struct db_result *res)
         bool duplicate = db_bool(res, 0, "duplicate");
         metrics_count(duplicate ? METRIC_INTAKE_DUPLICATE : METRIC_INTAKE_STORED, 1);
         log_info(EV("intake.stored"), LF_S("source", source_name(d->source)),
-                 LF_I("delivery_event", event_id), LF_S("duplicate", duplicate ? "true" : "false"),
+                 LF_I("inbox", event_id), LF_S("duplicate", duplicate ? "true" : "false"),
                  LF_I("bytes", d->bytes), LF_S("peer", http_conn_peer(d->conn)));
         acknowledge(d->conn, event_id, duplicate);
 }
@@ -142,7 +142,7 @@ static void on_result(void *arg, const struct db_result *res)
         if (res->outcome == DB_OK && db_rows(res) == 1) {
                 on_stored_row(d, res);
         } else {
-                log_warning(EV("intake.turned_away"), LF_S("source", source_name(d->source)),
+                log_warning(EV("intake.turned-away"), LF_S("source", source_name(d->source)),
                             LF_S("stored", res->outcome == DB_UNKNOWN ? "unknown" : "no"),
                             LF_I("bytes", d->bytes), LF_S("peer", http_conn_peer(d->conn)),
                             LF_ERR(&res->err));
@@ -182,7 +182,7 @@ static void pump(struct intake *in)
                         send_delivery(d, left_ms);
                         continue;
                 }
-                log_warning(EV("intake.turned_away"), LF_S("source", source_name(d->source)),
+                log_warning(EV("intake.turned-away"), LF_S("source", source_name(d->source)),
                             LF_S("stored", "no"), LF_I("bytes", d->bytes),
                             LF_S("peer", http_conn_peer(d->conn)),
                             LF_S("error", "waited too long for the deliveries before it"));

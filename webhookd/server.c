@@ -92,7 +92,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
                 (void)close(fd);
                 metrics_count(METRIC_HTTP_ABORTED, 1);
                 if (may_warn(s))
-                        log_warning(EV("http.peer_limit"), LF_S("listener", s->cfg.name),
+                        log_warning(EV("http.peer-limit"), LF_S("listener", s->cfg.name),
                                     LF_S("peer", peer.text), LF_I("limit", s->cfg.conn.limits->per_peer));
                 return;
         }
@@ -129,7 +129,7 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
         int error = EVUTIL_SOCKET_ERROR();
         (void)listener;
         if (may_warn(s))
-                log_warning(EV("http.accept_failed"), LF_S("listener", s->cfg.name), LF_ERRNO(error));
+                log_warning(EV("http.accept-failed"), LF_S("listener", s->cfg.name), LF_ERRNO(error));
         if (error == EMFILE || error == ENFILE)
                 shed_one(s);
         if ((error != EMFILE && error != ENFILE) || s->spare_fd < 0) {

@@ -49,7 +49,7 @@ static void on_result(void *arg, const struct db_result *res)
         if (s->known)
                 s->cfg.format(&s->text, res);
         else
-                log_warning(EV("status.query_failed"), LF_S("query", s->cfg.statement->name),
+                log_warning(EV("status.query-failed"), LF_S("query", s->cfg.statement->name),
                             LF_ERR(&res->err));
         tell(s, s->known ? &s->text : NULL);
 }

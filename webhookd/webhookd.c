@@ -144,7 +144,7 @@ void webhookd_reload(void *arg, const struct options *opt)
         struct settings next;
         struct errinfo err = ERRINFO_INIT;
         if (settings_load(opt, &next, &err) < 0) {
-                log_error(EV("webhookd.reload_refused"), LF_ERR(&err),
+                log_error(EV("webhookd.reload-refused"), LF_ERR(&err),
                           LF_S("then", "the old limits and secrets stay"));
                 return;
         }
@@ -170,10 +170,10 @@ static void on_db_down(void *arg, const struct errinfo *err)
         daemon_ready(w->daemon);
 }
 
+/* Nothing waits for the row: deliveries are taken without it. */
 static void on_registered(void *arg)
 {
-        const struct webhookd *w = arg;
-        log_info(EV("webhookd.registered"), LF_I("process", process_row_id(w->row)));
+        (void)arg;
 }
 
 static struct process_row *row_new(struct webhookd *w);

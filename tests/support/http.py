@@ -89,9 +89,9 @@ def sign(body, secret):
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def gitea_headers(body, secret, event="status", delivery=None):
+def gitea_headers(body, secret, event="status", delivery=None, event_type=None):
     return {"Content-Type": "application/json", "X-Gitea-Delivery": delivery or str(uuid.uuid4()),
-            "X-Gitea-Event": event, "X-Gitea-Event-Type": event, "X-Gitea-Signature": sign(body, secret)}
+            "X-Gitea-Event": event, "X-Gitea-Event-Type": event_type or event, "X-Gitea-Signature": sign(body, secret)}
 
 
 def plane_headers(body, secret, event="issue", delivery=None):

@@ -169,9 +169,9 @@ class Suite:
     def orchctl_json(self, *args):
         return json.loads(self.orchctl(*args, "--json").stdout)
 
-    def post_gitea(self, body, event="status", delivery=None, secret=SECRETS["gitea"]):
+    def post_gitea(self, body, event="status", delivery=None, secret=SECRETS["gitea"], event_type=None):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self._post("/webhook/gitea", data, gitea_headers(data, secret, event, delivery))
+        return self._post("/webhook/gitea", data, gitea_headers(data, secret, event, delivery, event_type))
 
     def post_plane(self, body, event="issue", delivery=None, secret=SECRETS["plane"]):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

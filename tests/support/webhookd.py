@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -84,7 +85,7 @@ class Webhookd:
                  f"readyz says that the database is {'up' if up else 'down'}", self.log.tail)
         return self
 
-    def reload(self, event="reload"):
+    def reload(self):
         """SIGHUP to all. The caller waits for what it must cause."""
         for process in self.processes:
             process.send_signal(signal.SIGHUP)
@@ -110,16 +111,29 @@ class Webhookd:
         assert not reports, "\n".join(reports) + "\n" + self.log.tail(200)
 
     def resident_bytes(self):
-        status = pathlib.Path(f"/proc/{self.processes[0].pid}/statm").read_text()
-        return int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        statm = pathlib.Path(f"/proc/{self.processes[0].pid}/statm").read_text()
+        return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def peak_bytes(self):
+        """The most that was ever resident."""
+        status = pathlib.Path(f"/proc/{self.processes[0].pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) * 1024
+
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.processes[0].pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     # --- deliveries -----------------------------------------------------------------------------------------
 
-    def post(self, source, body, secret=None, delivery=None, event=None):
+    def post(self, source, body, secret=None, delivery=None, event=None, event_type=None):
         """A signed delivery; None when the connection was closed without an answer."""
         secret = secret or SECRETS[source]
         if source == "gitea":
-            headers = gitea_headers(body, secret, event or "status", delivery)
+            headers = gitea_headers(body, secret, event or "status", delivery, event_type)
         else:
             headers = plane_headers(body, secret, event or "issue", delivery)
         return self.public.request("POST", f"/webhook/{source}", body, headers)
+
+    def post_file(self, delivery):
+        """A delivery of support/deliveries.py."""
+        return self.post(delivery.source, delivery.body, event=delivery.event, event_type=delivery.event_type)

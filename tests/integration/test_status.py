@@ -1,0 +1,174 @@
+"""The status port (O-1): every page with the database up, down and hanging, and what a poller costs."""
+
+import concurrent.futures
+import json
+import re
+import subprocess
+import time
+
+import pytest
+
+from support.wait import wait_for
+from support.webhookd import NO_DATABASE
+
+PAGES = ["/health", "/livez", "/readyz", "/readyz?verbose", "/status", "/queue", "/metrics"]
+SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[^}]*\})? (\S+)')
+
+
+def samples(text):
+    """Each series with its value; a series that is there twice fails."""
+    found = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            name, labels, value = SAMPLE.fullmatch(line).groups()
+            key = (name, frozenset(re.findall(r'(\w+)="([^"]*)"', labels or "")))
+            assert key not in found, f"twice: {line}"
+            found[key] = float(value)
+    return found
+
+
+def value(text, name, **labels):
+    wanted = set(labels.items())
+    return sum(number for (key, have), number in samples(text).items() if key == name and wanted <= have)
+
+
+def test_pages_with_the_database(webhookd):
+    health = webhookd.status.get("/health").json()
+    assert (health["status"], health["database"], health["draining"]) == ("ok", "up", False) and health["version"]
+    assert webhookd.status.get("/livez").json() == {"status": "alive"}
+    assert webhookd.status.get("/readyz").json() == {"ready": True}
+    assert webhookd.status.get("/readyz?verbose").json() == {
+        "ready": True, "checks": {"serving": True, "database": True, "schema": True}}
+    assert webhookd.status.get("/status").json()["tasks"] == []
+    queue = webhookd.status.get("/queue").json()
+    assert queue["counts"] == {"queued": 0, "running": 0} and "repos" in queue
+    for page in PAGES[:-1]:
+        assert webhookd.status.get(page).headers["content-type"] == "application/json"
+
+
+def test_pages_without_a_database(make_webhookd):
+    webhookd = make_webhookd(NO_DATABASE).start()
+    health = webhookd.status.get("/health")
+    assert health.status == 200
+    assert (health.json()["status"], health.json()["database"]) == ("degraded", "down")
+    assert webhookd.status.get("/livez").status == 200
+    ready = webhookd.status.get("/readyz?verbose")
+    assert ready.status == 503
+    assert ready.json() == {"ready": False, "checks": {"serving": True, "database": False, "schema": False}}
+    for page in ("/status", "/queue"):
+        answer = webhookd.status.get(page)
+        assert answer.status == 503 and answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == 503
+    begin = time.monotonic()
+    metrics = webhookd.status.get("/metrics")
+    assert time.monotonic() - begin < 1.0
+    assert metrics.status == 200
+    assert value(metrics.text, "orch_db_up") == 0
+
+
+def test_pages_while_the_database_hangs(webhookd, database):
+    """Each page answers in its time, and deliveries go on meanwhile."""
+    holder = database.connect()
+    holder.autocommit = False
+    with holder.cursor() as cursor:
+        cursor.execute("lock table orch.task, orch.job in access exclusive mode")
+    try:
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            begin = time.monotonic()
+            pages = [pool.submit(webhookd.status.get, page) for page in ("/status", "/queue", "/metrics") * 2]
+            assert webhookd.post("gitea", b"{}").status == 202
+            assert time.monotonic() - begin < 1.5
+            assert webhookd.status.get("/livez").status == 200
+            metrics = webhookd.status.get("/metrics")
+            assert metrics.status == 200 and time.monotonic() - begin < 3
+            answers = [page.result().status for page in pages]
+            assert time.monotonic() - begin < 6
+        assert set(answers[2::3]) == {200}
+        assert {answers[0], answers[1], answers[3], answers[4]} <= {200, 503}
+    finally:
+        holder.close()
+    wait_for(lambda: webhookd.status.get("/queue").status == 200)
+
+
+def test_old_schema_is_not_ready(make_webhookd, empty_database):
+    """A database that nobody has migrated: alive, not ready, and the check says which."""
+    webhookd = make_webhookd(empty_database.dsn())
+    empty_database.query("do $$ begin create role orch_webhookd login; exception when duplicate_object then end $$")
+    webhookd.start()
+    wait_for(lambda: webhookd.status.get("/health").json()["database"] == "up")
+    checks = webhookd.status.get("/readyz?verbose").json()["checks"]
+    assert checks["schema"] is False
+    assert webhookd.post("gitea", b"{}").status == 503
+    assert webhookd.post("plane", b"{}") is None
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_head_is_get_without_the_body(webhookd, page):
+    answer = webhookd.status.raw(f"HEAD {page} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    assert answer.status == 200 and answer.body == b"" and int(answer.headers["content-length"]) > 0
+
+
+def test_metrics_are_well_formed(webhookd):
+    """promtool finds nothing; no series is there twice; each family is announced once."""
+    webhookd.post("gitea", b"{}")
+    text = webhookd.status.get("/metrics").text
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stdout + done.stderr
+    samples(text)
+    families = re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE)
+    assert len(families) == len(dict(families)) == len(re.findall(r"^# HELP ", text, re.MULTILINE))
+    assert value(text, "orch_db_up", daemon="webhookd") == 2
+    assert value(text, "orch_intake_deliveries_total", outcome="stored") == 1
+    assert value(text, "orch_processes", kind="webhookd") == 1
+
+
+def test_metrics_of_the_database_are_missing_when_it_is(webhookd, database, cluster):
+    """An old gauge is not shown for a new one; the process's own go on."""
+    assert "orch_queue_jobs" in webhookd.status.get("/metrics").text
+    cluster.stop()
+    try:
+        wait_for(lambda: webhookd.status.get("/health").json()["database"] == "down")
+        wait_for(lambda: "orch_queue_jobs" not in webhookd.status.get("/metrics").text)
+        begin = time.monotonic()
+        assert value(webhookd.status.get("/metrics").text, "orch_http_connections_total") > 0
+        assert time.monotonic() - begin < 1.0
+    finally:
+        cluster.start()
+    webhookd.wait_database()
+    wait_for(lambda: "orch_queue_jobs" in webhookd.status.get("/metrics").text)
+
+
+def test_poller_costs_few_statements(webhookd):
+    """100 looks at every page are a handful of statements: answers are kept for a second, metrics for 15."""
+    def statements():
+        return value(webhookd.status.get("/metrics").text, "orch_db_requests_total", outcome="ok")
+
+    before, begin = statements(), time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: webhookd.status.get(PAGES[n % len(PAGES)]).status, range(100 * len(PAGES))))
+    seconds = time.monotonic() - begin
+    assert set(answers) == {200}
+    assert statements() - before <= 3 * (seconds + 1) + seconds + 2  # three pages each second, and beats
+
+
+def test_process_row(webhookd, database):
+    """The process is registered, beats, and has left when it has ended."""
+    row = database.row("select p.*, h.name as host_name from orch.process p join orch.host h on h.id = p.host_id")
+    assert (row["daemon"], row["pid"], row["host_name"]) == ("webhookd", webhookd.processes[0].pid, "testhost")
+    wait_for(lambda: database.value("select beat_at > %s from orch.process", row["beat_at"]))
+    webhookd.stop()
+    assert database.value("select ended_at is not null from orch.process")
+
+
+def test_row_is_made_anew_after_it_was_taken_for_dead(webhookd, database):
+    """webhookd holds nothing that could be another's: it registers again and goes on."""
+    old = database.value("select id from orch.process")
+    database.query("select orch.process_gone(%s, 'test')", old)
+    wait_for(lambda: database.column("select id from orch.process where ended_at is null and id <> %s", old),
+             explain=webhookd.log.tail)
+    assert webhookd.post("gitea", b"{}").status == 202
+
+
+def test_answers_are_json(webhookd):
+    for page in PAGES[:-1]:
+        json.loads(webhookd.status.get(page).body)
