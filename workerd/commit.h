@@ -44,7 +44,7 @@ typedef void commit_fn(void *arg, const struct commit_result *res);
 struct commit_op *commit_make(struct git *git, const struct run_info *info, const struct run_dir *rd,
                               const char *mirror, commit_fn *fn, void *arg);
 /* Looks in the mirror (update it first) for a commit of this job on the task's branch: an earlier life of the
- * job pushed it and its answer was lost. Found: finish from it, do not run again. */
+ * job pushed it and its answer was lost. Found: finish from it, do not run again. No run folder is needed. */
 struct commit_op *commit_find(struct git *git, const struct run_info *info, const struct run_dir *rd,
                               const char *mirror, commit_fn *fn, void *arg);
 /* Neither makes nor looks for a commit, but says the same about one that exists. */

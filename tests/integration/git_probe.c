@@ -3,7 +3,7 @@
  *
  *     git_probe VERB KEY=VALUE...        prints KEY=VALUE lines about the result
  *
- * Keys: the fields of struct run_info, and state, path, sha, location, message, timeout_ms.
+ * Keys: the fields of struct run_info, and state, path, sha, location, message, timeout_ms, git_path.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -275,7 +275,7 @@ int main(int argc, char *argv[])
         p.argv = argv;
         if (argc < 2 || loop_new(&p.loop) < 0)
                 return 2;
-        const struct git_config cfg = {.path = "/usr/bin:/bin",
+        const struct git_config cfg = {.path = get("git_path", "/usr/bin:/bin"),
                                        .protocols = "file",
                                        .timeout_ms = atoll(get("timeout_ms", "30000"))};
         p.git = git_new(p.loop, &cfg);
