@@ -74,15 +74,24 @@ comment on column orch.axis_dependency.job_id is 'The queued job';
 comment on column orch.axis_dependency.reason is 'Why it is blocked';
 comment on column orch.axis_dependency.ends_when is 'What would unblock it';
 
+create view orch.lane_head as
+select r.id as repo_id, r.name as repo, a.id as task_id, a.work_item, a.stage
+from orch.repo r
+join lateral (select * from orch.active_task a where a.repo_id = r.id order by a.id limit 1) a on true
+where (select orch.setting_bool('serial_gate_enabled')) and orch.in_scope('serial_gate_repos', r.name);
+comment on view orch.lane_head is 'S-5: the earliest active task of each repo that the serial gate applies to: later ones wait for it, and the claim looks no further';
+comment on column orch.lane_head.repo_id is 'Repo';
+comment on column orch.lane_head.repo is 'Its name';
+comment on column orch.lane_head.task_id is 'The task at the head';
+comment on column orch.lane_head.work_item is 'Its work item';
+comment on column orch.lane_head.stage is 'Its stage';
+
 create view orch.axis_serial as
 select j.id as job_id,
-       format('%s is earlier in repo %s and in %s', a.work_item, r.name, a.stage) as reason,
-       format('%s is done, cancelled or paused', a.work_item) as ends_when
-from orch.job j
-join orch.repo r on r.id = j.repo_id
-join lateral (select * from orch.active_task a where a.repo_id = j.repo_id and a.id < j.task_id order by a.id limit 1) a on true
-where j.status = 'queued' and j.entry
-  and (select orch.setting_bool('serial_gate_enabled')) and orch.in_scope('serial_gate_repos', r.name);
+       format('%s is earlier in repo %s and in %s', h.work_item, h.repo, h.stage) as reason,
+       format('%s is done, cancelled or paused', h.work_item) as ends_when
+from orch.job j join orch.lane_head h on h.repo_id = j.repo_id
+where j.status = 'queued' and j.entry and j.task_id > h.task_id;
 comment on view orch.axis_serial is 'S-5, S-10: blocks entry jobs of a repo that has an earlier (strictly lower id) active task';
 comment on column orch.axis_serial.job_id is 'The queued job';
 comment on column orch.axis_serial.reason is 'Why it is blocked';
@@ -112,3 +121,20 @@ comment on column orch.job_block.precedence is 'Order of the axes: the lowest is
 comment on column orch.job_block.axis is 'The axis that blocks';
 comment on column orch.job_block.reason is 'Why it is blocked';
 comment on column orch.job_block.ends_when is 'What would unblock it';
+
+create view orch.claimable_job as
+select j.id, j.repo_id, j.task_id, j.entry, j.kind, j.priority, j.created_at, j.run_at
+from orch.job j
+left join lateral (select h.task_id from orch.lane_head h where h.repo_id = j.repo_id and j.entry) head on true
+left join lateral (select true as blocked from orch.job_block b where b.job_id = j.id limit 1) b on true
+where j.status = 'queued' and (head.task_id is null or j.task_id <= head.task_id) and b.blocked is null;
+comment on view orch.claimable_job is
+        'The jobs that no axis blocks. LATERAL and LIMIT keep it to one look per job; jobs behind their lane''s head, which the serial axis blocks, are not looked at.';
+comment on column orch.claimable_job.id is 'The job';
+comment on column orch.claimable_job.repo_id is 'Its repo';
+comment on column orch.claimable_job.task_id is 'Its task';
+comment on column orch.claimable_job.entry is 'Whether it lets new work in';
+comment on column orch.claimable_job.kind is 'Kind of its role';
+comment on column orch.claimable_job.priority is 'Priority';
+comment on column orch.claimable_job.created_at is 'When it was queued';
+comment on column orch.claimable_job.run_at is 'Since when its time has come';

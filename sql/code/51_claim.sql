@@ -25,6 +25,17 @@ end
 $$;
 comment on function orch.job_start(bigint, bigint) is 'J-1: makes a locked, claimable job a running one: attempt, epoch, token, owner, time, run row; names the branch (P-8)';
 
+create function orch.merge_lease_take(p_job bigint) returns boolean
+language plpgsql as $$
+begin
+        insert into orch.merge_lease (repo_id, task_id)
+        select j.repo_id, j.task_id from orch.job j where j.id = p_job and j.kind = 'merge'
+        on conflict (repo_id) do nothing;
+        return found or not exists (select from orch.job j where j.id = p_job and j.kind = 'merge');
+end
+$$;
+comment on function orch.merge_lease_take(bigint) is 'M-1: takes the repo''s merge lease for a merge job; true for any other job';
+
 create function orch.claim_flow(p_process bigint) returns orch.job
 language plpgsql as $$
 declare
@@ -33,8 +44,8 @@ declare
 begin
         loop
                 select j.id into candidate from orch.job j
-                where j.status = 'queued' and not j.entry and j.id <> all (tried)
-                  and not exists (select from orch.job_block b where b.job_id = j.id)
+                left join lateral (select true as yes from orch.job_block b where b.job_id = j.id limit 1) blocked on true
+                where j.status = 'queued' and not j.entry and blocked.yes is null and j.id <> all (tried)
                   and (j.kind <> 'merge' or not exists (select from orch.merge_lease m where m.repo_id = j.repo_id))
                 order by j.priority, j.id limit 1 for no key update of j skip locked;
                 if not found then
@@ -49,17 +60,6 @@ end
 $$;
 comment on function orch.claim_flow(bigint) is 'Claims the first claimable job of a task under way (S-9, S-11), or null';
 
-create function orch.merge_lease_take(p_job bigint) returns boolean
-language plpgsql as $$
-begin
-        insert into orch.merge_lease (repo_id, task_id)
-        select j.repo_id, j.task_id from orch.job j where j.id = p_job and j.kind = 'merge'
-        on conflict (repo_id) do nothing;
-        return found or not exists (select from orch.job j where j.id = p_job and j.kind = 'merge');
-end
-$$;
-comment on function orch.merge_lease_take(bigint) is 'M-1: takes the repo''s merge lease for a merge job; true for any other job';
-
 create function orch.claim_entry(p_process bigint) returns orch.job
 language plpgsql as $$
 declare
@@ -69,19 +69,20 @@ declare
 begin
         loop
                 select r.id into lane from orch.repo r
+                cross join lateral (select c.id from orch.claimable_job c where c.repo_id = r.id and c.entry limit 1) c
                 where r.id <> all (tried)
-                  and exists (select from orch.job j where j.repo_id = r.id and j.status = 'queued' and j.entry
-                              and not exists (select from orch.job_block b where b.job_id = j.id))
                 order by r.last_started_at nulls first, r.id limit 1 for no key update of r skip locked;
                 if not found then
                         return null;
                 end if;
-                select j.id into candidate from orch.job j
-                where j.repo_id = lane and j.status = 'queued' and j.entry
-                  and not exists (select from orch.job_block b where b.job_id = j.id)
-                order by j.priority, j.id limit 1 for no key update of j skip locked;
+                select c.id into candidate from orch.claimable_job c
+                where c.repo_id = lane and c.entry order by c.priority, c.id limit 1;
+                -- cancel takes the lane lock, too; a job that is gone all the same was taken back meanwhile
                 if found then
-                        return orch.job_start(candidate, p_process);
+                        perform from orch.job j where j.id = candidate and j.status = 'queued' for no key update skip locked;
+                        if found then
+                                return orch.job_start(candidate, p_process);
+                        end if;
                 end if;
                 tried := tried || lane;
         end loop;

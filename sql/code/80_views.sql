@@ -9,14 +9,16 @@ cross join lateral (
         where t.escalated_at is not null
         union all
         select b.precedence, b.axis, b.reason, b.ends_when
-        from orch.job j join orch.job_block b on b.job_id = j.id where j.task_id = t.id and j.status = 'queued'
+        from orch.job j cross join lateral (select * from orch.job_block k where k.job_id = j.id offset 0) b
+        where j.task_id = t.id and j.active and j.status = 'queued'
         union all
         select 8, 'slot', format('the %s''s job is ready', j.role), 'a worker has a free slot'
-        from orch.job j where j.task_id = t.id and j.status = 'queued' and not exists (select from orch.job_block b where b.job_id = j.id)
+        from orch.job j left join lateral (select true as yes from orch.job_block b where b.job_id = j.id limit 1) blocked on true
+        where j.task_id = t.id and j.active and j.status = 'queued' and blocked.yes is null
         union all
         select 9, 'running', format('the %s is at work (attempt %s of %s)%s', j.role, j.attempts, j.max_attempts,
                                     case when j.stop_requested_at is not null then ' and is being stopped' else '' end), 'it ends'
-        from orch.job j where j.task_id = t.id and j.status = 'running'
+        from orch.job j where j.task_id = t.id and j.active and j.status = 'running'
         union all
         select 10, case when g.kind = 'decision' then 'person' else 'gate' end,
                'waits for ' || (orch.gate_result(t, s.gate)).reason,

@@ -21,9 +21,10 @@ language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
         select jsonb_build_object('at', clock_timestamp(),
                 'tasks', orch.block($q$ select coalesce(jsonb_agg(to_jsonb(l) - 'task_id' order by l.task_id), '[]')
-                                        from (select * from orch.live_task order by task_id limit 200) l $q$));
+                                        from (select id from orch.task where not terminal order by id limit 200) t
+                                        cross join lateral (select * from orch.live_task w where w.task_id = t.id offset 0) l $q$));
 end;
-comment on function orch.status_snapshot() is 'O-1: the live tasks, at most 200';
+comment on function orch.status_snapshot() is 'O-1: the live tasks, at most 200. They are chosen before anybody asks why they wait.';
 
 create function orch.queue_snapshot() returns jsonb
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -34,10 +35,14 @@ begin atomic
                         left join (select status, count(*) as n from orch.job where active group by status) c using (status) $q$),
                 'running', orch.block($q$ select coalesce(jsonb_agg(jsonb_build_object('job', l.job, 'work_item', l.work_item, 'role', l.role, 'running_s', l.running_s,
                                 'host', h.name, 'pid', r.pid) order by l.job), '[]')
-                        from orch.live_task l join orch.job j on j.id = l.job join orch.run r on r.job_id = j.id and r.epoch = j.epoch
-                        join orch.process p on p.id = j.process_id join orch.host h on h.id = p.host_id where l.job_status = 'running' $q$),
+                        from (select * from orch.job where status = 'running' order by id limit 200) j
+                        cross join lateral (select * from orch.live_task w where w.task_id = j.task_id offset 0) l
+                        join orch.run r on r.job_id = j.id and r.epoch = j.epoch
+                        join orch.process p on p.id = j.process_id join orch.host h on h.id = p.host_id $q$),
                 'waiting', orch.block($q$ select coalesce(jsonb_agg(jsonb_build_object('job', l.job, 'work_item', l.work_item, 'role', l.role, 'stage', l.stage, 'waits', l.waits) order by l.task_id), '[]')
-                        from (select * from orch.live_task where job_status is distinct from 'running' order by task_id limit 200) l $q$),
+                        from (select t.id from orch.task t where not t.terminal
+                              and not exists (select from orch.job j where j.task_id = t.id and j.active and j.status = 'running') order by t.id limit 200) t
+                        cross join lateral (select * from orch.live_task w where w.task_id = t.id offset 0) l $q$),
                 'repos', orch.block($q$ select coalesce(jsonb_object_agg(r.name, jsonb_build_object(
                                 'active_task', (select a.work_item from orch.active_task a where a.repo_id = r.id order by a.id limit 1),
                                 'waiting', (select count(*) from orch.job j where j.repo_id = r.id and j.status = 'queued' and j.entry),
@@ -87,8 +92,8 @@ select 'orch_escalated_tasks', 'gauge', 'scope="cluster"', 'Live tasks that wait
 from orch.task where not terminal and escalated_at is not null
 union all
 select 'orch_oldest_claimable_seconds', 'gauge', 'scope="cluster"', 'Age of the oldest queued job that no axis blocks',
-       coalesce(extract(epoch from clock_timestamp() - min(greatest(j.created_at, j.run_at))), 0)
-from orch.job j where j.status = 'queued' and not exists (select from orch.job_block b where b.job_id = j.id)
+       coalesce(extract(epoch from clock_timestamp() - min(greatest(c.created_at, c.run_at))), 0)
+from orch.claimable_job c
 union all
 select 'orch_inbox_age_seconds', 'gauge', 'scope="cluster"', 'Age of the oldest event that is not handled',
        coalesce(extract(epoch from clock_timestamp() - min(received_at)), 0)

@@ -6,6 +6,7 @@ create table orch.repo (
         name text not null unique check (name ~ '^[A-Za-z0-9._-]+$'),
         last_started_at timestamptz
 ) with (fillfactor = 50);
+create index repo_in_fair_order on orch.repo (last_started_at nulls first, id);
 comment on table orch.repo is 'One row per repository; the row is the lane lock of its entry jobs: intake, entry claims, freeze, pause, resume and cancel lock it first';
 comment on column orch.repo.id is 'Identity';
 comment on column orch.repo.name is 'Name used in settings'' scopes, labels and paths';
