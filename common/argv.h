@@ -1,8 +1,8 @@
 /*
  * argv.h - command lines as arrays.
  *
- * argv_split() reads a configured command the way a person writes it: words separated by blanks, '...' and "..."
- * quoting, backslash escapes; no variables, globs or substitutions, so nothing in a value can run.
+ * argv_split() reads a configured command the way a person writes it: words separated by blanks, '...' and
+ * "..." quoting, backslash escapes; no variables, globs or substitutions, so nothing in a value can run.
  */
 #pragma once
 
@@ -15,7 +15,10 @@ struct argv {
         size_t n;
 };
 
-#define ARGV_INIT {.words = NULL, .n = 0}
+#define ARGV_INIT                                                                                            \
+        {                                                                                                    \
+                .words = NULL, .n = 0                                                                        \
+        }
 
 void argv_add(struct argv *a, const char *word); /* copies */
 void argv_addf(struct argv *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

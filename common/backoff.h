@@ -1,4 +1,5 @@
-/* backoff.h - how long to wait before trying again. Pure arithmetic; `random` in [0,1) comes from the caller. */
+/* backoff.h - how long to wait before trying again. Pure arithmetic; `random` in [0,1) comes from the caller.
+ */
 #pragma once
 
 #include <stdint.h>

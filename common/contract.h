@@ -1,11 +1,12 @@
 /*
  * contract.h - what the supervisor and its children have agreed on. The only header both sides need.
  *
- * Descriptors are inherited and named in the environment; a daemon started by hand finds none of these variables
- * and then has no supervisor: it is ready without saying so, and opens its own listeners and metrics page.
+ * Descriptors are inherited and named in the environment; a daemon started by hand finds none of these
+ * variables and then has no supervisor: it is ready without saying so, and opens its own listeners and
+ * metrics page.
  *
- * The status descriptor is one end of a SOCK_SEQPACKET pair; each message is one struct contract_status. EOF on
- * it means that the supervisor is gone: drain and leave.
+ * The status descriptor is one end of a SOCK_SEQPACKET pair; each message is one struct contract_status. EOF
+ * on it means that the supervisor is gone: drain and leave.
  */
 #pragma once
 

@@ -2,9 +2,10 @@
  * daemon.h - the skeleton that each daemon's main.c calls: options, log, metrics, loop, signals, the status
  * channel to the supervisor, reload and drain. It has no policy of its own.
  *
- * SIGTERM, or EOF on the status channel: on_drain(quick=false); when drain_timeout is over, at a second SIGTERM, or
- * at any SIGINT: on_drain(quick=true), never without the other before it. The daemon calls daemon_drained() when its work has ended. SIGHUP:
- * options are read again, then on_reload(); a bad configuration is logged and changes nothing.
+ * SIGTERM, or EOF on the status channel: on_drain(quick=false); when drain_timeout is over, at a second
+ * SIGTERM, or at any SIGINT: on_drain(quick=true), never without the other before it. The daemon calls
+ * daemon_drained() when its work has ended. SIGHUP: options are read again, then on_reload(); a bad
+ * configuration is logged and changes nothing.
  */
 #pragma once
 
@@ -20,7 +21,7 @@ struct daemon_def {
         const char *name;    /* "workerd": in logs, metrics and rows */
         const char *summary; /* one line for --help */
         void (*on_drain)(void *arg, bool quick);
-        void (*on_reload)(void *arg, const struct options *opt); /* opt has become the daemon's; may be NULL */
+        void (*on_reload)(void *arg, const struct options *opt); /* opt is the daemon's now; may be NULL */
         void *arg;
 };
 
@@ -45,9 +46,9 @@ void daemon_busy(struct daemon *d, uint32_t units);
 /* The drain is complete: daemon_run() returns. */
 void daemon_drained(struct daemon *d);
 int daemon_run(struct daemon *d); /* until drained; 0 or -errno */
-/* The exit code (contract.h) for what daemon_new(), daemon_run() or a step between them returned. Logs a negative
- * one. `d` may be NULL. */
+/* The exit code (contract.h) for what daemon_new(), daemon_run() or a step between them returned. Logs a
+ * negative one. `d` may be NULL. */
 int daemon_exit_code(struct daemon *d, int r);
-/* An inherited listener named by the contract's environment, else one opened from `address`. fd, or -errno; then the
- * reason has been logged, since the address is part of it. */
+/* An inherited listener named by the contract's environment, else one opened from `address`. fd, or -errno;
+ * then the reason has been logged, since the address is part of it. */
 int daemon_listener(struct daemon *d, const char *env_name, const char *address);

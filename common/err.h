@@ -1,10 +1,10 @@
 /*
  * err.h - how a failure travels.
  *
- * Functions return int: 0 is success; a negative number is -errno, passed up unchanged and matched by no one; a
- * positive number is an outcome from the callee's own enum, which its direct caller must handle. What a foreign
- * library said (SQLSTATE, HTTP status, curl or libpq text) travels beside it in an errinfo that is filled where
- * the failure arises and logged once, at the edge.
+ * Functions return int: 0 is success; a negative number is -errno, passed up unchanged and matched by no one;
+ * a positive number is an outcome from the callee's own enum, which its direct caller must handle. What a
+ * foreign library said (SQLSTATE, HTTP status, curl or libpq text) travels beside it in an errinfo that is
+ * filled where the failure arises and logged once, at the edge.
  */
 #pragma once
 
@@ -13,7 +13,10 @@ struct errinfo {
         char text[512]; /* one line, no trailing newline; says what could not be done and why */
 };
 
-#define ERRINFO_INIT {.code = "", .text = ""}
+#define ERRINFO_INIT                                                                                         \
+        {                                                                                                    \
+                .code = "", .text = ""                                                                       \
+        }
 
 /* Fills `e` (which may be NULL); newlines become spaces, too long text is cut with "...". */
 void err_set(struct errinfo *e, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

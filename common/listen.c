@@ -130,7 +130,7 @@ int listen_inherited(const char *number, int *ret_fd, struct errinfo *err)
 
 int listen_port(int fd)
 {
-        union address addr;
+        union address addr = {.any = {.sa_family = AF_UNSPEC}};
         socklen_t len = sizeof(addr);
         if (getsockname(fd, &addr.any, &len) < 0)
                 return -errno;

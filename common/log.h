@@ -3,8 +3,9 @@
  *
  *     log_info(EV("job.claimed"), LF_I("job", id), LF_S("role", role));
  *
- * The event is a stable dotted name (catalogue: docs/log-events.md). Values are quoted when they need it; newlines,
- * quotes, control bytes and invalid UTF-8 are escaped, so one event is always one line.
+ * The event is a stable dotted name (catalogue: docs/log-events.md). Values are quoted when they need it;
+ * newlines, quotes, control bytes and invalid UTF-8 are escaped, so one event is always one line.
+ *
  * error: somebody must act. warning: odd, but handled. info: life events. debug: the rest.
  */
 #pragma once
@@ -20,11 +21,29 @@ struct log_field {
         int64_t num;
 };
 
-#define EV(name)     {.key = "event", .str = (name)}
-#define LF_S(k, s)   {.key = (k), .str = (s) != NULL ? (s) : ""}
-#define LF_I(k, n)   {.key = (k), .str = NULL, .num = (int64_t)(n)}
-#define LF_ERR(e)    {.key = "error", .str = (e)->text}, {.key = "code", .str = (e)->code}
-#define LF_ERRNO(r)  {.key = "error", .str = log_errno_text(r)}
+/* clang-format off: one field, one line */
+#define EV(name)                                                                                             \
+        {                                                                                                    \
+                .key = "event", .str = (name)                                                                \
+        }
+#define LF_S(k, s)                                                                                           \
+        {                                                                                                    \
+                .key = (k), .str = (s) != NULL ? (s) : ""                                                    \
+        }
+#define LF_I(k, n)                                                                                           \
+        {                                                                                                    \
+                .key = (k), .str = NULL, .num = (int64_t)(n)                                                 \
+        }
+#define LF_ERR(e)                                                                                            \
+        {.key = "error", .str = (e)->text},                                                                  \
+        {                                                                                                    \
+                .key = "code", .str = (e)->code                                                              \
+        }
+#define LF_ERRNO(r)                                                                                          \
+        {                                                                                                    \
+                .key = "error", .str = log_errno_text(r)                                                     \
+        }
+/* clang-format on */
 
 void log_init(const char *daemon_name, enum log_level max_level); /* borrows the name */
 void log_set_level(enum log_level max_level);

@@ -1,8 +1,9 @@
 /*
  * loop.h - the event loop: libevent behind timers, descriptors and signals, with a clock that tests can set.
  *
- * One thread, one loop per process, made after exec. Callbacks run from loop_run() only: a completion never runs
- * before the call that started it has returned. Objects may free themselves, or each other, inside a callback.
+ * One thread, one loop per process, made after exec. Callbacks run from loop_run() only: a completion never
+ * runs before the call that started it has returned. Objects may free themselves, or each other, inside a
+ * callback.
  */
 #pragma once
 
@@ -15,7 +16,7 @@ struct loop_timer;
 struct loop_io;
 struct loop_signal;
 
-int loop_new(struct loop **ret_loop); /* 0 or -errno; also ignores SIGPIPE: peers go away, and write() says so */
+int loop_new(struct loop **ret_loop); /* 0 or -errno; ignores SIGPIPE too: write() says that a peer is gone */
 void loop_free(struct loop *loop);    /* every timer, io and signal must be gone */
 int loop_run(struct loop *loop);      /* until loop_stop(); 0 or -errno */
 void loop_stop(struct loop *loop);
@@ -26,8 +27,8 @@ int64_t loop_now_ms(const struct loop *loop);
 /* Tests: from now on time stands still and moves only by loop_clock_advance(), which runs what became due. */
 void loop_clock_freeze(struct loop *loop);
 void loop_clock_advance(struct loop *loop, int64_t ms);
-/* Runs what is ready now without blocking; returns whether anything of ours ran (not: callbacks of libevent's own
- * objects). For tests. */
+/* Runs what is ready now without blocking; returns whether anything of ours ran (not: callbacks of libevent's
+ * own objects). For tests. */
 bool loop_run_pending(struct loop *loop);
 
 typedef void loop_timer_fn(void *arg);
@@ -53,7 +54,7 @@ typedef void loop_signal_fn(void *arg, int signo);
 struct loop_signal *loop_signal_new(struct loop *loop, int signo, loop_signal_fn *fn, void *arg);
 void loop_signal_free(struct loop_signal *s);
 
-/* For what lives without an owner (a forgotten child): fn runs when the loop is freed. Embedded in its object. */
+/* For what lives without an owner (a forgotten child): fn runs when the loop is freed. Embedded. */
 struct loop_at_free {
         void (*fn)(void *arg);
         void *arg;

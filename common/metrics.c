@@ -47,40 +47,37 @@ static uint64_t layout_of_this_build(void)
         return hash ^ sizeof(struct metrics_page);
 }
 
-static int map_page(int fd, struct metrics_page **ret_page)
+/* The page behind `fd`, or with -1 one of our own. NULL, and errno. */
+static struct metrics_page *map_page(int fd)
 {
         int flags = fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
         void *p = mmap(NULL, sizeof(struct metrics_page), PROT_READ | PROT_WRITE, flags, fd, 0);
-        if (p == MAP_FAILED)
-                return -errno;
-        *ret_page = p;
-        return 0;
+        return p != MAP_FAILED ? p : NULL;
 }
 
 /* ---- the supervisor's side ---- */
 
 /* The size is sealed: nobody can cut the page from under those who have it mapped. */
-static int size_and_seal(int fd)
+static bool size_and_seal(int fd)
 {
-        if (ftruncate(fd, sizeof(struct metrics_page)) < 0 ||
-            fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-                return -errno;
-        return 0;
+        return ftruncate(fd, sizeof(struct metrics_page)) == 0 &&
+               fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
 }
 
 int metrics_page_create(struct metrics_page **ret_page, int *ret_fd)
 {
-        _cleanup_(closep) int fd = memfd_create("orch-metrics", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        struct metrics_page *page;
-        int r = fd < 0 ? -errno : size_and_seal(fd);
-        if (r == 0)
-                r = map_page(fd, &page);
-        if (r < 0)
+        int fd = memfd_create("orch-metrics", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (fd < 0)
+                return -errno;
+        struct metrics_page *page = size_and_seal(fd) ? map_page(fd) : NULL;
+        if (page == NULL) {
+                int r = -errno;
+                (void)close(fd);
                 return r;
+        }
         page->layout = layout_of_this_build();
         *ret_page = page;
         *ret_fd = fd;
-        fd = -1;
         return 0;
 }
 
@@ -162,11 +159,11 @@ static int env_number(const char *name)
 
 static int init_alone(const char *daemon)
 {
-        struct metrics_page *page;
-        int r = map_page(-1, &page);
-        if (r == 0)
-                metrics_use(page, metrics_slot_take(page, daemon, getpid()));
-        return r;
+        struct metrics_page *page = map_page(-1);
+        if (page == NULL)
+                return -errno;
+        metrics_use(page, metrics_slot_take(page, daemon, getpid()));
+        return 0;
 }
 
 /* A page that is larger or smaller, or means other things by its numbers, was made by another build: the
@@ -182,7 +179,6 @@ static bool of_this_build(int fd)
 
 int metrics_init(const char *daemon)
 {
-        struct metrics_page *page;
         int fd = env_number(CONTRACT_ENV_METRICS_FD), slot = env_number(CONTRACT_ENV_METRICS_SLOT);
         if (fd == -ENOENT)
                 return init_alone(daemon);
@@ -192,9 +188,9 @@ int metrics_init(const char *daemon)
                 int r = init_alone(daemon);
                 return r < 0 ? r : METRICS_APART;
         }
-        int r = map_page(fd, &page);
-        if (r < 0)
-                return r;
+        struct metrics_page *page = map_page(fd);
+        if (page == NULL)
+                return -errno;
         (void)close(fd); /* the mapping stays */
         metrics_use(page, slot);
         return METRICS_OK;

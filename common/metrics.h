@@ -1,9 +1,10 @@
 /*
  * metrics.h - counters and gauges on one shared page, from the one table metrics.def.
  *
- * The supervisor makes the page (a memfd) and gives each child a slot; a process writes only its own slot, with
- * plain atomic stores, so nothing locks. When a child has died the supervisor folds its counters into the base,
- * so that a counter never goes back, and clears its gauges. Any process that has the page can print all of it.
+ * The supervisor makes the page (a memfd) and gives each child a slot; a process writes only its own slot,
+ * with plain atomic stores, so nothing locks. When a child has died the supervisor folds its counters into
+ * the base, so that a counter never goes back, and clears its gauges. Any process that has the page can print
+ * all of it.
  */
 #pragma once
 
@@ -37,12 +38,13 @@ enum metrics_outcome {
         METRICS_APART = 1, /* the page is of another build: this process counts on a page of its own */
 };
 
-/* The child's side: maps what the contract's environment names, or a private page when there is none. An outcome or
- * -errno. Without it, or before it, nothing is counted. */
+/* The child's side: maps what the contract's environment names, or a private page when there is none. An
+ * outcome or -errno. Without it, or before it, nothing is counted. */
 int metrics_init(const char *daemon);
 void metrics_count(enum metric_id id, uint64_t n);
 void metrics_set(enum metric_id id, int64_t value); /* gauges only */
 uint64_t metrics_get(enum metric_id id);            /* own slot: for tests */
 
-/* Prometheus text format 0.0.4 of the whole page: each family once, HELP and TYPE, one line per daemon kind. */
+/* Prometheus text format 0.0.4 of the whole page: each family once, HELP and TYPE, one line per daemon kind.
+ */
 void metrics_print(struct strbuf *sb);

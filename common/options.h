@@ -1,9 +1,9 @@
 /*
  * options.h - every option of every program, from the one table options.def.
  *
- * default < file < environment (ORCH_NAME) < flag (--name=value, --name value). An unknown key is an error that
- * names its line and the nearest known name. The result is one immutable struct; a reload parses a new one and
- * swaps only if it is valid. Secrets come by file, so no option holds one.
+ * default < file < environment (ORCH_NAME) < flag (--name=value, --name value). An unknown key is an error
+ * that names its line and the nearest known name. The result is one immutable struct; a reload parses a new
+ * one and swaps only if it is valid. Secrets come by file, so no option holds one.
  */
 #pragma once
 
@@ -12,13 +12,13 @@
 
 #include "common/err.h"
 
-/* Durations are kept in ms, sizes in bytes; the file writes "10s", "5m", "4MiB". A bare number is refused there. */
+/* Durations are kept in ms, sizes in bytes; the file writes "10s", "5m", "4MiB", never a bare number. */
 struct options {
-#define OPT_STRING(name, def, flags, help)              const char *name;
-#define OPT_INT(name, def, min, max, flags, help)       int64_t name;
-#define OPT_DURATION(name, def, min, max, flags, help)  int64_t name##_ms;
-#define OPT_SIZE(name, def, min, max, flags, help)      int64_t name##_bytes;
-#define OPT_BOOL(name, def, flags, help)                bool name;
+#define OPT_STRING(name, def, flags, help)             const char *name;
+#define OPT_INT(name, def, min, max, flags, help)      int64_t name;
+#define OPT_DURATION(name, def, min, max, flags, help) int64_t name##_ms;
+#define OPT_SIZE(name, def, min, max, flags, help)     int64_t name##_bytes;
+#define OPT_BOOL(name, def, flags, help)               bool name;
 #include "common/options.def"
 #undef OPT_STRING
 #undef OPT_INT
@@ -28,7 +28,7 @@ struct options {
 };
 
 enum option_flags {
-        OPTION_RESTART = 0, /* a change needs a restart; a reload that finds one says so and keeps the old value */
+        OPTION_RESTART = 0, /* needs a restart; a reload that finds a change says so and keeps the value */
         OPTION_RELOAD = 1,  /* takes effect at SIGHUP */
 };
 
@@ -39,15 +39,16 @@ enum options_outcome {
 };
 
 /*
- * A line of the file is `name = value`; blank lines, and what follows a # at the start of a line or after a blank, do
- * not count. A value in '...' or "..." may hold anything; within "..." a backslash stands before " and \\.
+ * A line of the file is `name = value`; blank lines, and what follows a # at the start of a line or after a
+ * blank, do not count. A value in '...' or "..." may hold anything; within "..." a backslash stands before "
+ * and \\.
  *
  * Parses a daemon's command line: --config FILE, the table's flags, and the four verbs above. Environment
  * ORCH_CONFIG names the file when no flag does. `program` and `summary` head the help. */
 int options_load(int argc, char *const *argv, const char *program, const char *summary, struct options **ret,
                  struct errinfo *err);
-/* Parses the same sources again. In the result, OPTION_RESTART options have the value of `old`; what was ignored by
- * that is remembered for options_log_ignored_changes(). */
+/* Parses the same sources again. In the result, OPTION_RESTART options have the value of `old`; what was
+ * ignored by that is remembered for options_log_ignored_changes(). */
 int options_reload(const struct options *old, struct options **ret, struct errinfo *err);
 /* One file and the environment only: for orchctl, whose command line is its own. path may be NULL. */
 int options_load_file(const char *path, struct options **ret, struct errinfo *err);
@@ -55,11 +56,11 @@ void options_free(struct options *o);
 /* Logs a warning for each OPTION_RESTART option that differs. Returns how many. */
 int options_log_ignored_changes(const struct options *running, const struct options *next);
 
-/* Walks the table: for --dump-config, orchctl config, man pages and tests. `value` is as the file would write it,
- * `origin` "default", "file:LINE", "environment" or "flag". */
+/* Walks the table: for --dump-config, orchctl config, man pages and tests. `value` is as the file would write
+ * it, `origin` "default", "file:LINE", "environment" or "flag". */
 struct option_info {
         const char *name, *type, *def, *value, *origin, *help;
-        const char *group;    /* title of the part of the help it stands in */
+        const char *group;     /* title of the part of the help it stands in */
         const char *min, *max; /* with units; NULL: strings and booleans have none */
         bool reloadable;
 };
@@ -68,6 +69,6 @@ typedef void options_visit_fn(void *arg, const struct option_info *info);
 void options_visit(const struct options *o, options_visit_fn *fn, void *arg);
 /* The nearest known name within a small edit distance, or NULL. */
 const char *options_nearest(const char *name);
-/* "1500ms", "10s", "5m", "1h", "7d"; "1024B", "64KiB", "4MiB", "1GiB": whole numbers, one unit. 0 or -EINVAL. */
+/* "1500ms", "10s", "5m", "1h", "7d"; "1024B", "64KiB", "4MiB", "1GiB": whole, one unit. 0 or -EINVAL. */
 int options_parse_duration(const char *s, int64_t *ret_ms);
 int options_parse_size(const char *s, int64_t *ret_bytes);

@@ -237,9 +237,9 @@ static int run(struct proc *p, const struct proc_spec *spec, const struct child_
 static void watch(struct proc *p, const struct proc_spec *spec)
 {
         p->exit_io = loop_io_new(p->loop, p->pidfd, LOOP_READ, on_exit_ready, p);
-        if (spec->input != NULL && spec->input_len == 0)
+        if (spec->input == NULL || spec->input_len == 0) {
                 input_end(p);
-        if (p->input_fd >= 0) {
+        } else {
                 p->input = xmalloc(spec->input_len);
                 memcpy(p->input, spec->input, spec->input_len);
                 p->input_len = spec->input_len;

@@ -1,9 +1,9 @@
 /*
  * proc.h - child processes on the loop.
  *
- * The child gets exactly the environment and descriptors given, default signal handlers and an empty mask; every
- * other descriptor is closed. Children are addressed by pidfd, so a reused pid is never signalled. The spec is
- * borrowed during the call only.
+ * The child gets exactly the environment and descriptors given, default signal handlers and an empty mask;
+ * every other descriptor is closed. Children are addressed by pidfd, so a reused pid is never signalled. The
+ * spec is borrowed during the call only.
  */
 #pragma once
 
@@ -22,23 +22,23 @@ struct proc_fd {
 };
 
 struct proc_spec {
-        const char *const *argv; /* argv[0] is a path, or a name looked up in the PATH of envp */
-        const char *const *envp; /* the whole environment; NULL means empty */
-        const char *cwd;         /* NULL: ours */
+        const char *const *argv;   /* argv[0] is a path, or a name looked up in the PATH of envp */
+        const char *const *envp;   /* the whole environment; NULL means empty */
+        const char *cwd;           /* NULL: ours */
         const struct proc_fd *fds; /* beyond 0-2, or to replace them */
-        size_t n_fds;            /* 0, 1 and 2 that are not named become /dev/null, /dev/null and our stderr */
-        bool new_session;        /* setsid() */
-        bool new_group;          /* setpgid(0, 0) */
-        const void *input;       /* fed to standard input, then closed; NULL: none. Copied. */
+        size_t n_fds;      /* 0, 1 and 2 that are not named become /dev/null, /dev/null and our stderr */
+        bool new_session;  /* setsid() */
+        bool new_group;    /* setpgid(0, 0) */
+        const void *input; /* fed to standard input, then closed; NULL: none. Copied. */
         size_t input_len;
-        size_t capture_max;      /* > 0: standard output, and standard error after it, are kept up to this many
-                                    bytes each; what is beyond is drained and dropped */
+        size_t capture_max; /* > 0: standard output, and standard error after it, are kept up to this many
+                               bytes each; what is beyond is drained and dropped */
 };
 
 struct proc_exit {
         bool signaled;
-        int code;  /* exit code, when not signaled */
-        int signo; /* signal, when signaled */
+        int code;                 /* exit code, when not signaled */
+        int signo;                /* signal, when signaled */
         const struct strbuf *out; /* captured; NULL unless capture_max; valid during the callback */
         const struct strbuf *err;
         bool truncated;
@@ -49,11 +49,11 @@ typedef void proc_exit_fn(void *arg, const struct proc_exit *ex);
 /* Output that somebody else still holds open is not waited for any longer than this after the child's end. */
 #define PROC_OUTPUT_GRACE_MS 2000
 
-/* 0, or -errno with the reason in `err` (also when exec itself fails in the child). The callback comes once, when
- * the child has ended and its captured output is complete. The proc is freed by itself after the callback; until
- * then proc_kill() reaches what is left of its group. */
-int proc_spawn(struct loop *loop, const struct proc_spec *spec, proc_exit_fn *fn, void *arg, struct proc **ret_proc,
-               struct errinfo *err);
+/* 0, or -errno with the reason in `err` (also when exec itself fails in the child). The callback comes once,
+ * when the child has ended and its captured output is complete. The proc is freed by itself after the
+ * callback; until then proc_kill() reaches what is left of its group. */
+int proc_spawn(struct loop *loop, const struct proc_spec *spec, proc_exit_fn *fn, void *arg,
+               struct proc **ret_proc, struct errinfo *err);
 pid_t proc_pid(const struct proc *p);
 /* Signals the child (or, with `group`, its process group). 0, or -errno; a child already gone is 0. */
 int proc_kill(struct proc *p, int signo, bool group);

@@ -16,7 +16,10 @@ struct strbuf {
 };
 
 extern char strbuf_empty[1];
-#define STRBUF_INIT {.buf = strbuf_empty}
+#define STRBUF_INIT                                                                                          \
+        {                                                                                                    \
+                .buf = strbuf_empty                                                                          \
+        }
 
 void strbuf_deinit(struct strbuf *sb); /* leaves it as STRBUF_INIT */
 void strbuf_reset(struct strbuf *sb);  /* length 0, keeps the memory */

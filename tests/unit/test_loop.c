@@ -231,7 +231,7 @@ static void test_signals(void **state)
         (void)state;
         assert_int_equal(loop_new(&loop), 0);
         struct loop_signal *s = loop_signal_new(loop, SIGUSR1, on_signal_seen, &seen);
-        raise(SIGUSR1);
+        assert_int_equal(raise(SIGUSR1), 0);
         assert_false(seen); /* from the loop only */
         assert_true(loop_wait(loop, &seen));
         loop_signal_free(s);

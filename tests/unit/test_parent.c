@@ -79,7 +79,7 @@ static void test_alive_comes_by_the_clock(void **state)
         assert_int_equal(heard(w, NULL), 0);
         loop_clock_advance(w->loop, 1);
         assert_int_equal(heard(w, NULL), CONTRACT_ALIVE);
-        loop_clock_advance(w->loop, 3 * CONTRACT_ALIVE_MS);
+        loop_clock_advance(w->loop, INT64_C(3) * CONTRACT_ALIVE_MS);
         for (int i = 0; i < 3; i++)
                 assert_int_equal(heard(w, NULL), CONTRACT_ALIVE);
         assert_int_equal(heard(w, NULL), 0);
@@ -127,7 +127,7 @@ static void test_the_end_is_noticed(void **state)
         w->supervisor_fd = -1;
         assert_true(loop_wait(w->loop, &w->gone));
         parent_say(w->parent, CONTRACT_DRAINING); /* to nobody */
-        loop_clock_advance(w->loop, 10 * CONTRACT_ALIVE_MS);
+        loop_clock_advance(w->loop, INT64_C(10) * CONTRACT_ALIVE_MS);
 }
 
 static void test_words_from_the_supervisor_are_ignored(void **state)

@@ -50,6 +50,14 @@ static void ended_deinit(struct ended *e)
         }
 }
 
+static long number(const struct strbuf *text)
+{
+        char *end;
+        long n = strtol(text->buf, &end, 10);
+        assert_true(end > text->buf);
+        return n;
+}
+
 static int setup(void **state)
 {
         struct loop *loop;
@@ -168,7 +176,7 @@ static void test_large_input_is_fed_whole(void **state)
         memset(input, 'x', len);
         run_spec(*state, (struct proc_spec){.capture_max = 100, .input = input, .input_len = len}, "wc -c",
                  &e);
-        assert_int_equal(atoi(e.out.buf), len);
+        assert_int_equal(number(&e.out), len);
 
         /* A child that reads nothing of it is no fault of ours. */
         _cleanup_(ended_deinit) struct ended deaf;
@@ -177,7 +185,7 @@ static void test_large_input_is_fed_whole(void **state)
 
         _cleanup_(ended_deinit) struct ended none;
         run_spec(*state, (struct proc_spec){.capture_max = 100, .input = "", .input_len = 0}, "wc -c", &none);
-        assert_int_equal(atoi(none.out.buf), 0);
+        assert_int_equal(number(&none.out), 0);
 }
 
 static void test_capture_is_bounded(void **state)
@@ -206,7 +214,7 @@ static void test_output_held_open(void **state)
         run_spec(loop, (struct proc_spec){.capture_max = 100}, "sleep 8 & echo $!", &e);
         assert_true(e.exit.truncated);
         assert_true(loop_now_ms(loop) - start < 7000);
-        pid_t holder = atoi(e.out.buf);
+        pid_t holder = (pid_t)number(&e.out);
         assert_true(holder > 1);
         kill(holder, SIGKILL);
 }
