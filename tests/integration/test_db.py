@@ -209,12 +209,14 @@ def test_errors_that_ask_for_a_reconnect(probe, code, outcome):
     assert probe.value("select pg_backend_pid() as v") != pid
 
 
-def test_deadline_while_running(probe, empty_database):
-    """No answer: the connection is given up, the next request gets a new one."""
+@pytest.mark.parametrize("padding", ["", "x" * 3000000], ids=["small", "large"])
+def test_deadline_while_running(probe, empty_database, padding):
+    """No answer: the connection is given up, the next request gets a new one. Also when the statement does not even
+    fit into the socket."""
     pid = backend(empty_database)
     os.kill(pid, signal.SIGSTOP)
     try:
-        probe.say("query a 500 select 1 as v")
+        probe.say(f"query a 500 select 1 as v -- {padding}")
         probe.say("query b 20000 select 2 as v")
         probe.expect("down - no answer within 500 ms", "result a unknown - probe: no answer within 500 ms", "up",
                      "result b ok 2")

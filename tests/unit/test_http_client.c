@@ -81,6 +81,7 @@ static void test_large_body_is_sent_whole(void **state)
         request(f, "POST", body);
         assert_ended(f, HTTP_ANSWERED, "");
         assert_true(f->peer.request.len > 3000000);
+        assert_null(strstr(f->peer.request.buf, "\r\nExpect:"));
         free(body);
 }
 
