@@ -136,6 +136,7 @@ void job_free(struct job *job)
         report_deinit(&job->report);
         run_dir_deinit(&job->dir);
         free(job->mirror);
+        free(job->command);
         claim_deinit(&job->claim);
         free(job);
 }

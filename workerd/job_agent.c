@@ -120,7 +120,7 @@ static void on_ended(struct job *job, const struct run_status *st)
         } else if (job->claim.kind == CLAIM_CI) {
                 job_ci_ended(job, st);
         } else {
-                (void)report_run_end(&job->report, st, "the agent");
+                (void)report_run_end(&job->report, st, job->command);
                 job_collect(job);
         }
 }
@@ -167,7 +167,11 @@ static int add_command(struct job *job, struct argv *args, struct errinfo *err)
                 argv_add(args, job->info.test_command);
                 return 0;
         }
-        return argv_split(args, configured_command(job->host->opt, job->claim.role), err);
+        size_t first = args->n;
+        int r = argv_split(args, configured_command(job->host->opt, job->claim.role), err);
+        if (r == 0)
+                job->command = xstrdup(args->words[first]);
+        return r;
 }
 
 static void shim_args(struct job *job, struct argv *args)

@@ -84,6 +84,7 @@ struct job {
         struct run_info info; /* borrows from claim, base_sha and start_sha */
         struct run_dir dir;
         char *mirror;
+        char *command;                /* of the agent: its first word */
         const struct role_step *step; /* of an agent's run */
         enum job_state state;
         enum job_stop stop;

@@ -75,7 +75,7 @@ enum report_outcome report_outcome_parse(const char *word)
         return REPORT_FAILED;
 }
 
-bool report_run_end(struct report *r, const struct run_status *st, const char *what)
+bool report_run_end(struct report *r, const struct run_status *st, const char *command)
 {
         r->exit_code = st->end == RUN_EXITED ? st->code : -1;
         r->signo = st->signo;
@@ -83,22 +83,23 @@ bool report_run_end(struct report *r, const struct run_status *st, const char *w
         case RUN_EXITED:
                 if (st->code == 0)
                         return true;
-                report_outcome(r, REPORT_FAILED, "%s exited with %d", what, st->code);
+                report_outcome(r, REPORT_FAILED, "the agent exited with %d", st->code);
                 return false;
         case RUN_SIGNALED:
-                report_outcome(r, REPORT_KILLED, "%s was killed by signal %d (%s)", what, st->signo,
+                report_outcome(r, REPORT_KILLED, "the agent was killed by signal %d (%s)", st->signo,
                                strsignal(st->signo));
                 return false;
         case RUN_TIMEOUT:
-                report_outcome(r, REPORT_TIMEOUT, "%s ran for longer than it may and was stopped", what);
+                report_outcome(r, REPORT_TIMEOUT, "the agent ran for longer than it may and was stopped");
                 return false;
         case RUN_START_FAILED:
-                report_outcome(r, REPORT_FAILED, "%s could not be started: %s", what, st->error);
+                report_outcome(r, REPORT_FAILED, "the agent could not be started: %s: %s", command,
+                               st->error);
                 return false;
         case RUN_STOPPED:
                 /* Asked for by us: the job knows the outcome already. Otherwise somebody signalled the shim.
                  */
-                report_outcome(r, REPORT_TRANSIENT, "%s was stopped (%s)", what, st->stop_reason);
+                report_outcome(r, REPORT_TRANSIENT, "the agent was stopped (%s)", st->stop_reason);
                 return false;
         }
         abort();

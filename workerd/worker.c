@@ -26,7 +26,7 @@
 
 #define STATEMENT_DEADLINE_MS 10000
 #define SLOTS_MAX             256
-#define QUICK_LEAVE_MS        5000 /* beyond the agents' grace: for recording, while the database answers */
+#define QUICK_LEAVE_MS        3000 /* beyond the agents' grace: for recording, while the database answers */
 #define GIT_PATH              "/usr/local/bin:/usr/bin:/bin"
 #define GIT_PROTOCOLS         "file:https"
 

@@ -39,10 +39,10 @@ static void test_run_end(void **state)
                  false,
                  REPORT_TIMEOUT,
                  "{\"signal\":15,\"reason\":\"the agent ran for longer than it may and was stopped\"}"},
-                {{.end = RUN_START_FAILED, .code = -1, .error = "exec: No such file or directory"},
+                {{.end = RUN_START_FAILED, .code = -1, .error = "No such file or directory"},
                  false,
                  REPORT_FAILED,
-                 "{\"reason\":\"the agent could not be started: exec: No such file or directory\"}"},
+                 "{\"reason\":\"the agent could not be started: claude: No such file or directory\"}"},
                 {{.end = RUN_STOPPED, .code = -1, .signo = 15, .stop_reason = "signal"},
                  false,
                  REPORT_TRANSIENT,
@@ -51,7 +51,7 @@ static void test_run_end(void **state)
         (void)state;
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
                 struct report r = REPORT_INIT;
-                assert_int_equal(report_run_end(&r, &rows[i].st, "the agent"), rows[i].zero);
+                assert_int_equal(report_run_end(&r, &rows[i].st, "claude"), rows[i].zero);
                 assert_int_equal(r.outcome, rows[i].outcome);
                 assert_json(&r, rows[i].json);
                 report_deinit(&r);
