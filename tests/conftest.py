@@ -7,7 +7,7 @@ import tempfile
 
 import pytest
 
-from support.agents import Agents
+from support.agents import Agents, Gate
 from support.cluster import Cluster
 from support.processes import LeakCheck, become_subreaper
 from support.project import Project
@@ -86,6 +86,14 @@ def project(folder):
 @pytest.fixture
 def agents(folder):
     return Agents(folder / "agents")
+
+
+@pytest.fixture
+def gate(agents):
+    """Agents behind it wait until the test opens it."""
+    gate = Gate(agents)
+    yield gate
+    gate.open()
 
 
 @pytest.fixture

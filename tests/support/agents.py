@@ -5,6 +5,7 @@ life: a second agent for the same item and role that starts meanwhile writes `ov
 agents themselves have seen, whatever the orchestrator says of them.
 """
 
+import fcntl
 import pathlib
 import shlex
 
@@ -75,3 +76,18 @@ class Agents:
         path = self.folder / "log"
         marks = [Mark(line) for line in path.read_text().splitlines()] if path.exists() else []
         return [m for m in marks if what in (None, m.what) and all(getattr(m, k) == v for k, v in fields.items())]
+
+
+class Gate:
+    """Holds agents up: a role behind it does its work only once the gate is open. A lock, so that nobody polls."""
+
+    def __init__(self, agents):
+        self.agents = agents
+        self.file = open(agents.folder / "gate", "w", encoding="ascii")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def hold(self, role, body=None, only_if="true"):
+        self.agents.set(role, f'if {only_if}; then flock --shared "$marks/gate" true; fi\n' + (body or BODIES[role]))
+
+    def open(self):
+        self.file.close()

@@ -132,7 +132,11 @@ class Database:
         """The first column of all rows."""
         return [next(iter(row.values())) for row in self.query(statement, *args, user=user)]
 
-    def drop(self):
+    def forget_connections(self):
+        """After a restart of the server: the next query connects anew."""
         for connection in self._connections.values():
             connection.close()
+
+    def drop(self):
+        self.forget_connections()
         self.cluster.execute(f"drop database if exists {self.name} with (force)")
