@@ -1,0 +1,124 @@
+"""Processes that die without a word: their work goes back, once, and no agent runs twice."""
+
+import os
+import signal
+
+from support.pipeline import AUTHORS, Pipeline
+from support.processes import is_alive
+from support.wait import stays
+
+def owner_pid(line, job):
+    return line.db.value("select p.pid from orch.process p join orch.job j on j.process_id = p.id where j.id = %s", job)
+
+
+def test_job_of_a_killed_worker_is_run_again_once(make_suite, project, agents, gate):
+    """R-6 tier 1, J-1, J-6, T-5: kill -9 of a workerd: the shim stops its agent, the reaper proves the death, another
+    worker runs the job again, and its work is committed once."""
+    gate.hold("analyst")
+    suite = make_suite(workerd_count=2).start()
+    line = Pipeline(suite, project)
+    item = line.item()
+    run = line.wait_running(item, "analyst")
+    os.kill(owner_pid(line, run["job_id"]), signal.SIGKILL)
+    line.wait(lambda: len(line.runs(item)) == 2 and line.runs(item)[1]["pid"], 30, "the second run")
+    assert not is_alive(run["pid"])
+    gate.open()
+    line.wait_shown(item, "in_review")
+    assert [r["outcome"] for r in line.runs(item)] == ["lost", "success"]
+    job = line.jobs(item)[0]
+    assert job["attempts"] == 1 and job["crashes"] == 1
+    line.check_no_overlap(agents)
+    line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
+    assert "pid" in suite.log.records("reap.process-gone")[0]["evidence"]
+
+
+def test_killed_after_the_push_is_finished_from_it(make_suite, project, agents):
+    """R-6, P-7: the work was pushed and its answer lost: the next life of the job finds the commit by its trailer and
+    runs no agent again."""
+    suite = make_suite(agent_kill_grace_seconds=1)
+    line = Pipeline(suite.start(), project)
+    # A database that answers everything but job_finish, as a worker sees it that dies right before.
+    line.db.query("alter function orch.job_finish(bigint, bigint, uuid, text, jsonb) rename to job_finish_away")
+    item = line.item()
+    suite.log.wait("job.pushed", timeout=60)
+    worker = suite.pids("workerd")[0]
+    os.kill(worker, signal.SIGKILL)
+    line.db.query("alter function orch.job_finish_away(bigint, bigint, uuid, text, jsonb) rename to job_finish")
+    line.wait_shown(item, "in_review")
+    suite.log.wait("job.found-pushed")
+    assert len(agents.marks("start", role="analyst")) == 1
+    line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
+
+
+def test_cancelled_while_its_worker_is_dead(make_suite, project, agents, gate):
+    """J-6, C-7: what the dead held of a cancelled task becomes cancelled, and is not queued again."""
+    gate.hold("analyst")
+    suite = make_suite(reaper_interval="3s").start()
+    line = Pipeline(suite, project)
+    item = line.item()
+    run = line.wait_running(item, "analyst")
+    os.kill(owner_pid(line, run["job_id"]), signal.SIGKILL)
+    line.cancel(item)
+    line.wait_stage(item, "cancelled")
+    assert [job["status"] for job in line.jobs(item)] == ["cancelled"]
+    line.wait(lambda: not is_alive(run["pid"]), 10, "the agent is stopped")
+    stays(lambda: len(line.runs(item)) == 1, 1.0)
+
+
+def test_a_reused_pid_is_no_proof_of_life(suite, project):
+    """T-2, R-6: a process is its boot, its pid and that pid's start: a live pid with another start is another process."""
+    line = Pipeline(suite, project)
+    ours = line.db.row("select * from orch.process where daemon = 'workerd'")
+    def impostor(boot, pid, start):
+        return line.db.row("select * from orch.process_start('testhost', %s, 'workerd', %s, %s, 'test')", boot, pid, start,
+                           user="orch_workerd")["process_id"]
+    gone = [impostor(ours["boot_id"], ours["pid"], ours["pid_start"] - 1), impostor("an-older-boot", ours["pid"], 1),
+            impostor(ours["boot_id"], 2 ** 22 + 1, 1)]
+    for process in gone:
+        line.wait(lambda: line.db.value("select ended_at from orch.process where id = %s", process), 15, f"process {process} is reaped")
+    assert line.db.value("select ended_at from orch.process where id = %s", ours["id"]) is None
+
+
+def test_each_daemon_comes_back(suite, project):
+    """R-8: any daemon killed: the supervisor starts another, whose row is new, and the old row is ended by the reaper."""
+    line = Pipeline(suite, project)
+    for name in ("reaperd", "reconcilerd", "workerd"):
+        old = suite.pids(name)[0]
+        os.kill(old, signal.SIGKILL)
+        line.wait(lambda: suite.pids(name) and suite.pids(name)[0] != old, 20, f"another {name}")
+        line.wait(lambda: line.db.value("select count(*) from orch.process where daemon = %s and ended_at is null", name) == 1
+                  and line.db.value("select pid from orch.process where daemon = %s and ended_at is null", name) != old,
+                  20, f"the rows of {name}")
+    item = line.item()
+    line.wait_shown(item, "in_review")
+
+
+def test_a_lost_job_is_found_by_the_reconciler(make_suite, project):
+    """R-1: a task that stands still although its gate is green, or whose job was never queued, is moved on."""
+    suite = make_suite(reconcile_interval="500ms").start()
+    line = Pipeline(suite, project, stage_grace_s=0)
+    item = line.item()
+    line.wait_shown(item, "in_review")
+    line.db.query("insert into orch.decision (task_id, stage, stage_version, verdict, actor) select id, stage, stage_version,"
+                  " 'approved', 'lost event' from orch.task where work_item = %s", item)
+    suite.log.wait("reconcile.advanced")
+    line.wait_shown(item, "awaiting_deploy")
+
+
+def test_leftovers_of_a_dead_worker_are_removed(make_suite, project, agents, gate):
+    """J-9: the tree of a run whose worker died is removed at the next start; its log stays."""
+    gate.hold("analyst")
+    suite = make_suite().start()
+    line = Pipeline(suite, project)
+    item = line.item()
+    run = line.wait_running(item, "analyst")
+    folder = suite.folder / "state/runs" / f"{run['job_id']}-{run['epoch']}"
+    assert (folder / "tree").exists()
+    os.kill(owner_pid(line, run["job_id"]), signal.SIGKILL)
+    line.wait(lambda: not is_alive(run["pid"]), 15, "the agent is stopped")
+    gate.open()
+    line.wait_shown(item, "in_review")
+    suite.stop()
+    suite.start()
+    line.wait(lambda: not (folder / "tree").exists() and not (folder / "owner").exists(), 15, "the tree is removed")
+    assert (folder / "log").exists()
