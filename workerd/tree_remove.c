@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/err.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/mem.h"
@@ -58,12 +59,12 @@ static int open_folder(int dir_fd, const char *name, struct stat *st)
         char self[32];
         _cleanup_(closep) int fd = openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || fstat(fd, st) < 0)
-                return -errno;
+                return negative_errno();
         (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd); /* always fits */
         if ((st->st_mode & S_IRWXU) != S_IRWXU && chmod(self, S_IRWXU) < 0)
-                return -errno;
+                return negative_errno();
         int folder = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return folder < 0 ? -errno : folder;
+        return folder < 0 ? negative_errno() : folder;
 }
 
 static int open_dir(int dir_fd, const char *name, dev_t *device, DIR **ret_dir)

@@ -33,7 +33,7 @@ static void sign(const char *keys, const uint8_t *body, size_t len, char hex[sta
 static void check(const struct signature_keys *keys, const char *text, const char *header,
                   const uint8_t *body, size_t len)
 {
-        char right[SIGNATURE_HEX_BYTES + 1];
+        char right[SIGNATURE_HEX_BYTES + 1] = "";
         sign(text, body, len, right);
         must(signature_check(keys, 1, right, body, len) == SIGNATURE_OK);
         must(signature_check(keys, 2, right, body, len) == SIGNATURE_FORMAT);
