@@ -37,6 +37,8 @@ int proc_start_time(pid_t pid, unsigned long long *ret_ticks)
         /* Field 2 is the program's name in parentheses and may hold anything, parentheses too: count from the
          * last. */
         const char *p = strrchr(stat.buf, ')');
+        if (p != NULL && (strncmp(p, ") Z", 3) == 0 || strncmp(p, ") X", 3) == 0))
+                return -ENOENT;
         for (int field = 2; p != NULL && field < 22; field++)
                 p = strchr(p + 1, ' ');
         if (p == NULL)

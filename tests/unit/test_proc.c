@@ -394,6 +394,20 @@ static void test_identity(void **state)
         assert_int_equal(proc_boot_id()[8], '-');
 }
 
+/* Ended but not waited for: dead to everybody who asks. */
+static void test_a_zombie_is_gone(void **state)
+{
+        unsigned long long start = 0;
+        siginfo_t info;
+        (void)state;
+        pid_t pid = fork();
+        if (pid == 0)
+                _exit(0);
+        assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+        assert_int_equal(proc_start_time(pid, &start), -ENOENT);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 /* A program may be called anything: the field is counted from the last parenthesis. */
 static void test_start_time_of_a_strange_name(void **state)
 {
@@ -436,6 +450,7 @@ int main(void)
                 WITH_LOOP(test_forgotten),
                 WITH_LOOP(test_works_when_sigchld_is_ignored),
                 WITH_LOOP(test_identity),
+                WITH_LOOP(test_a_zombie_is_gone),
                 WITH_LOOP(test_start_time_of_a_strange_name),
         };
         return cmocka_run_group_tests_name("proc", tests, NULL, NULL);
