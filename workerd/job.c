@@ -27,7 +27,7 @@ static const struct {
         const char *name;
         int yields_to;
 } states[] = {
-#define X(id, name, yields_to) [JOB_##id] = {name, (int)yields_to},
+#define X(id, name, yields_to) [JOB_##id] = {(name), (int)(yields_to)},
         JOB_STATES(X)
 #undef X
 };

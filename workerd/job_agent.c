@@ -75,9 +75,9 @@ static void record_started(struct job *job)
 
 static void on_control_line(struct job *job, const char *line)
 {
-        long pid = 0;
-        if (sscanf(line, "started %ld", &pid) == 1 && job->control.agent == 0) {
-                job->control.agent = (pid_t)pid;
+        static const char started[] = "started ";
+        if (strncmp(line, started, strlen(started)) == 0 && job->control.agent == 0) {
+                job->control.agent = (pid_t)strtol(line + strlen(started), NULL, 10);
                 record_started(job);
         } else if (strcmp(line, "locked-out") == 0) {
                 job->control.locked_out = true;

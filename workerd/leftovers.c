@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,20 +56,37 @@ void leftovers_unmark(const struct run_dir *dir)
         (void)unlink(path); /* one that stays is swept at a later start */
 }
 
+struct owner {
+        pid_t pid;
+        unsigned long long start;
+        const char *boot; /* in the text that was parsed */
+};
+
+/* "PID START BOOT"; false when it is something else. */
+static bool parse_owner(char *text, struct owner *ret)
+{
+        char *end = NULL;
+        text[strcspn(text, "\n")] = '\0';
+        ret->pid = (pid_t)strtol(text, &end, 10);
+        if (ret->pid <= 0 || *end != ' ')
+                return false;
+        ret->start = strtoull(end + 1, &end, 10);
+        ret->boot = end + 1;
+        return *end == ' ' && *ret->boot != '\0';
+}
+
 /* A folder without a readable owner has been swept, or is being made at this moment. */
 static bool owner_is_dead(const struct run_dir *dir)
 {
         _cleanup_(freep) char *path = owner_path(dir);
         struct strbuf text = STRBUF_INIT;
-        char boot[64] = "";
-        long pid = 0;
-        unsigned long long start = 0, now = 0;
+        struct owner owner;
+        unsigned long long start = 0;
         bool dead = false;
-        if (strbuf_read_file(&text, path, OWNER_MAX) == 0 &&
-            sscanf(text.buf, "%ld %llu %63s", &pid, &start, boot) == 3) {
-                int r = proc_start_time((pid_t)pid, &now);
-                dead = strcmp(boot, proc_boot_id()) != 0 || r == -ENOENT || r == -ESRCH ||
-                       (r == 0 && now != start);
+        if (strbuf_read_file(&text, path, OWNER_MAX) == 0 && text.len > 0 && parse_owner(text.buf, &owner)) {
+                int r = proc_start_time(owner.pid, &start);
+                dead = strcmp(owner.boot, proc_boot_id()) != 0 || r == -ENOENT || r == -ESRCH ||
+                       (r == 0 && start != owner.start);
         }
         strbuf_deinit(&text);
         return dead;
@@ -83,12 +99,24 @@ static bool lock_is_held(const struct run_dir *dir)
         return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
+/* "JOB-EPOCH", the name of a run folder. */
+static bool parse_name(const char *name, int64_t *ret_job, int64_t *ret_epoch)
+{
+        char *end = NULL;
+        if (*name < '0' || *name > '9')
+                return false;
+        *ret_job = strtoll(name, &end, 10);
+        if (end[0] != '-' || end[1] < '0' || end[1] > '9')
+                return false;
+        *ret_epoch = strtoll(end + 1, &end, 10);
+        return *end == '\0';
+}
+
 static void consider(struct leftovers *l, const char *state_dir, const char *name)
 {
         int64_t job = 0, epoch = 0;
-        int end = 0;
         struct run_dir dir = RUN_DIR_INIT;
-        if (sscanf(name, "%" SCNd64 "-%" SCNd64 "%n", &job, &epoch, &end) != 2 || name[end] != '\0')
+        if (!parse_name(name, &job, &epoch))
                 return;
         run_dir_names(&dir, state_dir, job, epoch);
         if (owner_is_dead(&dir) && !lock_is_held(&dir))

@@ -12,7 +12,7 @@
 #include "workerd/verdict.h"
 
 static const char *const words[] = {
-#define X(id, word) [REPORT_##id] = word,
+#define X(id, word) [REPORT_##id] = (word),
         REPORT_OUTCOMES(X)
 #undef X
 };

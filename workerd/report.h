@@ -66,8 +66,8 @@ void report_outcome(struct report *r, enum report_outcome outcome, const char *f
 const char *report_outcome_word(enum report_outcome outcome);
 /* "no-verdict" and the like; REPORT_FAILED for a word that is none. */
 enum report_outcome report_outcome_parse(const char *word);
-/* How the agent ended: sets exit code, signal, and the outcome when it is not an exit with 0. `command` is for
- * the reason. Answers whether it exited with 0. */
+/* How the agent ended: sets exit code, signal, and the outcome when it is not an exit with 0. `command` is
+ * for the reason. Answers whether it exited with 0. */
 bool report_run_end(struct report *r, const struct run_status *st, const char *command);
 void report_commit(struct report *r, const struct commit_result *commit, const char *branch);
 void report_ci_state(struct report *r, const char *state); /* borrows a literal */

@@ -1,0 +1,90 @@
+/* test_claim.c - from a row of job_claim to what a run needs. */
+#include "workerd/claim.h"
+
+#include <errno.h>
+
+#include "tests/unit/fake_db.h"
+
+#define N_CELLS 21
+
+static const struct fake_cell good[N_CELLS + 1] = {
+        {"job_id", "12"},
+        {"epoch", "3"},
+        {"token", "t"},
+        {"work_item", "ORCH-1"},
+        {"title", "T"},
+        {"description", ""},
+        {"role", "developer"},
+        {"kind", "agent"},
+        {"stage", "development"},
+        {"input", NULL},
+        {"attempt", "2"},
+        {"max_attempts", "3"},
+        {"crashed", "t"},
+        {"branch", "b"},
+        {"head_sha", NULL},
+        {"repo", "r"},
+        {"forge", "local"},
+        {"forge_location", "/x"},
+        {"default_branch", "main"},
+        {"docs_dir", "docs/w"},
+        {"test_command", NULL},
+        {NULL, NULL},
+};
+
+static void test_good(void **state)
+{
+        struct claim c;
+        struct run_info info;
+        struct errinfo err = ERRINFO_INIT;
+        const struct db_result res = {.outcome = DB_OK};
+        (void)state;
+        fake_row = good;
+        assert_int_equal(claim_read(&c, &res, 0, &err), 0);
+        assert_int_equal(c.kind, CLAIM_AGENT);
+        assert_true(c.crashed);
+        claim_run_info(&c, &info);
+        assert_int_equal(info.job, 12);
+        assert_int_equal(info.epoch, 3);
+        assert_int_equal(info.attempt, 2);
+        assert_string_equal(info.url, "/x");
+        assert_string_equal(info.test_command, "");
+        assert_null(info.input);
+        assert_null(info.head_sha);
+        claim_deinit(&c);
+        fake_row = NULL;
+}
+
+/* Whatever is wrong with a row, its fence can be used to say so. */
+static void test_bad(void **state)
+{
+        static const struct fake_cell wrong[] = {
+                {"kind", "dance"},  {"kind", NULL}, {"role", ""},
+                {"branch", NULL},   {"repo", NULL}, {"forge", ""},
+                {"docs_dir", NULL}, {"stage", ""},  {"default_branch", NULL},
+        };
+        const struct db_result res = {.outcome = DB_OK};
+        (void)state;
+        for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+                struct fake_cell row[N_CELLS + 1];
+                struct errinfo err = ERRINFO_INIT;
+                struct claim c;
+                memcpy(row, good, sizeof(row));
+                for (size_t k = 0; k < N_CELLS; k++)
+                        if (strcmp(row[k].column, wrong[i].column) == 0)
+                                row[k] = wrong[i];
+                fake_row = row;
+                assert_int_equal(claim_read(&c, &res, 0, &err), -EINVAL);
+                assert_string_not_equal(err.text, "");
+                assert_int_equal(c.job, 12);
+                assert_string_equal(c.token, "t");
+                claim_deinit(&c);
+        }
+        fake_row = NULL;
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad)};
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,242 @@
+/* test_process_row.c - registering, beating, being fenced, leaving; on a clock that stands still. */
+#include "common/process_row.h"
+
+#include <unistd.h>
+
+#include "common/loop.h"
+#include "common/proc.h"
+#include "tests/unit/fake_db.h"
+
+#define BEAT_MS 1000
+
+struct world {
+        struct loop *loop;
+        struct process_row *row;
+        unsigned registered, beats, fenced, left;
+        bool jobs_wanted;
+        int64_t stopped[4];
+        size_t n_stopped;
+};
+
+static void on_registered(void *arg)
+{
+        ((struct world *)arg)->registered++;
+}
+
+static void on_beat(void *arg, const struct process_beat *beat)
+{
+        struct world *w = arg;
+        w->beats++;
+        w->jobs_wanted = beat->jobs_wanted;
+        w->n_stopped = beat->n_stop_jobs;
+        for (size_t i = 0; i < beat->n_stop_jobs && i < ARRAY_SIZE(w->stopped); i++)
+                w->stopped[i] = beat->stop_jobs[i];
+}
+
+static void on_fenced(void *arg)
+{
+        ((struct world *)arg)->fenced++;
+}
+
+static void on_left(void *arg)
+{
+        ((struct world *)arg)->left++;
+}
+
+static int setup(void **state)
+{
+        struct world *w = xcalloc(1, sizeof(*w));
+        assert_int_equal(loop_new(&w->loop), 0);
+        loop_clock_freeze(w->loop);
+        const struct process_row_config cfg = {.host = "h",
+                                               .daemon = "workerd",
+                                               .beat_interval_ms = BEAT_MS,
+                                               .on_registered = on_registered,
+                                               .on_beat = on_beat,
+                                               .on_fenced = on_fenced,
+                                               .arg = w};
+        w->row = process_row_new(w->loop, NULL, &cfg);
+        *state = w;
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        struct world *w = *state;
+        process_row_free(w->row);
+        loop_free(w->loop);
+        free(w);
+        return 0;
+}
+
+static const struct fake_cell row_made[] = {{"process_id", "7"}, {"epoch", "3"}, {NULL, NULL}};
+
+static const struct fake_cell *beat_answer(const char *alive, const char *jobs, const char *stop)
+{
+        static struct fake_cell cells[6];
+        cells[0] = (struct fake_cell){"alive", alive};
+        cells[1] = (struct fake_cell){"jobs_wanted", jobs};
+        cells[2] = (struct fake_cell){"events_wanted", "f"};
+        cells[3] = (struct fake_cell){"effects_wanted", "f"};
+        cells[4] = (struct fake_cell){"stop_jobs", stop};
+        cells[5] = (struct fake_cell){NULL, NULL};
+        return cells;
+}
+
+/* Registered, and the first beat answered: nothing is under way. */
+static void go_live(struct world *w)
+{
+        process_row_up(w->row);
+        fake_expect("process_start");
+        fake_answer(DB_OK, row_made);
+        loop_run_pending(w->loop);
+        fake_expect("process_beat");
+        fake_answer(DB_OK, beat_answer("t", "f", ""));
+        fake_expect(NULL);
+}
+
+static void test_registers_and_beats(void **state)
+{
+        struct world *w = *state;
+        fake_expect(NULL);
+        process_row_up(w->row);
+        fake_expect("process_start");
+        assert_string_equal(fake_pending->params[0], "h");
+        assert_string_equal(fake_pending->params[1], proc_boot_id());
+        assert_string_equal(fake_pending->params[2], "workerd");
+        assert_int_equal(atol(fake_pending->params[3]), getpid());
+        assert_false(process_row_live(w->row));
+        fake_answer(DB_OK, row_made);
+        assert_int_equal(w->registered, 1);
+        assert_true(process_row_live(w->row));
+        assert_int_equal(process_row_id(w->row), 7);
+        assert_int_equal(process_row_epoch(w->row), 3);
+        loop_run_pending(w->loop);
+        fake_expect("process_beat");
+        assert_string_equal(fake_pending->params[0], "7");
+        assert_string_equal(fake_pending->params[2], "false");
+        fake_answer(DB_OK, beat_answer("t", "t", "12,345"));
+        assert_int_equal(w->beats, 1);
+        assert_true(w->jobs_wanted);
+        assert_int_equal(w->n_stopped, 2);
+        assert_int_equal(w->stopped[0], 12);
+        assert_int_equal(w->stopped[1], 345);
+        loop_clock_advance(w->loop, BEAT_MS - 1);
+        fake_expect(NULL);
+        loop_clock_advance(w->loop, 1);
+        fake_expect("process_beat");
+}
+
+/* A failed registration is tried again at the next interval, and at once when the database comes. */
+static void test_registration_is_repeated(void **state)
+{
+        struct world *w = *state;
+        process_row_up(w->row);
+        fake_answer(DB_UNKNOWN, NULL);
+        fake_expect(NULL);
+        loop_clock_advance(w->loop, BEAT_MS);
+        fake_expect("process_start");
+        fake_answer(DB_SQL_ERROR, NULL);
+        process_row_up(w->row);
+        fake_expect("process_start");
+        fake_answer(DB_OK, row_made);
+        assert_int_equal(w->registered, 1);
+}
+
+/* Hints during a beat become one more beat. */
+static void test_hints_are_coalesced(void **state)
+{
+        struct world *w = *state;
+        go_live(w);
+        process_row_hint(w->row);
+        process_row_hint(w->row);
+        loop_run_pending(w->loop);
+        fake_expect("process_beat");
+        process_row_hint(w->row);
+        process_row_hint(w->row);
+        fake_answer(DB_OK, beat_answer("t", "f", ""));
+        loop_run_pending(w->loop);
+        fake_expect("process_beat");
+        fake_answer(DB_OK, beat_answer("t", "f", ""));
+        loop_run_pending(w->loop);
+        fake_expect(NULL);
+}
+
+static void test_a_failed_beat_is_no_fence(void **state)
+{
+        struct world *w = *state;
+        go_live(w);
+        loop_clock_advance(w->loop, BEAT_MS);
+        process_row_hint(w->row); /* must not become a busy loop while the database is away */
+        fake_answer(DB_UNAVAILABLE, NULL);
+        loop_run_pending(w->loop);
+        fake_expect(NULL);
+        assert_int_equal(w->fenced, 0);
+        loop_clock_advance(w->loop, BEAT_MS);
+        fake_expect("process_beat");
+        process_row_drain(w->row);
+        fake_answer(DB_OK, beat_answer("t", "f", ""));
+        loop_run_pending(w->loop);
+        assert_string_equal(fake_pending->params[2], "true");
+}
+
+/* T-5: taken for dead, nothing more is sent. */
+static void test_fenced(void **state)
+{
+        struct world *w = *state;
+        go_live(w);
+        loop_clock_advance(w->loop, BEAT_MS);
+        fake_answer(DB_OK, beat_answer("f", "t", "1"));
+        assert_int_equal(w->fenced, 1);
+        assert_false(process_row_live(w->row));
+        assert_int_equal(w->beats, 1);
+        process_row_hint(w->row);
+        process_row_up(w->row);
+        loop_clock_advance(w->loop, 10 * BEAT_MS);
+        fake_expect(NULL);
+        process_row_leave(w->row, on_left, w);
+        assert_int_equal(w->left, 0);
+        loop_run_pending(w->loop);
+        assert_int_equal(w->left, 1);
+        fake_expect(NULL);
+}
+
+static void test_leaves(void **state)
+{
+        struct world *w = *state;
+        go_live(w);
+        loop_clock_advance(w->loop, BEAT_MS);
+        fake_expect("process_beat");
+        process_row_leave(w->row, on_left, w);
+        fake_expect("process_end");
+        assert_string_equal(fake_pending->params[0], "7");
+        fake_answer(DB_UNAVAILABLE, NULL);
+        assert_int_equal(w->left, 1);
+        loop_clock_advance(w->loop, 10 * BEAT_MS);
+        fake_expect(NULL);
+}
+
+static void test_leaves_before_it_came(void **state)
+{
+        struct world *w = *state;
+        process_row_up(w->row);
+        process_row_leave(w->row, on_left, w);
+        fake_expect(NULL);
+        loop_run_pending(w->loop);
+        assert_int_equal(w->left, 1);
+}
+
+int main(void)
+{
+#define ROW(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                ROW(test_registers_and_beats),
+                ROW(test_registration_is_repeated),
+                ROW(test_hints_are_coalesced),
+                ROW(test_a_failed_beat_is_no_fence),
+                ROW(test_fenced),
+                ROW(test_leaves),
+                ROW(test_leaves_before_it_came),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
