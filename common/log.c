@@ -104,6 +104,8 @@ static void add_quoted(struct strbuf *sb, const char *s, size_t len)
 
 void log_format_field(struct strbuf *sb, const struct log_field *field)
 {
+        if (field->if_set && field->str[0] == '\0')
+                return;
         strbuf_addf(sb, " %s=", field->key);
         if (field->str == NULL) {
                 strbuf_addf(sb, "%lld", (long long)field->num);

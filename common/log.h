@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,30 +20,16 @@ struct log_field {
         const char *key;
         const char *str; /* NULL: the value is `num` */
         int64_t num;
+        bool if_set; /* an empty string is not worth a field */
 };
 
-/* clang-format off: one field, one line */
-#define EV(name)                                                                                             \
-        {                                                                                                    \
-                .key = "event", .str = (name)                                                                \
-        }
-#define LF_S(k, s)                                                                                           \
-        {                                                                                                    \
-                .key = (k), .str = (s) != NULL ? (s) : ""                                                    \
-        }
-#define LF_I(k, n)                                                                                           \
-        {                                                                                                    \
-                .key = (k), .str = NULL, .num = (int64_t)(n)                                                 \
-        }
-#define LF_ERR(e)                                                                                            \
-        {.key = "error", .str = (e)->text},                                                                  \
-        {                                                                                                    \
-                .key = "code", .str = (e)->code                                                              \
-        }
-#define LF_ERRNO(r)                                                                                          \
-        {                                                                                                    \
-                .key = "error", .str = log_errno_text(r)                                                     \
-        }
+/* One field, one line: clang-format would take four for each. */
+/* clang-format off */
+#define EV(name)    {.key = "event", .str = (name)}
+#define LF_S(k, s)  {.key = (k), .str = (s) != NULL ? (s) : ""}
+#define LF_I(k, n)  {.key = (k), .str = NULL, .num = (int64_t)(n)}
+#define LF_ERR(e)   {.key = "error", .str = (e)->text}, {.key = "code", .str = (e)->code, .if_set = true}
+#define LF_ERRNO(r) {.key = "error", .str = log_errno_text(r)}
 /* clang-format on */
 
 void log_init(const char *daemon_name, enum log_level max_level); /* borrows the name */

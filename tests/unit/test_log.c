@@ -53,14 +53,18 @@ static void test_fields(void **state)
         _cleanup_(strbuf_deinit) struct strbuf got = STRBUF_INIT;
         const char *absent = NULL;
         struct errinfo e = ERRINFO_INIT;
+        struct errinfo plain = ERRINFO_INIT;
         (void)state;
+        err_set(&plain, NULL, "no code");
         err_set(&e, "40001", "try again");
-        const struct log_field fields[] = {LF_I("job", 7), LF_I("low", INT64_MIN), LF_S("none", absent),
-                                           LF_ERRNO(-ENOENT), LF_ERR(&e)};
+        const struct log_field fields[] = {LF_I("job", 7),       LF_I("low", INT64_MIN),
+                                           LF_S("none", absent), LF_ERRNO(-ENOENT),
+                                           LF_ERR(&e),           LF_ERR(&plain)};
         for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
                 log_format_field(&got, &fields[i]);
         assert_string_equal(got.buf, " job=7 low=-9223372036854775808 none=\"\" "
-                                     "error=\"No such file or directory\" error=\"try again\" code=40001");
+                                     "error=\"No such file or directory\" error=\"try again\" code=40001 "
+                                     "error=\"no code\"");
 }
 
 /* Runs fn with standard error in a file, and gives what was written there. */

@@ -87,6 +87,7 @@ static void test_values(void **state)
                 {"database = 'a \"b\" \\'", "a \"b\" \\"},
                 {"database = \"a \\\"b\\\" \\\\ \\n\"", "a \"b\" \\ \\n"},
                 {"database = it's", "it's"},
+                {"database = 'a \\\" b \\\\'", "a \\\" b \\\\"},
                 {"# database = y\n\n   # x\ndatabase = z", "z"},
                 {"database = a\tb", "a\tb"},
                 {"database = \xd0\x96", "\xd0\x96"},

@@ -130,7 +130,7 @@ static void test_start_failures(void **state)
                 {"no-such-program", "PATH=/usr/bin:/bin", NULL, -ENOENT,
                  "not found in PATH \"/usr/bin:/bin\""},
                 {"sh", NULL, NULL, -ENOENT, "not found in PATH \"\""},
-                {"sh", "PATH=::bin:./bin", "/", -ENOENT,
+                {"sh", "PATH=::bin:./bin:usr/bin", "/", -ENOENT,
                  "not found in PATH"}, /* relative folders do not count */
                 {"", "PATH=/bin", NULL, -ENOENT, "not found"},
                 {"passwd", "PATH=/etc", NULL, -EACCES, "not executable"},
@@ -138,6 +138,7 @@ static void test_start_failures(void **state)
                 {"/bin", NULL, NULL, -EACCES, "Permission denied"},
                 {"/bin/sh", NULL, "/no/such/folder", -ENOENT, "cannot enter /no/such/folder"},
         };
+        assert_int_equal(chdir("/"), 0); /* where bin/sh is to be found, if one looked */
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
                 const char *const argv[] = {rows[i].program, NULL};
                 const char *const envp[] = {rows[i].path, NULL};
@@ -239,6 +240,7 @@ static void test_no_descriptor_is_inherited(void **state)
         struct proc_fd fds[2];
         for (size_t i = 0; i < ARRAY_SIZE(leaks); i++)
                 leaks[i] = open("/dev/null", O_RDONLY); /* inheritable, all of them */
+        int high = dup2(leaks[0], 70);                  /* one above all that the child is given */
         /* Source and target crosswise, to prove that they do not overwrite one another. */
         int one = open("/dev/zero", O_RDONLY), two = open("/dev/full", O_RDONLY);
         fds[0] = (struct proc_fd){.from = dup2(one, 50), .to = 51};
@@ -251,6 +253,7 @@ static void test_no_descriptor_is_inherited(void **state)
         close(51);
         close(one);
         close(two);
+        close(high);
         for (size_t i = 0; i < ARRAY_SIZE(leaks); i++)
                 close(leaks[i]);
 

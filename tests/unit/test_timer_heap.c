@@ -48,6 +48,8 @@ static void test_against_a_scan(void **state)
                              (n[i].deadline_ms == least->deadline_ms && n[i].order < least->order)))
                                 least = &n[i];
                 assert_ptr_equal(timer_heap_first(&h), least);
+                for (size_t i = 1; i < h.n; i++)
+                        assert_true(h.nodes[i]->deadline_ms >= h.nodes[(i - 1) / 2]->deadline_ms);
         }
         timer_heap_deinit(&h);
 }
