@@ -36,6 +36,7 @@ struct child {
         struct launch_what what;
         enum child_state state;
         bool told_to_stop;
+        bool started_before;
         bool throttled;     /* the present wait is a throttle */
         bool reload_wanted; /* asked for while it was starting */
         uint32_t busy;
@@ -191,12 +192,6 @@ static void wait_to_start(struct child *c)
         loop_timer_arm(c->timer, v.delay_ms);
 }
 
-/* What the host lacks today it may have tomorrow, and it is no fault of the daemon's. */
-static bool is_scarcity(int r)
-{
-        return r == -EAGAIN || r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -ENOSPC;
-}
-
 static void act_start(struct child *c)
 {
         struct errinfo err = ERRINFO_INIT;
@@ -205,7 +200,7 @@ static void act_start(struct child *c)
 
         if (r < 0) {
                 log_error(EV("child.start-failed"), LF_S("child", c->name), LF_ERR(&err));
-                c->cause = is_scarcity(r) ? RESTART_SCARCE : RESTART_DIED;
+                c->cause = restart_cause_of_failed_start(r);
                 c->was_ready_ms = 0;
                 wait_to_start(c);
                 return;
@@ -215,7 +210,9 @@ static void act_start(struct child *c)
         if (c->what.again)
                 metrics_count_for(c->shared->plan.metrics, c->what.daemon, METRIC_RESTARTS, 1);
         c->channel = channel_new(c->shared->plan.loop, l.status_fd, c->name, on_message, c);
-        c->what.again = true;
+        if (c->started_before)
+                metrics_count_for(c->shared->plan.metrics, c->what.daemon, METRIC_RESTARTS, 1);
+        c->started_before = true;
         c->ready_since_ms = -1;
         log_info(EV("child.started"), LF_S("child", c->name), LF_I("child_pid", proc_pid(c->proc)));
         set_state(c, CHILD_STARTING);
@@ -293,11 +290,6 @@ static void act_ended(struct child *c)
                 wait_to_start(c);
 }
 
-static void act_stop_waiting(struct child *c)
-{
-        set_state(c, CHILD_STOPPED);
-}
-
 typedef void child_action(struct child *c);
 
 /* What each event does in each state; an empty cell is nothing at all. */
@@ -322,9 +314,7 @@ static child_action *const actions[CHILD_STATES][EVENTS] = {
         [CHILD_QUICK] = {[EVENT_TIMER] = act_kill, [EVENT_DIED] = act_ended},
         [CHILD_ABORTING] = {[EVENT_TIMER] = act_kill, [EVENT_DIED] = act_ended},
         [CHILD_KILLED] = {[EVENT_TIMER] = act_say_stuck, [EVENT_DIED] = act_ended},
-        [CHILD_WAITING] = {[EVENT_TIMER] = act_start,
-                           [EVENT_DRAIN] = act_stop_waiting,
-                           [EVENT_QUICK] = act_stop_waiting},
+        [CHILD_WAITING] = {[EVENT_TIMER] = act_start, [EVENT_DRAIN] = act_ended, [EVENT_QUICK] = act_ended},
 };
 
 static void handle(struct child *c, enum child_event event)

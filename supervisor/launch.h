@@ -32,7 +32,6 @@ struct launch_what {
         const char *daemon;  /* "workerd" */
         const char *program; /* "orch-workerd" */
         bool listeners;      /* whether it gets the listening sockets */
-        bool again;          /* started before: counts as a restart */
 };
 
 struct launched {

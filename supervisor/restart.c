@@ -1,6 +1,7 @@
 /* restart.c - the arithmetic of restart.h. */
 #include "supervisor/restart.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 
@@ -13,6 +14,13 @@ const char *restart_cause_text(enum restart_cause cause)
         };
 
         return texts[cause];
+}
+
+enum restart_cause restart_cause_of_failed_start(int r)
+{
+        bool scarce = r == -EAGAIN || r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -ENOSPC;
+
+        return scarce ? RESTART_SCARCE : RESTART_DIED;
 }
 
 /* first, 2 * first, 4 * first .. longest, for the n-th failure in a row (n >= 1). */

@@ -31,6 +31,8 @@ enum restart_cause {
 };
 
 const char *restart_cause_text(enum restart_cause cause);
+/* What the host lacks today it may have tomorrow; everything else is a death. `r` is -errno. */
+enum restart_cause restart_cause_of_failed_start(int r);
 
 enum restart_kind { RESTART_NOW, RESTART_BACKOFF, RESTART_THROTTLED };
 

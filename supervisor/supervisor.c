@@ -172,7 +172,7 @@ static int find_bin_dir(const char *configured, char **ret)
         return 0;
 }
 
-/* Makes the page and takes the first slot of it for our own counters, the way a daemon does. */
+/* The page of all, and the first slot of it for ourselves. */
 static int make_metrics(struct supervisor *s)
 {
         int r = metrics_page_create(&s->metrics, &s->metrics_fd);
@@ -189,7 +189,6 @@ static int make_metrics(struct supervisor *s)
 
 static void watch_signals(struct supervisor *s)
 {
-        (void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
         for (size_t i = 0; i < SIGNALS; i++)
                 s->signals[i] = loop_signal_new(s->loop, signal_table[i].signo, signal_table[i].fn, s);
 }
@@ -210,12 +209,9 @@ static int set_up(struct supervisor *s)
                 log_error(EV("supervisor.set-up-failed"), LF_ERRNO(r));
                 return r;
         }
-        r = make_metrics(s);
-        if (r < 0)
-                return r;
         watch_signals(s);
         s->notify = notify_new(s->loop);
-        return 0;
+        return make_metrics(s);
 }
 
 int supervisor_new(char *const *argv, const struct options *opt, struct supervisor **ret)

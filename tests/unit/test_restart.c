@@ -1,6 +1,8 @@
 /* The restart policy, row by row, and as a life of several deaths. */
 #include "supervisor/restart.h"
 
+#include <errno.h>
+
 #include "common/mem.h"
 #include "tests/unit/cm.h"
 
@@ -111,6 +113,21 @@ static void test_scarcity_is_no_fault(void **state)
         assert_int_equal(restart_decide(&r, RESTART_SCARCE, 0, 200, MIDDLE).delay_ms, 1000);
 }
 
+static void test_cause_of_a_failed_start(void **state)
+{
+        static const struct {
+                int r;
+                enum restart_cause cause;
+        } rows[] = {
+                {-EAGAIN, RESTART_SCARCE}, {-ENOMEM, RESTART_SCARCE}, {-EMFILE, RESTART_SCARCE},
+                {-ENFILE, RESTART_SCARCE}, {-ENOSPC, RESTART_SCARCE}, {-ENOENT, RESTART_DIED},
+                {-EACCES, RESTART_DIED},   {-ENOEXEC, RESTART_DIED},
+        };
+        (void)state;
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+                assert_int_equal(restart_cause_of_failed_start(rows[i].r), rows[i].cause);
+}
+
 static void test_counters_never_overflow(void **state)
 {
         struct restart r = {.unsettled = UINT32_MAX - 1, .scarce = UINT32_MAX - 1};
@@ -134,6 +151,7 @@ int main(void)
                 cmocka_unit_test(test_a_life),
                 cmocka_unit_test(test_window_edge),
                 cmocka_unit_test(test_scarcity_is_no_fault),
+                cmocka_unit_test(test_cause_of_a_failed_start),
                 cmocka_unit_test(test_counters_never_overflow),
         };
         return cmocka_run_group_tests_name("restart", tests, NULL, NULL);
