@@ -207,8 +207,6 @@ static void act_start(struct child *c)
         }
         c->proc = l.proc;
         c->metrics_slot = l.metrics_slot;
-        if (c->what.again)
-                metrics_count_for(c->shared->plan.metrics, c->what.daemon, METRIC_RESTARTS, 1);
         c->channel = channel_new(c->shared->plan.loop, l.status_fd, c->name, on_message, c);
         if (c->started_before)
                 metrics_count_for(c->shared->plan.metrics, c->what.daemon, METRIC_RESTARTS, 1);

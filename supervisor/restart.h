@@ -24,10 +24,8 @@
 
 enum restart_cause {
         RESTART_DIED,   /* the process ended, or could not be executed */
-        RESTART_CONFIG, /* it ended with EXIT_CONFIG: starting again will not help until somebody changes a
-                           file */
-        RESTART_SCARCE, /* no process was made: no memory, descriptor or process slot; says nothing about the
-                           daemon */
+        RESTART_CONFIG, /* it ended with EXIT_CONFIG: only a change of a file will help */
+        RESTART_SCARCE, /* the host lacked what a process needs; says nothing about the daemon */
 };
 
 const char *restart_cause_text(enum restart_cause cause);
