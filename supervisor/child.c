@@ -173,16 +173,16 @@ static void wait_to_start(struct child *c)
 {
         static const struct {
                 enum log_level level;
-                const char *event;
+                struct log_field event;
         } say[] = {
-                [RESTART_NOW] = {LOGL_INFO, "child.restart"},
-                [RESTART_BACKOFF] = {LOGL_WARNING, "child.backoff"},
-                [RESTART_THROTTLED] = {LOGL_ERROR, "child.throttled"},
+                [RESTART_NOW] = {LOGL_INFO, EV("child.restart")},
+                [RESTART_BACKOFF] = {LOGL_WARNING, EV("child.backoff")},
+                [RESTART_THROTTLED] = {LOGL_ERROR, EV("child.throttled")},
         };
         int64_t now_ms = loop_now_ms(c->shared->plan.loop);
         struct restart_verdict v =
                 restart_decide(&c->restart, c->cause, c->was_ready_ms, now_ms, c->shared->random());
-        const struct log_field fields[] = {EV(say[v.kind].event), LF_S("child", c->name),
+        const struct log_field fields[] = {say[v.kind].event, LF_S("child", c->name),
                                            LF_S("cause", restart_cause_text(c->cause)),
                                            LF_I("wait_ms", v.delay_ms)};
 

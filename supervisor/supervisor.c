@@ -36,7 +36,7 @@ struct supervisor {
         struct listeners *listeners;
         struct suite *suite; /* NULL until the listeners are open */
         bool ready;
-        unsigned stops; /* stop signals so far */
+        bool stopping; /* a signal has said so; the next one means: now */
         int result;
 };
 
@@ -93,20 +93,27 @@ static void on_listeners(void *arg, const struct errinfo *err)
 
 /* --- signals --- */
 
+static void begin_to_stop(struct supervisor *s, int signo)
+{
+        log_info(EV("supervisor.stopping"), LF_I("signal", signo));
+        notify_stopping(s->notify);
+        if (s->suite != NULL)
+                suite_drain(s->suite);
+        else
+                loop_stop(s->loop); /* nothing has been started yet */
+}
+
 static void on_stop_signal(void *arg, int signo)
 {
         struct supervisor *s = arg;
 
-        s->stops++;
-        log_info(EV(s->stops == 1 ? "supervisor.stopping" : "supervisor.quick"), LF_I("signal", signo));
-        if (s->stops == 1)
-                notify_stopping(s->notify);
-        if (s->suite == NULL)
-                loop_stop(s->loop); /* nothing has been started yet */
-        else if (s->stops == 1)
-                suite_drain(s->suite);
-        else
+        if (!s->stopping) {
+                s->stopping = true;
+                begin_to_stop(s, signo);
+        } else if (s->suite != NULL) {
+                log_info(EV("supervisor.quick"), LF_I("signal", signo));
                 suite_quick(s->suite);
+        }
 }
 
 static void apply_reload(struct supervisor *s, const struct options *next)
@@ -128,7 +135,7 @@ static void on_reload_signal(void *arg, int signo)
         struct options *next = NULL;
 
         (void)signo; /* only one comes here */
-        if (s->stops > 0)
+        if (s->stopping)
                 return;
         if (s->ready)
                 notify_reloading(s->notify);
@@ -232,10 +239,23 @@ int supervisor_new(char *const *argv, const struct options *opt, struct supervis
         return 0;
 }
 
+/* Nothing is left to stop: without its handler a late signal would end us by itself, and spoil the exit
+ * status. */
+static void block_signals(void)
+{
+        sigset_t set;
+
+        (void)sigemptyset(&set); /* none of these can fail for these signals */
+        for (size_t i = 0; i < SIGNALS; i++)
+                (void)sigaddset(&set, signal_table[i].signo);
+        (void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 void supervisor_free(struct supervisor *s)
 {
         if (s == NULL)
                 return;
+        block_signals();
         suite_free(s->suite);
         listeners_free(s->listeners);
         notify_free(s->notify);

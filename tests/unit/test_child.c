@@ -4,14 +4,12 @@
  */
 #include "supervisor/child.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,83 +19,10 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "supervisor/restart.h"
+#include "tests/unit/child_fake.h"
 #include "tests/unit/cm.h"
 
 #define DRAIN_MS 20000
-
-/* --- the fake daemon --- */
-
-/* Every message carries the pid as its units of work, so that the test knows whom it talks to. */
-static void say(uint8_t kind, size_t size)
-{
-        struct contract_status status[2] = {{.kind = kind, .busy = (uint32_t)getpid()}};
-        (void)send(atoi(getenv(CONTRACT_ENV_STATUS_FD)), status, size, 0);
-}
-
-static void exit_0(int signo)
-{
-        (void)signo;
-        _exit(0);
-}
-
-/* One more unit of work: the test sees that this message has come. */
-static void say_alive(int signo)
-{
-        struct contract_status status = {.kind = CONTRACT_ALIVE, .busy = (uint32_t)getpid() + 1};
-        (void)signo;
-        (void)send(atoi(getenv(CONTRACT_ENV_STATUS_FD)), &status, sizeof(status), 0);
-}
-
-static void act(char letter)
-{
-        switch (letter) {
-        case 'R': /* ready */
-        case 'D': /* draining */
-        case 'A': /* alive */
-        case '?': /* no kind that exists */
-                say((uint8_t)letter, sizeof(struct contract_status));
-                break;
-        case 's': /* a short message */
-                say(CONTRACT_READY, sizeof(struct contract_status) - 1);
-                break;
-        case 'l': /* a long one */
-                say(CONTRACT_READY, sizeof(struct contract_status) * 2);
-                break;
-        case 't': /* deaf to SIGTERM */
-                (void)signal(SIGTERM, SIG_IGN);
-                break;
-        case 'i': /* to SIGINT */
-                (void)signal(SIGINT, SIG_IGN);
-                break;
-        case 'a': /* to SIGABRT */
-                (void)signal(SIGABRT, SIG_IGN);
-                break;
-        case 'T': /* leaves at SIGTERM */
-                (void)signal(SIGTERM, exit_0);
-                break;
-        case 'u': /* says that it is alive at SIGUSR1 */
-                (void)signal(SIGUSR1, say_alive);
-                break;
-        case 'h': /* and at SIGHUP */
-                (void)signal(SIGHUP, say_alive);
-                break;
-        case 'c': /* the configuration is wrong */
-                _exit(EXIT_CONFIG);
-        default: /* x: ends with 3 */
-                _exit(3);
-        }
-}
-
-/* Plays its script, then leaves when the supervisor has gone, as any daemon does. */
-static _Noreturn void fake_daemon(const char *script)
-{
-        struct pollfd channel = {.fd = atoi(getenv(CONTRACT_ENV_STATUS_FD))};
-        for (; *script != '\0'; script++)
-                act(*script);
-        while ((channel.revents & POLLHUP) == 0)
-                (void)poll(&channel, 1, -1);
-        _exit(0);
-}
 
 /* --- the fixture --- */
 
@@ -514,7 +439,7 @@ int main(int argc, char *argv[])
                 CHILD_TEST(test_freed_child_leaves_its_process_an_end_of_file),
         };
         if (argc > 1 && strstr(argv[0], "orch-fake") != NULL)
-                fake_daemon(argv[1]);
+                child_fake_run(argv[1]);
         log_init("test", LOGL_ERROR);
         return cmocka_run_group_tests_name("child", tests, NULL, NULL);
 }

@@ -170,13 +170,18 @@ static void read_behaviour(struct fake *f)
 {
         _cleanup_(freep) char *path = xasprintf("%s/%s", f->folder, f->name);
         _cleanup_(strbuf_deinit) struct strbuf text = STRBUF_INIT;
-        char word[64] = "ready";
+        char *number;
 
-        if (strbuf_read_file(&text, path, 1024) == 0)
-                (void)sscanf(text.buf, "%63s %d", word, &f->number);
-        if (strcmp(word, "exit") == 0)
+        if (strbuf_read_file(&text, path, 1024) < 0)
+                strbuf_addstr(&text, "ready");
+        number = strchr(text.buf, ' ');
+        if (number != NULL) {
+                *number++ = '\0';
+                f->number = (int)strtol(number, NULL, 10);
+        }
+        if (strcmp(text.buf, "exit") == 0)
                 exit(f->number);
-        f->behaviour = find(word);
+        f->behaviour = find(text.buf);
 }
 
 int main(int argc, char *argv[])
