@@ -7,7 +7,7 @@
 #include "common/proc.h"
 #include "tests/unit/fake_db.h"
 
-#define BEAT_MS 1000
+#define BEAT_MS INT64_C(1000)
 
 struct world {
         struct loop *loop;
@@ -104,7 +104,7 @@ static void test_registers_and_beats(void **state)
         assert_string_equal(fake_pending->params[0], "h");
         assert_string_equal(fake_pending->params[1], proc_boot_id());
         assert_string_equal(fake_pending->params[2], "workerd");
-        assert_int_equal(atol(fake_pending->params[3]), getpid());
+        assert_int_equal(strtol(fake_pending->params[3], NULL, 10), getpid());
         assert_false(process_row_live(w->row));
         fake_answer(DB_OK, row_made);
         assert_int_equal(w->registered, 1);
