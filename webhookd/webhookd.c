@@ -223,6 +223,8 @@ static bool is_intake_up(void *arg)
         return db_is_up(w->intake_db);
 }
 
+/* A statement that takes too long is ended by the server before its delivery's deadline: then it is known not to
+ * be stored, and the connection lives. */
 static int connect_intake(struct webhookd *w)
 {
         _cleanup_(freep) char *name = xasprintf("webhookd/%s", daemon_host(w->daemon));
@@ -230,7 +232,7 @@ static int connect_intake(struct webhookd *w)
                 .conninfo = daemon_options(w->daemon)->database,
                 .default_user = "orch_webhookd",
                 .application_name = name,
-                .statement_timeout_ms = w->settings.intake_timeout_ms,
+                .statement_timeout_ms = w->settings.intake_timeout_ms * 4 / 5,
                 .on_up = on_db_up,
                 .on_down = on_db_down,
                 .arg = w,

@@ -7,7 +7,8 @@ from support.webhookd import Webhookd
 
 @pytest.fixture
 def make_webhookd(request, folder):
-    """Makes webhookds that are not started yet; those that still run at the end must stop cleanly."""
+    """Makes webhookds that are not started yet; those that still run at the end must stop cleanly. A test that has a
+    database names it before this fixture: what is named first is ended last."""
     made = []
 
     def make(dsn, **options):
@@ -29,6 +30,23 @@ def make_webhookd(request, folder):
 
 
 @pytest.fixture
-def webhookd(make_webhookd, database):
+def webhookd(database, make_webhookd):
     """One webhookd whose database is up."""
     return make_webhookd(database.dsn()).start().wait_database()
+
+
+@pytest.fixture(scope="module")
+def shared(cluster, tmp_path_factory):
+    """One webhookd for all tests of a module that only send to it; its database is `shared.database`. Deadlines are
+    short, and a single peer may have many connections."""
+    database = cluster.fresh()
+    webhookd = Webhookd(database.dsn(), tmp_path_factory.mktemp("webhookd"), http_header_timeout="1s",
+                        http_request_timeout="5s", http_max_per_peer=1000)
+    webhookd.database = database
+    try:
+        webhookd.start().wait_database()
+        yield webhookd
+        webhookd.stop()
+    finally:
+        webhookd.destroy()
+        database.drop()

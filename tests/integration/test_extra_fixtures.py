@@ -18,11 +18,12 @@ def test_there_are_some():
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES, ids=str)
-def test_delivery_is_stored(webhookd, database, delivery):
+def test_delivery_is_stored(shared, delivery):
     """I-3: posted, signed, with the right headers: stored as it is."""
-    response = webhookd.post_file(delivery)
+    response = shared.post_file(delivery)
     assert response.status == 202
-    assert bytes(database.value("select body from orch.event where id = %s", response.json()["event"])) == delivery.body
+    stored = shared.database.value("select body from orch.event where id = %s", response.json()["event"])
+    assert bytes(stored) == delivery.body
 
 
 def test_all_are_consumed_and_none_is_malformed(suite, database):

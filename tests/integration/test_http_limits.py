@@ -17,7 +17,7 @@ from support.wait import stays, wait_for
 from support.webhookd import NO_DATABASE, SECRETS
 
 MIB = 1024 * 1024
-SLACK = 1.5  # seconds that a busy machine may add to a deadline
+SLACK = 1.5  # seconds that a busy machine may add to a deadline; the daemon's clock counts milliseconds
 
 
 def delivery(body=b"{}", delivery_id=None):
@@ -57,7 +57,7 @@ def limited(make_webhookd):
 def test_silent_connection_is_cut(limited, port):
     begin = time.monotonic()
     with getattr(limited, port).connect() as sock:
-        assert 1.0 <= closed_after(sock, begin) < 1.0 + SLACK
+        assert 0.99 <= closed_after(sock, begin) < 1.0 + SLACK
 
 
 @pytest.mark.parametrize("port", ["public", "status"])
@@ -65,14 +65,14 @@ def test_dripping_head_is_cut(limited, port):
     """T2.2: a byte now and then buys no time."""
     begin = time.monotonic()
     with getattr(limited, port).connect() as sock:
-        assert 1.0 <= closed_after(sock, begin, b"GET / HTTP/1.1\r\n" * 100) < 1.0 + SLACK
+        assert 0.99 <= closed_after(sock, begin, b"GET / HTTP/1.1\r\n" * 100) < 1.0 + SLACK
 
 
 def test_dripping_body_is_cut(limited):
     begin = time.monotonic()
     with limited.public.connect() as sock:
         sock.sendall(delivery(b"x" * 1000)[:-1000])
-        assert 2.0 <= closed_after(sock, begin, b"x" * 900) < 2.0 + SLACK
+        assert 1.99 <= closed_after(sock, begin, b"x" * 900) < 2.0 + SLACK
 
 
 # --- connections ---------------------------------------------------------------------------------------------
@@ -151,9 +151,10 @@ def test_out_of_descriptors(limited):
 # --- memory --------------------------------------------------------------------------------------------------
 
 
-def test_many_large_bodies_are_bounded(make_webhookd, database):
+def test_many_large_bodies_are_bounded(database, make_webhookd):
     """T2.2: 64 bodies of 4 MiB at once are all stored in less than 128 MiB."""
     webhookd = make_webhookd(database.dsn(), http_max_per_peer=100, http_request_timeout="2m", intake_timeout="20s")
+    webhookd.public.timeout = 120
     # what was freed must not stay resident for the sake of the sanitizer
     webhookd.start(ASAN_OPTIONS=SANITIZER_ENV["ASAN_OPTIONS"] + ":quarantine_size_mb=1").wait_database()
     before = webhookd.resident_bytes()
@@ -165,21 +166,23 @@ def test_many_large_bodies_are_bounded(make_webhookd, database):
     assert database.value("select count(*) from orch.event where octet_length(body) = %s", 4 * MIB) == 64
 
 
-def test_bodies_beyond_the_bound_wait(make_webhookd, database):
+def test_bodies_beyond_the_bound_wait(database, make_webhookd):
     """R2.3: at the bound reading stops; nobody is refused, and a small delivery is taken when the large have gone."""
-    webhookd = make_webhookd(database.dsn(), http_max_buffered="1MiB", http_request_timeout="3s").start().wait_database()
+    webhookd = make_webhookd(database.dsn(), http_max_buffered="1MiB", http_max_body="1MiB", http_header_timeout="2s",
+                             http_request_timeout="3s").start().wait_database()
     with contextlib.ExitStack() as stack:
         halves = [stack.enter_context(webhookd.public.connect()) for _ in range(3)]
         for sock in halves:
             sock.sendall(delivery(b"x" * MIB)[:-1])
         assert webhookd.post("gitea", b"{}", delivery="small").status == 202
-        assert all(sock.recv(1) == b"" for sock in halves)
+        for sock in halves:
+            closed_after(sock, time.monotonic())
 
 
 # --- drain ---------------------------------------------------------------------------------------------------
 
 
-def test_drain_finishes_what_is_open(make_webhookd, database):
+def test_drain_finishes_what_is_open(database, make_webhookd):
     """SIGTERM: no new connection, /readyz says no, the request in hand is stored and answered, exit 0."""
     webhookd = make_webhookd(database.dsn()).start().wait_database()
     data = delivery(b'{"n":1}', "drained")
@@ -199,7 +202,7 @@ def test_drain_finishes_what_is_open(make_webhookd, database):
     webhookd.check_sanitizers()
 
 
-def test_second_signal_is_quick(make_webhookd, database):
+def test_second_signal_is_quick(database, make_webhookd):
     webhookd = make_webhookd(database.dsn()).start().wait_database()
     with webhookd.public.connect() as sock:
         sock.sendall(delivery()[:-1])
@@ -212,7 +215,7 @@ def test_second_signal_is_quick(make_webhookd, database):
     webhookd.check_sanitizers()
 
 
-def test_quick_end_while_the_database_holds_a_delivery(make_webhookd, database):
+def test_quick_end_while_the_database_holds_a_delivery(database, make_webhookd):
     """The sender gets no answer, and nothing of the request is left behind in the process."""
     webhookd = make_webhookd(database.dsn(), intake_timeout="20s").start().wait_database()
     holder = database.connect()
@@ -234,11 +237,11 @@ def test_quick_end_while_the_database_holds_a_delivery(make_webhookd, database):
     webhookd.check_sanitizers()
 
 
-def test_listener_survives_its_processes(make_webhookd, database):
+def test_listener_survives_its_processes(database, make_webhookd):
     """What connects while no process runs is served by the next one."""
     webhookd = make_webhookd(database.dsn()).start().wait_database()
     webhookd.stop()
     with Client(webhookd.public.port).connect() as sock:
         sock.sendall(delivery(b"{}", "early"))
         webhookd.start()
-        assert read_response(sock).status in (202, 503)
+        assert read_response(sock).status == 202

@@ -11,7 +11,7 @@ import socket
 import pytest
 
 from support.http import sign
-from support.webhookd import SECRETS, Webhookd
+from support.webhookd import SECRETS
 
 PUBLIC, STATUS = "public", "status"
 BODY = b'{"ref":"refs/heads/main"}'
@@ -256,20 +256,6 @@ TABLE = [
 ]
 
 
-@pytest.fixture(scope="module")
-def server(cluster, tmp_path_factory):
-    database = cluster.fresh()
-    webhookd = Webhookd(database.dsn(), tmp_path_factory.mktemp("webhookd"), http_header_timeout="1s",
-                        http_request_timeout="2s", http_max_per_peer=1000)
-    try:
-        webhookd.start().wait_database()
-        yield webhookd
-        webhookd.stop()
-    finally:
-        webhookd.destroy()
-        database.drop()
-
-
 def exchange(client, data, half_close=False):
     """Everything that comes back until the peer closes. A socket timeout fails the test: it did not close."""
     with client.connect() as sock:
@@ -325,8 +311,8 @@ def test_the_table_is_long_enough():
 
 
 @pytest.mark.parametrize("listener, data, expected", [pytest.param(*row[1:], id=row[0]) for row in TABLE])
-def test_request(server, listener, data, expected):
-    answer = only_answer(exchange(getattr(server, listener), data))
+def test_request(shared, listener, data, expected):
+    answer = only_answer(exchange(getattr(shared, listener), data))
     if expected is None:
         assert answer is None
         return
@@ -336,57 +322,57 @@ def test_request(server, listener, data, expected):
 
 
 @pytest.mark.parametrize("name", ["half a request line", "half a head", "half a body", "no body", "nothing"])
-def test_peer_that_closes_early_is_let_go_at_once(server, name):
+def test_peer_that_closes_early_is_let_go_at_once(shared, name):
     data = next(row[2] for row in TABLE if row[0] == name)
-    assert exchange(server.public, data, half_close=True) == b""
+    assert exchange(shared.public, data, half_close=True) == b""
 
 
 @pytest.mark.parametrize("name, expected", [("plane", 2), ("delivery", 2), ("no signature", 4), ("root", 4)])
-def test_peer_that_half_closes_gets_its_answer(server, name, expected):
+def test_peer_that_half_closes_gets_its_answer(shared, name, expected):
     data = next(row[2] for row in TABLE if row[0] == name)
-    assert only_answer(exchange(server.public, data, half_close=True))[0] // 100 == expected
+    assert only_answer(exchange(shared.public, data, half_close=True))[0] // 100 == expected
 
 
-def test_unauthorized_is_uniform(server):
+def test_unauthorized_is_uniform(shared):
     """Nothing in the answer says what was wrong with the signature."""
-    answers = [only_answer(exchange(server.public, row[2])) for row in TABLE if row[3] == 401]
+    answers = [only_answer(exchange(shared.public, row[2])) for row in TABLE if row[3] == 401]
     for _, headers, _ in answers:
         del headers[b"date"]
     assert len(answers) > 10 and all(answer == answers[0] for answer in answers)
 
 
-def test_nothing_is_echoed(server):
+def test_nothing_is_echoed(shared):
     """What a peer sends appears in no refusal."""
     for name, listener, data, expected in TABLE:
         if isinstance(expected, int) and expected >= 400:
             marked = data.replace(b"Host: a\r\n", b"Host: a\r\nX-Mark: m4rk3d\r\n").replace(b"/nothing", b"/m4rk3d")
-            assert b"m4rk3d" not in exchange(getattr(server, listener), marked), name
+            assert b"m4rk3d" not in exchange(getattr(shared, listener), marked), name
 
 
-def test_interim_answer_comes_before_the_body(server):
+def test_interim_answer_comes_before_the_body(shared):
     """Expect: 100-continue is answered when the head is acceptable, and with the refusal when it is not."""
     data = post("X-Gitea-Delivery: expect-1", "Expect: 100-continue")
     raw_head, body = data[:-len(BODY)], data[-len(BODY):]
-    with server.public.connect() as sock:
+    with shared.public.connect() as sock:
         sock.sendall(raw_head)
         assert sock.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(body)
         assert sock.recv(65536).startswith(b"HTTP/1.1 202 ")
-    with server.public.connect() as sock:
+    with shared.public.connect() as sock:
         sock.sendall(raw_head.replace(b"application/json", b"text/plain"))
         assert sock.recv(65536).startswith(b"HTTP/1.1 415 ")
 
 
-def test_refused_upload_still_sees_the_answer(server):
+def test_refused_upload_still_sees_the_answer(shared):
     """A body that nobody reads must not reset the connection before the answer has arrived."""
     data = post(length="Content-Length: 3000000", kind="Content-Type: text/plain") + b"x" * 3000000
-    assert only_answer(exchange(server.public, data))[0] == 415
+    assert only_answer(exchange(shared.public, data))[0] == 415
 
 
-def test_one_byte_at_a_time(server):
+def test_one_byte_at_a_time(shared):
     """However a request is cut, it is the same request."""
     data = post("X-Gitea-Delivery: bytes-1")
-    with server.public.connect() as sock:
+    with shared.public.connect() as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for i in range(len(data)):
             sock.sendall(data[i:i + 1])

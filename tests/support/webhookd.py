@@ -78,7 +78,10 @@ class Webhookd:
     def is_alive(self):
         for process in self.processes:
             assert process.poll() is None, f"webhookd ended with {process.returncode}\n{self.log.tail()}"
-        return self.status.get("/livez").status == 200
+        try:
+            return Client(self.status.port, timeout=2).get("/livez").status == 200
+        except TimeoutError:  # nobody has accepted yet
+            return False
 
     def wait_database(self, up=True):
         wait_for(lambda: (self.status.get("/readyz").status == 200) == up, DEFAULT_TIMEOUT,
