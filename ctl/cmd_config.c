@@ -10,6 +10,7 @@
 #include "common/options.h"
 #include "common/strbuf.h"
 #include "ctl/ctl.h"
+#include "ctl/pg.h"
 #include "ctl/show.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
@@ -35,10 +36,29 @@ static void render_settings(const struct json *doc, const struct term *term, str
         table_deinit(&t);
 }
 
+static int no_setting(const char *key)
+{
+        (void)ctl_fail(EXIT_FAILED, "there is no setting \"%s\"", key);
+        ctl_hint("List them with: orchctl config show");
+        return EXIT_FAILED;
+}
+
 static int run_config_show(struct ctl *c)
 {
-        const char *params[] = {args_word(&c->args, 0)};
-        return show_document(c, &Q_CTL_SETTINGS, params, render_settings);
+        _cleanup_(strbuf_deinit) struct strbuf json = STRBUF_INIT;
+        const char *key = args_word(&c->args, 0), *params[] = {key};
+        struct json_doc *doc = NULL;
+        int code = ctl_pg(c);
+        if (code == EXIT_OK)
+                code = pg_json(c->pg, &Q_CTL_SETTINGS, params, &json);
+        if (code == EXIT_OK)
+                code = show_parse(&json, &doc);
+        if (code == EXIT_OK && key != NULL && json_len(json_get(json_root(doc), "settings")) == 0)
+                code = no_setting(key);
+        if (code == EXIT_OK)
+                code = show_text(c, &json, render_settings);
+        json_doc_free(doc);
+        return code;
 }
 
 static void render_changed(const struct json *doc, const struct term *term, struct strbuf *sb)

@@ -81,9 +81,8 @@ static const char script_head[] =
         "                mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
         "                return\n"
         "        fi\n"
-        "        case $first in\n"
-        "        help) first=$second second='' ;;\n"
-        "        esac\n";
+        "        # After help comes the name of another command.\n"
+        "        if [[ $first == help && ( $second || $cur != -* ) ]]; then first=$second second=''; fi\n";
 
 static const char script_tail[] = "        esac\n"
                                   "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"

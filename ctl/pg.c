@@ -68,6 +68,16 @@ static PGconn *connect_words(const char *conninfo, const char *user, const PQcon
         return PQconnectdbParams(w.keys, w.values, 1);
 }
 
+/* Warnings of the server; that it goes away (class 57) is known soon enough. */
+static void on_notice(void *arg, const PGresult *res)
+{
+        const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+        const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+        (void)arg;
+        if (text != NULL && (state == NULL || strncmp(state, "57", 2) != 0))
+                ctl_note("the database warns: %s", text);
+}
+
 int pg_open(const char *conninfo, const char *user, struct pg **ret_pg, struct errinfo *err)
 {
         char *why = NULL;
@@ -81,6 +91,7 @@ int pg_open(const char *conninfo, const char *user, struct pg **ret_pg, struct e
         struct pg *pg = xcalloc(1, sizeof(*pg));
         pg->conn = connect_words(conninfo, user, parsed);
         PQconninfoFree(parsed);
+        (void)PQsetNoticeReceiver(pg->conn, on_notice, NULL);
         if (PQstatus(pg->conn) == CONNECTION_OK && pg_exec(pg, SESSION_SETTINGS) == 0) {
                 *ret_pg = pg;
                 return 0;
