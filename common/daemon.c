@@ -94,7 +94,7 @@ static void on_drain_overdue(void *arg)
 static void on_parent_gone(void *arg)
 {
         struct daemon *d = arg;
-        log_warning(EV("daemon.supervisor-gone"));
+        log_warning(EV("daemon.supervisor-gone"), LF_S("then", "drain and leave"));
         drain(d, "the supervisor is gone");
 }
 
@@ -232,8 +232,7 @@ static int set_up(struct daemon *d, int argc, char *const *argv)
         if (r < 0)
                 return r;
         if (r == METRICS_APART)
-                log_warning(EV("metrics.apart"),
-                            LF_S("reason", "the supervisor is of another build; restart it"));
+                log_warning(EV("metrics.apart"), LF_S("then", "count for itself, unseen"));
         r = loop_new(&d->loop);
         if (r < 0)
                 return r;

@@ -85,6 +85,8 @@ static void schedule(struct loop *loop)
         if (first == NULL || first->deadline_ms >= loop->wake_at_ms)
                 return;
         int64_t delay = first->deadline_ms - loop_now_ms(loop);
+        if (loop->frozen && delay > 0)
+                return; /* real time does not bring it nearer */
         if (delay < 0)
                 delay = 0;
         if (delay > LONGEST_SLEEP_MS)
@@ -124,6 +126,9 @@ void loop_clock_freeze(struct loop *loop)
 {
         loop->frozen_now_ms = loop_now_ms(loop);
         loop->frozen = true;
+        must(event_del(loop->tick) == 0);
+        loop->wake_at_ms = NEVER;
+        schedule(loop);
 }
 
 void loop_clock_advance(struct loop *loop, int64_t ms)

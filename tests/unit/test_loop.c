@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -45,6 +46,20 @@ static struct loop *frozen_loop(void)
         return loop;
 }
 
+static int64_t real_ms(void)
+{
+        struct timespec now;
+        assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &now), 0);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void let_real_time_pass(int64_t ms)
+{
+        int64_t start = real_ms();
+        while (real_ms() <= start + ms)
+                ;
+}
+
 static void test_time_stands_still(void **state)
 {
         struct loop *loop = frozen_loop();
@@ -54,7 +69,7 @@ static void test_time_stands_still(void **state)
         a.timer = loop_timer_new(loop, on_probe, &a);
         int64_t start = loop_now_ms(loop);
         loop_timer_arm(a.timer, 1);
-        usleep(3000);
+        let_real_time_pass(3);
         while (loop_run_pending(loop))
                 ;
         assert_int_equal(loop_now_ms(loop), start);
@@ -146,6 +161,12 @@ static void test_soon_runs_without_time_passing(void **state)
         assert_true(loop_run_pending(loop));
         assert_string_equal(trace.buf, "a");
         assert_false(loop_run_pending(loop));
+
+        loop_timer_arm(a.timer, 60000); /* advanced to, not waited for: the next one is still run at once */
+        loop_clock_advance(loop, 60000);
+        loop_timer_soon(a.timer);
+        assert_true(loop_run_pending(loop));
+        assert_string_equal(trace.buf, "aaa");
         loop_timer_free(a.timer);
         strbuf_deinit(&trace);
         loop_free(loop);
