@@ -67,7 +67,8 @@ def check_effects(database):
 
 
 def check_nothing_left(suite, project):
-    """No worktree of a run and no lock file of git is left."""
-    trees = sorted((suite.folder / "state" / "runs").glob("*/tree"))
-    locks = [path for root in (suite.folder / "state", project.bare) for path in root.rglob("*.lock")]
+    """No worktree of a run is left, and no lock file of git, which would stop the next command for good."""
+    state = suite.folder / "state"
+    trees = sorted(state.glob("runs/*/tree"))
+    locks = [path for bare in (*state.glob("mirrors/*.git"), project.bare) for path in bare.rglob("*.lock")]
     assert not trees and not locks, (trees, locks)

@@ -24,7 +24,7 @@ class Nemesis:
     """A fixed number of kills, each kind at least `each` times, at random distances. The seed decides order, distances
     and victims; what the victims were doing, the machine decides."""
 
-    def __init__(self, suite, cluster, kills=20, each=2, max_distance=1.2, seed=None):
+    def __init__(self, suite, cluster, kills=20, each=2, max_distance=2.0, seed=None):
         self.suite, self.cluster = suite, cluster
         self.seed = int(seed or random.SystemRandom().randrange(1 << 32))
         self.random = random.Random(self.seed)
