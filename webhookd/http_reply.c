@@ -26,7 +26,7 @@ const char *http_status_text(int status)
                 {415, "Unsupported Media Type"},
                 {417, "Expectation Failed"},
                 {431, "Request Header Fields Too Large"},
-                {501, "Not Implemented"},
+                {501, "Unknown Method"},
                 {503, "Service Unavailable"},
                 {505, "HTTP Version Not Supported"},
         };

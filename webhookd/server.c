@@ -27,11 +27,13 @@ struct slot {
         LIST_ENTRY(slot) link;
 };
 
+LIST_HEAD(slot_list, slot);
+
 struct http_server {
         struct http_server_config cfg;
         struct evconnlistener *listener; /* NULL: stopped */
         struct loop_timer *pause;        /* armed: accepting failed, and is tried again */
-        LIST_HEAD(, slot) slots;
+        struct slot_list slots;
         unsigned n_slots;
         int spare_fd; /* given up for a moment to accept, and close, one connection when descriptors have run
                          out */

@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/strbuf.h"
+#include "migrations.h"
 #include "queries.h"
 #include "webhookd/http_conn.h"
 #include "webhookd/http_reply.h"
@@ -85,7 +86,9 @@ static void render_readyz(struct status *st, struct http_conn *conn, const struc
         const char *query = http_parse_query(http_conn_head(conn));
         bool verbose = query != NULL && strcmp(query, "verbose") == 0;
         struct status_facts facts = facts_of(st);
-        facts.schema_version = text != NULL ? strtoll(text->buf, NULL, 10) : -1;
+        facts.schema_known = text != NULL;
+        /* A later schema is one that the next release has brought: it keeps this one working. */
+        facts.schema_fits = text != NULL && strtoll(text->buf, NULL, 10) >= SQL_SCHEMA_VERSION;
         bool ready = status_page_readyz(&facts, verbose, &body);
         reply_text(conn, ready ? 200 : 503, NULL, &body);
 }

@@ -4,7 +4,6 @@
 #include "common/json_write.h"
 #include "common/mem.h"
 #include "common/version.h"
-#include "migrations.h"
 
 void status_page_health(const struct status_facts *facts, struct strbuf *body)
 {
@@ -27,9 +26,8 @@ bool status_page_readyz(const struct status_facts *facts, bool verbose, struct s
                 bool ok;
         } checks[] = {
                 {"serving", !facts->draining},
-                {"database", facts->database_up && facts->schema_version >= 0},
-                /* A later schema is one that the next release has brought: it keeps this one working. */
-                {"schema", facts->schema_version >= SQL_SCHEMA_VERSION},
+                {"database", facts->database_up && facts->schema_known},
+                {"schema", facts->schema_fits},
         };
         bool ready = true;
         for (size_t i = 0; i < ARRAY_SIZE(checks); i++)

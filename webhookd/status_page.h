@@ -2,14 +2,14 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stdint.h>
 
 struct strbuf;
 
 struct status_facts {
         bool draining;
-        bool database_up;       /* for deliveries */
-        int64_t schema_version; /* -1: the database did not say */
+        bool database_up;  /* for deliveries */
+        bool schema_known; /* the database has said which schema it has */
+        bool schema_fits;  /* and it is one that this program works with */
 };
 
 void status_page_health(const struct status_facts *facts, struct strbuf *body);

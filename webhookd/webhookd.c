@@ -223,8 +223,8 @@ static bool is_intake_up(void *arg)
         return db_is_up(w->intake_db);
 }
 
-/* A statement that takes too long is ended by the server before its delivery's deadline: then it is known not to
- * be stored, and the connection lives. */
+/* A statement that takes too long is ended by the server before its delivery's deadline: then it is known not
+ * to be stored, and the connection lives. */
 static int connect_intake(struct webhookd *w)
 {
         _cleanup_(freep) char *name = xasprintf("webhookd/%s", daemon_host(w->daemon));
