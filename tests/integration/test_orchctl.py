@@ -278,6 +278,15 @@ def watching(ctl, *args):
     return subprocess.Popen([program("orchctl"), "watch", *args], env=ctl.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def finish(process):
+    """The rest of what it prints. communicate() would lose what readline() has read ahead."""
+    out, err = process.stdout.read(), process.stderr.read()
+    process.wait(timeout=60)
+    process.stdout.close()
+    process.stderr.close()
+    return out, err
+
+
 def test_watch_prints_each_change_and_ends(ctl, demo):
     ctl("item", "create", "demo", "First")
     process = watching(ctl, "DEMO-1")
@@ -285,7 +294,7 @@ def test_watch_prints_each_change_and_ends(ctl, demo):
     ctl.take_in()
     assert process.stdout.readline().split()[1:4] == ["DEMO-1", "analysis", "analyst"]
     ctl("cancel", "DEMO-1")
-    out, err = process.communicate(timeout=30)
+    out, err = finish(process)
     assert process.returncode == 0, err
     assert out.split()[1:] == ["DEMO-1", "cancelled"]
 
@@ -298,7 +307,7 @@ def test_watch_json_is_one_document_per_line(ctl, demo):
     ctl.take_in()
     assert json.loads(process.stdout.readline())["tasks"][0]["role"] == "analyst"
     ctl("cancel", "DEMO-1")
-    out, _ = process.communicate(timeout=30)
+    out, _ = finish(process)
     assert process.returncode == 0 and json.loads(out)["tasks"][0]["terminal"] is True
 
 
@@ -315,7 +324,7 @@ def test_watch_without_items_ends_when_nothing_lives(ctl, demo):
     process = watching(ctl)
     assert "DEMO-1" in process.stdout.readline()
     ctl("cancel", "DEMO-1")
-    process.communicate(timeout=30)
+    finish(process)
     assert process.returncode == 0
 
 
@@ -329,5 +338,5 @@ def test_watch_waits_for_a_database_that_restarts(ctl, demo, cluster):
     ctl.take_in()
     wait_for(lambda: "analysis" in process.stdout.readline(), what="it goes on")
     ctl("cancel", "DEMO-1")
-    process.communicate(timeout=30)
+    finish(process)
     assert process.returncode == 0
