@@ -62,8 +62,8 @@ void proc_forget(struct proc *p);
 /* "exited with 3", "killed by SIGKILL": for logs and rows. Valid until the next call. */
 const char *proc_exit_text(const struct proc_exit *ex);
 /* Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat): with the boot id it tells a
- * process from another that got its pid. 0 or -errno (-ENOENT: no such process, or one that has ended and was not
- * waited for: where nobody collects orphans, as in many containers, that lasts for ever). */
+ * process from another that got its pid. 0 or -errno (-ENOENT: no such process, or one that has ended and was
+ * not waited for: where nobody collects orphans, as in many containers, that lasts for ever). */
 int proc_start_time(pid_t pid, unsigned long long *ret_ticks);
 /* The boot id of this machine, 36 characters, cached. */
 const char *proc_boot_id(void);

@@ -172,6 +172,26 @@ static void test_soon_runs_without_time_passing(void **state)
         loop_free(loop);
 }
 
+static void test_what_was_armed_before_the_freeze(void **state)
+{
+        struct loop *loop;
+        struct strbuf trace = STRBUF_INIT;
+        (void)state;
+        assert_int_equal(loop_new(&loop), 0);
+        struct probe a = probe(loop, &trace, 'a');
+        a.timer = loop_timer_new(loop, on_probe, &a);
+        loop_timer_arm(a.timer, 60000);
+        loop_clock_freeze(loop);
+        loop_clock_advance(loop, 60000);
+        assert_string_equal(trace.buf, "a");
+        loop_timer_soon(a.timer);
+        assert_true(loop_run_pending(loop));
+        assert_string_equal(trace.buf, "aa");
+        loop_timer_free(a.timer);
+        strbuf_deinit(&trace);
+        loop_free(loop);
+}
+
 struct pipe_probe {
         int fds[2];
         struct loop_io *io;
@@ -313,6 +333,7 @@ int main(void)
                 cmocka_unit_test(test_each_deadline_at_its_own_time),
                 cmocka_unit_test(test_may_free_each_other_and_itself),
                 cmocka_unit_test(test_soon_runs_without_time_passing),
+                cmocka_unit_test(test_what_was_armed_before_the_freeze),
                 cmocka_unit_test(test_soon_does_not_starve_descriptors),
                 cmocka_unit_test(test_descriptors),
                 cmocka_unit_test(test_signals),
