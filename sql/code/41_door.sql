@@ -121,7 +121,7 @@ begin
         delete from orch.transition_lease where task_id = t.id;
         delete from orch.merge_lease where task_id = t.id;
         delete from orch.deploy_record where task_id = t.id and initiated_at is null;
-        if t.branch is not null and t.head_sha is not null then
+        if t.branch is not null then -- also before the first push was recorded: its answer may have been lost
                 perform orch.effect_add(t.id, 'forge', 'delete_branch', 'branch:' || t.repo_id || ':' || t.branch, 'delete_branch:' || t.id,
                         jsonb_build_object('branch', t.branch, 'expected', t.head_sha));
         end if;

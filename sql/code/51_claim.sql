@@ -15,15 +15,18 @@ begin
         if j.entry then
                 update orch.repo set last_started_at = clock_timestamp() where id = j.repo_id;
         end if;
-        update orch.task set branch = 'feature/' || work_item
-                || coalesce('-' || nullif(trim(both '-' from left(regexp_replace(lower(title), '[^a-z0-9]+', '-', 'g'), 40)), ''), '')
-        where id = j.task_id and branch is null;
+        update orch.task t set branch = n.name || case when exists (select from orch.effect f
+                        where f.object_key = 'branch:' || t.repo_id || ':' || n.name and f.status in ('pending', 'running')) then '-' || t.id else '' end
+        from (select 'feature/' || k.work_item
+                        || coalesce('-' || nullif(trim(both '-' from left(regexp_replace(lower(k.title), '[^a-z0-9]+', '-', 'g'), 40)), ''), '') as name
+              from orch.task k where k.id = j.task_id) n
+        where t.id = j.task_id and t.branch is null;
         perform orch.record('claim', format('process %s', p_process), j.task_id, j.id, j.epoch,
                 jsonb_build_object('role', j.role, 'attempt', j.attempts));
         return j;
 end
 $$;
-comment on function orch.job_start(bigint, bigint) is 'J-1: makes a locked, claimable job a running one: attempt, epoch, token, owner, time, run row; names the branch (P-8)';
+comment on function orch.job_start(bigint, bigint) is 'J-1: makes a locked, claimable job a running one: attempt, epoch, token, owner, time, run row; names the branch (P-8), apart from one whose deletion is still to come';
 
 create function orch.merge_lease_take(p_job bigint) returns boolean
 language plpgsql as $$

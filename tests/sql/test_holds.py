@@ -1,0 +1,71 @@
+"""Claims whose answer was lost, and branches between two lives of a work item."""
+
+
+def test_unknown_claims_go_back(world):
+    """J-1, T-5: a process says what it knows to hold; what else carries its name is queued again, its attempt refunded, its
+    claim fenced."""
+    a, b = world.item(), None
+    world.add_project("other", "OTHER")
+    b = world.item(project="other")
+    known, lost = world.claim(), world.claim()
+    assert {known["work_item"], lost["work_item"]} == {a, b}
+    held = world.db.value("select orch.process_holds(%s, %s, %s, '{}')", world.process, world.epoch, [known["job_id"]], user="orch_workerd")
+    assert held == 1
+    rows = {row["id"]: row for row in world.db.query("select * from orch.job")}
+    assert rows[known["job_id"]]["status"] == "running"
+    assert (rows[lost["job_id"]]["status"], rows[lost["job_id"]]["attempts"]) == ("queued", 0)
+    assert world.succeed(lost) == "fenced" and world.succeed(known) == "recorded"
+
+
+def test_unknown_effects_go_back(world):
+    """I-7: an effect that nobody executes is pending again; one that is known stays claimed."""
+    world.item(title="One")
+    a = world.item(title="Two")
+    world.operate("cancel", a, None)
+    claimed = world.call("effect_claim", world.process, world.epoch, 10)
+    assert len(claimed) >= 1
+    known = [row["effect_id"] for row in claimed[1:]]
+    held = world.db.value("select orch.process_holds(%s, %s, '{}', %s::bigint[])", world.process, world.epoch, known, user="orch_workerd")
+    assert held == 1
+    assert world.db.value("select status from orch.effect where id = %s", claimed[0]["effect_id"]) == "pending"
+
+
+def test_a_dead_process_holds_nothing(world):
+    assert world.db.value("select orch.process_holds(%s, %s, '{}', '{}')", world.process, world.epoch + 1, user="orch_workerd") == 0
+
+
+def finish_effects(world):
+    while rows := world.call("effect_claim", world.process, world.epoch, 10):
+        for row in rows:
+            world.call("effect_finish", row["effect_id"], row["epoch"], row["token"], "done", "", None)
+
+
+def relaunch(world, item):
+    """Cancels, begins again, and gives the new branch."""
+    world.operate("cancel", item, None)
+    world.move(item, "to_analyse")
+    world.succeed(world.claim())
+    return world.task(item)["branch"]
+
+
+def test_a_late_deletion_never_meets_the_new_branch(world):
+    """C-3, C-7: as long as the old branch is to be deleted, a new life of the item has a branch of another name."""
+    a = world.item("Thing")
+    world.succeed(world.claim())
+    first = world.task(a)["branch"]
+    second = relaunch(world, a)
+    assert first == f"feature/{a}-thing" and second == f"{first}-{world.task(a)['id']}"
+    finish_effects(world)
+    world.operate("cancel", a, None)
+    finish_effects(world)
+    world.move(a, "to_analyse")
+    assert world.claim()["branch"] == first
+
+
+def test_a_push_whose_answer_was_lost_is_deleted_too(world):
+    """C-3: the branch is deleted also when no push was ever recorded."""
+    a = world.item()
+    job = world.claim()
+    world.operate("cancel", a, None)
+    world.finish(job, "cancelled")
+    assert world.db.value("select payload ->> 'branch' from orch.effect where kind = 'delete_branch'") == job["branch"]
