@@ -9,24 +9,56 @@
 #include "common/mem.h"
 #include "workerd/run_status.h"
 
+#define SHOWN_BYTES 1500
+
+/* The end of the output, from the begin of a line: what the next developer is told. */
+static const char *output_end(const struct strbuf *log)
+{
+        if (log->len <= SHOWN_BYTES)
+                return log->buf;
+        const char *from = log->buf + log->len - SHOWN_BYTES;
+        const char *newline = strchr(from, '\n');
+        return newline != NULL ? newline + 1 : "";
+}
+
+static void red(struct job *job, const char *how)
+{
+        report_ci_state(&job->report, "failure");
+        job_conclude(job, REPORT_SUCCESS, "%s; its output ended in:\n%s", how,
+                     output_end(&job->report.log_excerpt));
+}
+
+static void exited(struct job *job, int code)
+{
+        _cleanup_(freep) char *how = xasprintf("the test command exited with %d", code);
+        job->report.exit_code = code;
+        if (code != 0) {
+                red(job, how);
+                return;
+        }
+        report_ci_state(&job->report, "success");
+        job_conclude(job, REPORT_SUCCESS, "%s", how);
+}
+
+static void killed(struct job *job, int signo)
+{
+        _cleanup_(freep) char *how =
+                xasprintf("the test command was killed by signal %d (%s)", signo, strsignal(signo));
+        job->report.signo = signo;
+        red(job, how);
+}
+
 void job_ci_ended(struct job *job, const struct run_status *st)
 {
-        struct report *r = &job->report;
         switch (st->end) {
         case RUN_EXITED:
-                r->exit_code = st->code;
-                report_ci_state(r, st->code == 0 ? "success" : "failure");
-                job_conclude(job, REPORT_SUCCESS, "the test command exited with %d", st->code);
+                exited(job, st->code);
                 return;
         case RUN_SIGNALED:
-                r->signo = st->signo;
-                report_ci_state(r, "failure");
-                job_conclude(job, REPORT_SUCCESS, "the test command was killed by signal %d (%s)", st->signo,
-                             strsignal(st->signo));
+                killed(job, st->signo);
                 return;
         case RUN_TIMEOUT:
-                report_ci_state(r, "failure");
-                job_conclude(job, REPORT_SUCCESS, "the test command ran for longer than it may");
+                red(job, "the test command ran for longer than it may");
                 return;
         case RUN_START_FAILED:
                 job_conclude(job, REPORT_FAILED, "the test command could not be started: %s", st->error);

@@ -73,12 +73,14 @@ def test_red_ci_sends_back(suite, project, agents):
     """P-1, P-5: the project's own command is the commit status; red is a round of development, not an agent's failure."""
     project.commit({"check.sh": "#!/bin/sh\n! ls src/*.bad\n"}, "Check")
     agents.set("developer", 'mkdir -p src\n'
-                            'if [ -e "src/x.bad" ]; then rm src/x.bad; echo good >src/x.good\n'
+                            'if [ -e "src/x.bad" ]; then rm src/x.bad; cp "$ORCH_TASK_FILE" src/why.txt\n'
                             'else echo bad >src/x.bad; fi\n')
     line = Pipeline(suite, project)
     item = line.item()
     line.pass_human_gates(item)
     assert line.stages(item) == STAGES[:4] + ["development"] + STAGES[4:]
+    why = project.read("src/why.txt")
+    assert "exited with 1" in why and "src/x.bad" in why, "the next developer sees what the check has said"
     states = line.db.column("select state from orch.commit_status order by id")
     assert states == ["failure", "success"]
     assert [run["outcome"] for run in line.runs(item, "ci")] == ["success", "success"]

@@ -32,6 +32,28 @@ def test_job_of_a_killed_worker_is_run_again_once(make_suite, project, agents, g
     assert "pid" in suite.log.records("reap.process-gone")[0]["evidence"]
 
 
+def test_a_worker_taken_for_dead_stops_and_writes_nothing(make_suite, project, agents, gate):
+    """T-5, J-1: a worker that was declared dead, wrongly, stops its agents, writes nothing and leaves; the supervisor
+    starts another, and the job is run once more."""
+    gate.hold("analyst")
+    suite = make_suite(workerd_count=2).start()
+    line = Pipeline(suite, project)
+    item = line.item()
+    run = line.wait_running(item, "analyst")
+    pid = owner_pid(line, run["job_id"])
+    line.db.query("select orch.process_gone(process_id, 'a mistake') from orch.job where id = %s", run["job_id"])
+    suite.log.wait("process.fenced", pid=pid)
+    line.wait(lambda: len(line.runs(item)) == 2 and line.runs(item)[1]["pid"], 30, "the second run")
+    assert not is_alive(run["pid"])
+    line.wait(lambda: pid not in suite.pids("workerd") and len(suite.pids("workerd")) == 2, 30, "another worker")
+    gate.open()
+    line.wait_shown(item, "in_review")
+    assert [r["outcome"] for r in line.runs(item)] == ["lost", "success"]
+    assert not suite.log.records("job.ended", pid=pid)
+    line.check_no_overlap(agents)
+    line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
+
+
 def test_killed_after_the_push_is_finished_from_it(make_suite, project, agents):
     """R-6, P-7: the work was pushed and its answer lost: the next life of the job finds the commit by its trailer and
     runs no agent again."""
