@@ -162,7 +162,10 @@ static int init_alone(const char *daemon)
         struct metrics_page *page = map_page(-1);
         if (page == NULL)
                 return -errno;
-        metrics_use(page, metrics_slot_take(page, daemon, getpid()));
+        int slot = metrics_slot_take(page, daemon, getpid());
+        if (slot < 0)
+                return slot;
+        metrics_use(page, slot);
         return 0;
 }
 
