@@ -4,7 +4,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-
 /* Names are short; what is longer than this is no slip of the fingers. */
 #define WORD_MAX 64
 
