@@ -1,7 +1,12 @@
 """orchctl against a database: what it prints, refuses and exits with. No daemon runs here."""
 
+import fcntl
 import json
+import os
+import pty
+import struct
 import subprocess
+import termios
 
 import pytest
 
@@ -340,3 +345,30 @@ def test_watch_waits_for_a_database_that_restarts(ctl, demo, cluster):
     ctl("cancel", "DEMO-1")
     finish(process)
     assert process.returncode == 0
+
+
+def test_watch_draws_in_place_on_a_terminal(ctl, demo):
+    """Each time the lines of the last time are gone over; rows that do not fit the screen are left out, and said."""
+    for number in range(8):
+        ctl("item", "create", "demo", f"Item {number}")
+    ctl.take_in()
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 6, 60, 0, 0))
+    process = subprocess.Popen([program("orchctl"), "watch", "--no-color", "--timeout", "1500ms"], env={**ctl.env, "TERM": "xterm"},
+                               stdin=slave, stdout=slave, stderr=subprocess.PIPE)
+    os.close(slave)
+    with os.fdopen(master, "rb", buffering=0) as screen:
+        drawn = b"".join(iter(lambda: read_until_closed(screen), b"")).decode().replace("\r\n", "\n")
+    process.stderr.close()
+    assert process.wait(timeout=60) == 3
+    first, *later = drawn.split("\x1b[5A\x1b[J")
+    assert later and all(len(frame.splitlines()) == 5 for frame in [first, *later])
+    assert first.splitlines()[0].startswith("ITEM") and first.endswith("(more than fits)\n")
+    assert max(len(line) for line in drawn.replace("\x1b[5A\x1b[J", "").splitlines()) <= 60
+
+
+def read_until_closed(screen):
+    try:
+        return screen.read(65536)
+    except OSError:  # EIO: the other side is closed
+        return b""

@@ -63,6 +63,7 @@ def test_up_and_down_can_be_repeated(host):
     assert not Process(state["pid"]).alive and supervisors() == []
     assert "the suite does not run" in host.orchctl("down").stderr
     assert "daemon=webhookd" in supervisor_log(host)
+    assert not [line for line in supervisor_log(host).splitlines() if "level=warning" in line or "level=error" in line]
 
 
 def test_messages_are_no_data(host):
