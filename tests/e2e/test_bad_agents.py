@@ -51,6 +51,14 @@ def test_the_log_of_a_failed_run_is_kept(make_suite, project, agents):
     line.wait(lambda: not (folder / "tree").exists() and not (folder / "home").exists(), 10, "the tree is removed")
 
 
+def test_a_log_of_any_bytes(make_suite, project, agents):
+    """J-9: an agent may print anything; what the database keeps of it is text, to the end."""
+    agents.set("analyst", "head -c 3000 /dev/urandom\nprintf 'a\\0b \\377\\300 \\355\\240\\200 tail\\n'\nexit 3\n")
+    line = start(make_suite, project)
+    run = line.wait_run(line.item(), "analyst")
+    assert run["outcome"] == "failed" and run["log_excerpt"].endswith(" tail\n")
+
+
 def test_command_not_found(make_suite, project):
     """J-4: a command that is not there is a failed attempt with a clear reason."""
     line = start(make_suite, project, agent_command_analyst="orch-no-such-command --x")
