@@ -105,6 +105,7 @@ static void add_environment(const struct git *git, const struct git_cmd *cmd, st
         argv_env(env, "GIT_SSH_COMMAND", "/bin/false");
         argv_env(env, "GIT_ALLOW_PROTOCOL", git->protocols);
         argv_env(env, "GIT_NO_REPLACE_OBJECTS", "1");
+        argv_env(env, "GIT_NO_LAZY_FETCH", "1");
         argv_env(env, "GIT_OPTIONAL_LOCKS", "0");
         argv_env(env, "GIT_PAGER", "cat");
         argv_env(env, "GIT_EDITOR", ":");

@@ -1,12 +1,14 @@
 /*
  * log.h - the agent's output on disk, bounded, readable while it grows (J-9).
  *
- * Live:   `log`         the first half of the bound; only ever appended to
- *         `log.tail`    what comes after it, up to another half; then it is renamed
- *         `log.tail.1`  the `log.tail` before the present one; the one before that is gone
- * A reader follows `log` as `tail -f` does, then `log.tail` as `tail -F` does. On disk is at most one and a
- * half times the bound. Ended:  `log` alone: head, a line that says how many bytes are missing, tail; or just
- * all of it when it fits.
+ * While the agent runs:
+ *     log          the first half of the bound; only ever appended to
+ *     log.tail     what comes after it, up to another half; then it is renamed
+ *     log.tail.1   the log.tail before the present one; the one before that is gone
+ *
+ * A reader follows `log` as `tail -f` does, then `log.tail` as `tail -F` does. After the end there is `log`
+ * alone: head, a line that says how many bytes are missing, tail; or just all of it when it fits. On disk is
+ * at most one and a half times the bound, and twice the bound for the moment in which the files are joined.
  *
  * The agent is never held up by the disk: what cannot be written is dropped and counted as missing. A shim
  * that is killed while it joins the files leaves the tails beside a `log` that has begun to repeat them; its

@@ -9,8 +9,9 @@
  *     error=           why the command was not started, for outcome=start-failed
  *     started_ms=N  ended_ms=N   since 1970
  *     log_bytes=N      what the agent wrote, kept or not
- *     survivors=N      processes that could not be killed; the shim stays, and keeps the lock, until they
- * have gone
+ *     survivors=N      processes that could not be killed
+ *
+ * With survivors the shim stays, and keeps the lock, until they have gone.
  */
 #pragma once
 
