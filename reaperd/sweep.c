@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/db.h"
 #include "common/log.h"
@@ -25,6 +26,7 @@ struct dead {
         int64_t process;
         char *daemon;
         char *evidence;
+        bool host_dead; /* it was another boot: nothing of it lives on */
 };
 
 enum sweep_state {
@@ -86,6 +88,7 @@ static void judge_row(struct sweep *s, const struct db_result *res, int row)
                         .process = db_int(res, row, "process_id", 0),
                         .daemon = xstrdup(db_text(res, row, "daemon")),
                         .evidence = strbuf_take(&evidence),
+                        .host_dead = strcmp(p.boot_id, host.boot_id) != 0,
                 };
         strbuf_deinit(&evidence);
 }
@@ -130,7 +133,7 @@ static void report_next(struct sweep *s)
                 return;
         }
         (void)snprintf(id, sizeof(id), "%" PRId64, s->dead[s->next].process);
-        const char *params[] = {id, s->dead[s->next].evidence};
+        const char *params[] = {id, s->dead[s->next].evidence, s->dead[s->next].host_dead ? "true" : "false"};
         s->request = db_query(s->db, &Q_PROCESS_GONE, params, STATEMENT_DEADLINE_MS, on_reported, s);
 }
 

@@ -20,10 +20,10 @@ return exists (select from orch.process p where p.id = p_process and p.epoch = p
 comment on function orch.process_alive(bigint, bigint) is 'Whether a process is still the one it registered as: not ended, not declared dead';
 
 create function orch.process_beat(p_process bigint, p_epoch bigint, p_draining boolean)
-returns table (alive boolean, jobs_wanted boolean, events_wanted boolean, effects_wanted boolean, stop_jobs bigint[])
+returns table (alive boolean, jobs_wanted boolean, events_wanted boolean, effects_wanted boolean, orphans_wanted boolean, stop_jobs bigint[])
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-        update orch.process p set beat_at = clock_timestamp(), draining = p_draining
+        update orch.process p set beat_at = clock_timestamp(), beat_count = beat_count + 1, draining = p_draining
         where p.id = p_process and p.epoch = p_epoch and p.ended_at is null;
         alive := found;
         jobs_wanted := exists (select from orch.job j where j.status = 'queued' and not j.entry and j.run_at <= clock_timestamp())
@@ -31,6 +31,7 @@ begin
         events_wanted := exists (select from orch.event e where e.status = 'received')
                 or exists (select from orch.event e where e.status = 'routed' and e.run_at <= clock_timestamp());
         effects_wanted := exists (select from orch.effect f where f.status in ('pending', 'running') and f.run_at <= clock_timestamp());
+        orphans_wanted := exists (select from orch.orphan_of(p_process));
         stop_jobs := array(select j.id from orch.job j
                 where j.process_id = p_process and j.status = 'running' and j.stop_requested_at is not null);
         return next;
@@ -47,12 +48,12 @@ begin
         select * into t from orch.task where id = j.task_id for no key update;
         if t.terminal or (t.cancel_requested_at is not null and not orch.in_critical_window(t)) then
                 update orch.job set status = 'cancelled', outcome = 'cancelled', reason = p_reason, process_id = null, token = null,
-                        claimed_at = null, epoch = epoch + 1, ended_at = clock_timestamp() where id = j.id;
+                        claimed_at = null, orphaned_at = null, epoch = epoch + 1, ended_at = clock_timestamp() where id = j.id;
                 perform orch.advance(t.id, p_actor);
                 return;
         end if;
         update orch.job set status = 'queued', outcome = p_outcome, reason = p_reason, process_id = null, token = null,
-                claimed_at = null, stop_requested_at = null, epoch = epoch + 1, run_at = clock_timestamp() + p_delay,
+                claimed_at = null, stop_requested_at = null, orphaned_at = null, epoch = epoch + 1, run_at = clock_timestamp() + p_delay,
                 attempts = attempts - case when p_refund then 1 else 0 end
         where id = j.id;
         perform orch.wake();
@@ -67,7 +68,7 @@ declare
         t orch.task;
 begin
         update orch.job set status = 'failed', outcome = p_outcome, reason = p_reason, process_id = null, token = null,
-                claimed_at = null, epoch = epoch + 1, ended_at = clock_timestamp() where id = j.id;
+                claimed_at = null, orphaned_at = null, epoch = epoch + 1, ended_at = clock_timestamp() where id = j.id;
         select * into t from orch.task where id = j.task_id for no key update;
         if t.cancel_requested_at is not null then
                 perform orch.cancel_apply(t, p_actor);
@@ -99,9 +100,7 @@ begin
         perform orch.run_end(j.id, j.epoch, p_outcome, p_reason);
         perform orch.record(case p_outcome when 'lost' then 'reap' else 'release' end, p_actor, j.task_id, j.id, j.epoch,
                 jsonb_build_object('role', j.role, 'reason', p_reason));
-        if j.kind = 'merge' then
-                delete from orch.merge_lease where task_id = j.task_id;
-        end if;
+        perform orch.claim_leases_give(j);
         if p_outcome = 'lost' then
                 update orch.job set crashes = crashes + 1 where id = j.id returning * into j;
                 if j.crashes > orch.setting_int('job_max_crashes') then
@@ -117,27 +116,52 @@ $$;
 comment on function orch.job_take_back(bigint, bigint, text, text, text) is
         'Takes a running job from a process that left or died: attempt refunded; a lost one counts a crash, and from the second on waits behind its peers';
 
-create function orch.process_close(p_process bigint, p_actor text, p_end_reason text, p_outcome text) returns integer
+create function orch.job_orphan(p_job bigint, p_actor text, p_reason text) returns boolean
 language plpgsql as $$
 declare
-        id_of_job bigint;
+        j orch.job;
+begin
+        perform from orch.task t where t.id = (select task_id from orch.job where id = p_job) for no key update;
+        update orch.job set orphaned_at = clock_timestamp() where id = p_job and status = 'running' and orphaned_at is null returning * into j;
+        if found then
+                perform orch.record('orphan', p_actor, j.task_id, j.id, j.epoch, jsonb_build_object('role', j.role, 'reason', p_reason));
+        end if;
+        return found;
+end
+$$;
+comment on function orch.job_orphan(bigint, text, text) is
+        'J-8: the owner of a running job is gone, its shim may live: the claim stands, and waits for a worker of the host';
+
+create function orch.process_close(p_process bigint, p_actor text, p_end_reason text, p_outcome text, p_shims_live boolean) returns integer
+language plpgsql as $$
+declare
+        j record;
         n integer := 0;
 begin
         update orch.process set ended_at = clock_timestamp(), end_reason = p_end_reason where id = p_process and ended_at is null;
         if not found then
                 return 0;
         end if;
-        for id_of_job in select id from orch.job where process_id = p_process and status = 'running' order by id loop
-                n := n + orch.job_take_back(id_of_job, p_process, p_actor, p_outcome, p_end_reason)::integer;
+        for j in select k.id, p_shims_live and k.kind <> 'merge' and r.pid is not null as has_shim
+                 from orch.job k join orch.run r on r.job_id = k.id and r.epoch = k.epoch
+                 where k.process_id = p_process and k.status = 'running' order by k.id
+        loop
+                if j.has_shim then
+                        n := n + orch.job_orphan(j.id, p_actor, p_end_reason)::integer;
+                else
+                        n := n + orch.job_take_back(j.id, p_process, p_actor, p_outcome, p_end_reason)::integer;
+                end if;
         end loop;
         update orch.effect set status = 'pending', process_id = null, token = null, epoch = epoch + 1, detail = p_end_reason
         where process_id = p_process and status = 'running';
-        delete from orch.transition_lease where process_id = p_process;
+        delete from orch.transition_lease l where l.process_id = p_process
+                and not exists (select from orch.job k where k.task_id = l.task_id and k.orphaned_at is not null);
         perform orch.wake();
         return n;
 end
 $$;
-comment on function orch.process_close(bigint, text, text, text) is 'Ends a process row and gives back everything it held; once';
+comment on function orch.process_close(bigint, text, text, text, boolean) is
+        'Ends a process row, once: jobs whose shim may live become orphans, everything else it held is given back';
 
 create function orch.process_end(p_process bigint, p_epoch bigint) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -145,7 +169,7 @@ begin
         if not orch.process_alive(p_process, p_epoch) then
                 return 0;
         end if;
-        return orch.process_close(p_process, format('process %s', p_process), 'left', 'released');
+        return orch.process_close(p_process, format('process %s', p_process), 'left', 'released', false);
 end
 $$;
 comment on function orch.process_end(bigint, bigint) is 'A process leaves in order; what it still holds is released with the attempt refunded';
@@ -160,13 +184,23 @@ begin atomic
 end;
 comment on function orch.processes_of_host(text) is 'Processes that are believed alive on a host: the reaper there compares them with what runs';
 
-create function orch.process_gone(p_process bigint, p_evidence text) returns integer
+create function orch.process_handover(p_process bigint, p_epoch bigint) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-        n integer;
 begin
-        n := orch.process_close(p_process, session_user, p_evidence, 'lost');
-        return n;
+        if not orch.process_alive(p_process, p_epoch) then
+                return 0;
+        end if;
+        return orch.process_close(p_process, format('process %s', p_process), 'handed over', 'released', true);
 end
 $$;
-comment on function orch.process_gone(bigint, text) is 'R-6 tier 1: a process was proved dead; its jobs are given back (J-6), its effects and leases released. Returns the number of jobs.';
+comment on function orch.process_handover(bigint, bigint) is
+        'J-8: a worker leaves and its shims live on: their jobs become orphans, the rest is released with the attempt refunded. Returns the number of both.';
+
+create function orch.process_gone(p_process bigint, p_evidence text, p_host_dead boolean) returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+        return orch.process_close(p_process, session_user, p_evidence, 'lost', not p_host_dead);
+end
+$$;
+comment on function orch.process_gone(bigint, text, boolean) is
+        'R-6: a process was proved dead. On a live host (tier 1) jobs with a shim become orphans; of a dead or rebooted host all jobs are given back (J-6). Returns the number of jobs.';

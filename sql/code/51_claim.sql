@@ -28,16 +28,48 @@ end
 $$;
 comment on function orch.job_start(bigint, bigint) is 'J-1: makes a locked, claimable job a running one: attempt, epoch, token, owner, time, run row; names the branch (P-8), apart from one whose deletion is still to come';
 
-create function orch.merge_lease_take(p_job bigint) returns boolean
+create function orch.has_side_effects(j orch.job) returns boolean
+language sql stable
+return j.kind = 'merge' or (j.stage = 'deploy' and j.role = 'deployer');
+comment on function orch.has_side_effects(orch.job) is 'T-1: whether the job is a transition with side effects, which only the owner of the task''s transition lease may enter';
+
+create function orch.claim_leases_take(p_job bigint, p_process bigint) returns boolean
 language plpgsql as $$
+declare
+        j orch.job;
+        repo_name text;
 begin
-        insert into orch.merge_lease (repo_id, task_id)
-        select j.repo_id, j.task_id from orch.job j where j.id = p_job and j.kind = 'merge'
-        on conflict (repo_id) do nothing;
-        return found or not exists (select from orch.job j where j.id = p_job and j.kind = 'merge');
+        select * into j from orch.job where id = p_job;
+        select name into repo_name from orch.repo where id = j.repo_id;
+        if orch.has_side_effects(j) and orch.setting_bool('transition_lease_enabled') and orch.in_scope('transition_lease_repos', repo_name) then
+                delete from orch.transition_lease l where l.task_id = j.task_id
+                        and not exists (select from orch.process p where p.id = l.process_id and p.ended_at is null);
+                insert into orch.transition_lease (task_id, process_id, epoch, token, purpose)
+                values (j.task_id, p_process, j.epoch + 1, gen_random_uuid(), j.role) on conflict (task_id) do nothing;
+                if not found then
+                        return false;
+                end if;
+        end if;
+        if j.kind = 'merge' then
+                insert into orch.merge_lease (repo_id, task_id) values (j.repo_id, j.task_id) on conflict (repo_id) do nothing;
+                if not found then
+                        delete from orch.transition_lease where task_id = j.task_id;
+                        return false;
+                end if;
+        end if;
+        return true;
 end
 $$;
-comment on function orch.merge_lease_take(bigint) is 'M-1: takes the repo''s merge lease for a merge job; true for any other job';
+comment on function orch.claim_leases_take(bigint, bigint) is
+        'T-1, M-1: what a job must own besides its claim: the task''s transition lease if it has side effects, the repo''s merge lease if it merges. False: another live owner has one.';
+
+create function orch.claim_leases_give(j orch.job) returns void
+language sql
+begin atomic
+        delete from orch.merge_lease where task_id = j.task_id and j.kind = 'merge';
+        delete from orch.transition_lease where task_id = j.task_id and epoch = j.epoch;
+end;
+comment on function orch.claim_leases_give(orch.job) is 'Gives back what claim_leases_take() took for this claim';
 
 create function orch.claim_flow(p_process bigint) returns orch.job
 language plpgsql as $$
@@ -54,7 +86,7 @@ begin
                 if not found then
                         return null;
                 end if;
-                if not exists (select from orch.job_block b where b.job_id = candidate) and orch.merge_lease_take(candidate) then
+                if not exists (select from orch.job_block b where b.job_id = candidate) and orch.claim_leases_take(candidate, p_process) then
                         return orch.job_start(candidate, p_process);
                 end if;
                 tried := tried || candidate;
@@ -93,10 +125,49 @@ end
 $$;
 comment on function orch.claim_entry(bigint) is 'Claims the first claimable entry job, walking repos in fairness order under their lane lock, or null';
 
-create function orch.job_claim(p_process bigint, p_epoch bigint)
-returns table (job_id bigint, epoch bigint, token uuid, task_id bigint, work_item text, title text, description text, role text, kind text,
-        stage text, stage_version integer, attempt smallint, max_attempts smallint, input text, branch text, head_sha text, code_tree text,
-        repo text, forge text, forge_location text, default_branch text, docs_dir text, test_command text, crashed boolean)
+create view orch.running_job as
+select j.id as job_id, j.epoch, j.token, t.id as task_id, t.work_item, t.title, t.description, j.role, j.kind, j.stage, j.stage_version,
+       j.attempts as attempt, j.max_attempts, nullif(concat_ws(E'\n\n', j.input, case when j.attempts > 1 then j.reason end), '') as input,
+       t.branch, t.head_sha, t.code_tree, r.name as repo, p.forge, p.forge_location, p.default_branch,
+       p.docs_root || '/' || t.work_item as docs_dir, p.test_command, j.crashes > 0 as crashed, n.base_sha, j.process_id,
+       j.orphaned_at, floor(extract(epoch from clock_timestamp() - j.claimed_at))::integer as claimed_s
+from orch.job j
+join orch.run n on n.job_id = j.id and n.epoch = j.epoch
+join orch.task t on t.id = j.task_id
+join orch.project p on p.id = t.project_id
+join orch.repo r on r.id = t.repo_id
+where j.status = 'running';
+comment on view orch.running_job is 'Every running job with all that a run of it needs to know';
+comment on column orch.running_job.job_id is 'Job';
+comment on column orch.running_job.epoch is 'Epoch of the claim';
+comment on column orch.running_job.token is 'Token of the claim';
+comment on column orch.running_job.task_id is 'Task';
+comment on column orch.running_job.work_item is 'Work item';
+comment on column orch.running_job.title is 'Title';
+comment on column orch.running_job.description is 'Text';
+comment on column orch.running_job.role is 'Role';
+comment on column orch.running_job.kind is 'agent, ci or merge';
+comment on column orch.running_job.stage is 'Stage';
+comment on column orch.running_job.stage_version is 'Stage version';
+comment on column orch.running_job.attempt is 'Number of the attempt';
+comment on column orch.running_job.max_attempts is 'How many there are';
+comment on column orch.running_job.input is 'What the run is told';
+comment on column orch.running_job.branch is 'Branch of the task';
+comment on column orch.running_job.head_sha is 'Its head as we last pushed it';
+comment on column orch.running_job.code_tree is 'Code of that head';
+comment on column orch.running_job.repo is 'Repo';
+comment on column orch.running_job.forge is 'Adapter of the forge';
+comment on column orch.running_job.forge_location is 'Where the forge has the repo';
+comment on column orch.running_job.default_branch is 'Default branch';
+comment on column orch.running_job.docs_dir is 'Docs folder of the task';
+comment on column orch.running_job.test_command is 'Test command of the project';
+comment on column orch.running_job.crashed is 'Whether an earlier claim was lost';
+comment on column orch.running_job.base_sha is 'Commit the default branch was at when the run began';
+comment on column orch.running_job.process_id is 'Owner';
+comment on column orch.running_job.orphaned_at is 'Since when the owner is gone';
+comment on column orch.running_job.claimed_s is 'Seconds since the claim';
+
+create function orch.job_claim(p_process bigint, p_epoch bigint) returns setof orch.running_job
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
         j orch.job;
@@ -108,15 +179,7 @@ begin
         if j.id is null then
                 j := orch.claim_entry(p_process);
         end if;
-        return query
-                select j.id, j.epoch, j.token, t.id, t.work_item, t.title, t.description, j.role, j.kind, j.stage, j.stage_version,
-                        j.attempts, j.max_attempts, nullif(concat_ws(E'\n\n', j.input, case when j.attempts > 1 then j.reason end), ''),
-                        t.branch, t.head_sha, t.code_tree, r.name, p.forge, p.forge_location, p.default_branch,
-                        p.docs_root || '/' || t.work_item, p.test_command, j.crashes > 0
-                from orch.task t
-                join orch.project p on p.id = t.project_id
-                join orch.repo r on r.id = t.repo_id
-                where t.id = j.task_id;
+        return query select * from orch.running_job where job_id = j.id;
 end
 $$;
 comment on function orch.job_claim(bigint, bigint) is 'J-1: claims the next job for a live process and says all that a run of it needs; no row when nothing is claimable';

@@ -59,9 +59,7 @@ begin
         where id = r.id;
         perform orch.record('outcome', actor, j.task_id, j.id, j.epoch, jsonb_build_object('role', j.role, 'outcome', p_outcome,
                 'reason', p_report ->> 'reason', 'head_sha', p_report ->> 'head_sha', 'refused', nullif(p_report -> 'refused', '[]')));
-        if j.kind = 'merge' then
-                delete from orch.merge_lease where task_id = j.task_id;
-        end if;
+        perform orch.claim_leases_give(j);
         if p_outcome not in ('success', 'cancelled') then
                 perform orch.job_fail_attempt(j, actor, p_outcome, coalesce(p_report ->> 'reason', p_outcome));
                 return 'recorded';
@@ -72,7 +70,8 @@ begin
                 perform orch.evidence_store(j, r.id, p_report);
         end if;
         update orch.job set status = case p_outcome when 'success' then 'done' else 'cancelled' end, outcome = p_outcome,
-                reason = p_report ->> 'reason', process_id = null, token = null, claimed_at = null, ended_at = clock_timestamp() where id = j.id;
+                reason = p_report ->> 'reason', process_id = null, token = null, claimed_at = null, orphaned_at = null,
+                ended_at = clock_timestamp() where id = j.id;
         perform orch.advance(j.task_id, actor);
         return 'recorded';
 end

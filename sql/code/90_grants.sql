@@ -8,12 +8,12 @@ begin
         for g in select * from (values
                 ('orch_webhookd', array['event_intake', 'status_snapshot', 'queue_snapshot', 'metric_rows']),
                 ('orch_workerd', array['job_claim', 'job_started', 'job_finish', 'job_release', 'event_unrouted', 'event_route', 'event_malformed',
-                        'event_handle', 'effect_claim', 'effect_finish', 'process_holds', 'local_item_set_state', 'local_item_comment']),
-                ('orch_reaperd', array['processes_of_host', 'process_gone']),
+                        'event_handle', 'effect_claim', 'effect_finish', 'process_holds', 'process_handover', 'orphans', 'job_adopt', 'orphan_lost', 'local_item_set_state', 'local_item_comment']),
+                ('orch_reaperd', array['processes_of_host', 'process_gone', 'process_beats', 'reap_overdue', 'orphan_lost']),
                 ('orch_reconcilerd', array['reconcile_gates']),
-                ('orch_operator', array['project_add', 'project_list', 'item_create', 'item_move', 'item_list', 'approve', 'reject', 'cancel', 'setting_set',
+                ('orch_operator', array['project_add', 'project_list', 'item_create', 'item_move', 'item_list', 'approve', 'reject', 'cancel', 'setting_set', 'lease_release', 'lease_list',
                         'status_snapshot', 'queue_snapshot', 'why', 'item']),
-                ('orch_readonly', array['project_list', 'item_list', 'status_snapshot', 'queue_snapshot', 'why', 'item']),
+                ('orch_readonly', array['project_list', 'lease_list', 'item_list', 'status_snapshot', 'queue_snapshot', 'why', 'item']),
                 -- what the views are made of runs with the rights of whoever reads them
                 ('orch_operator, orch_readonly', array['setting_bool', 'setting_int', 'in_scope', 'in_critical_window', 'gate_result', 'gate_evidence',
                         'gate_ci', 'waiting_step', 'waits_for_person', 'item_name', 'task_json']),

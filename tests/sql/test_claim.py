@@ -86,7 +86,7 @@ def test_fenced_writes_change_nothing(world):
     for change in ({"epoch": job["epoch"] + 1}, {"token": str(uuid.uuid4())}):
         assert world.finish({**job, **change}) == "fenced"
         assert not world.call("job_started", job["job_id"], {**job, **change}["epoch"], {**job, **change}["token"], 1, "/log", None)[0]["job_started"]
-    world.call("process_gone", world.process, "no such pid", user="orch_reaperd")
+    world.call("process_gone", world.process, "no such pid", False, user="orch_reaperd")
     assert world.finish(job) == "fenced"
     assert world.db.value("select status from orch.job") == "queued"
     assert world.db.value("select outcome from orch.run") == "lost"
@@ -140,8 +140,8 @@ def test_reaped_job_runs_again_once(world):
     """R-6, J-6: a dead process's job goes back with the attempt refunded; reaping twice does nothing."""
     world.item()
     world.claim()
-    assert world.call("process_gone", world.process, "pid gone", user="orch_reaperd")[0]["process_gone"] == 1
-    assert world.call("process_gone", world.process, "pid gone", user="orch_reaperd")[0]["process_gone"] == 0
+    assert world.call("process_gone", world.process, "pid gone", False, user="orch_reaperd")[0]["process_gone"] == 1
+    assert world.call("process_gone", world.process, "pid gone", False, user="orch_reaperd")[0]["process_gone"] == 0
     process, epoch = world.add_process(pid=2)
     job = world.claim(process, epoch)
     assert (job["attempt"], job["epoch"], job["crashed"]) == (1, 3, True)
@@ -155,7 +155,7 @@ def test_poison_job_does_not_loop(world):
     for n in range(4):
         process, epoch = world.add_process(pid=100 + n)
         assert world.claim(process, epoch) is not None
-        world.call("process_gone", process, "pid gone", user="orch_reaperd")
+        world.call("process_gone", process, "pid gone", False, user="orch_reaperd")
     assert world.db.value("select status from orch.job") == "failed"
     assert "lost 4 times" in world.task(a)["escalation"]
 
@@ -172,7 +172,7 @@ def test_nothing_of_a_cancelled_task_is_requeued(world, way_back):
     elif way_back == "release":
         assert world.call("job_release", job["job_id"], job["epoch"], job["token"], "drain")[0]["job_release"]
     elif way_back == "gone":
-        world.call("process_gone", world.process, "pid gone", user="orch_reaperd")
+        world.call("process_gone", world.process, "pid gone", False, user="orch_reaperd")
     else:
         world.call("process_end", world.process, world.epoch)
     assert world.db.value("select status from orch.job") == "cancelled"
@@ -194,7 +194,8 @@ def test_beat_is_the_control_channel(world):
     def beat():
         return world.call("process_beat", world.process, world.epoch, False)[0]
 
-    assert beat() == {"alive": True, "jobs_wanted": False, "events_wanted": False, "effects_wanted": False, "stop_jobs": []}
+    assert beat() == {"alive": True, "jobs_wanted": False, "events_wanted": False, "effects_wanted": False, "orphans_wanted": False,
+                      "stop_jobs": []}
     a = world.item(handle=False)
     assert beat()["events_wanted"]
     world.handle_events()
@@ -203,7 +204,7 @@ def test_beat_is_the_control_channel(world):
     world.operate("cancel", a, None)
     assert beat()["stop_jobs"] == [job["job_id"]]
     assert not world.call("job_started", job["job_id"], job["epoch"], job["token"], None, None, None)[0]["job_started"]
-    world.call("process_gone", world.process, "pid gone", user="orch_reaperd")
+    world.call("process_gone", world.process, "pid gone", False, user="orch_reaperd")
     assert not beat()["alive"]
 
 

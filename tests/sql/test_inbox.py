@@ -176,7 +176,7 @@ def test_effects_of_the_dead_are_taken_back(world):
     """R-6: a claimed effect of a dead process is pending again, its old claim fenced."""
     world.item()
     f = effect(world)[0]
-    world.call("process_gone", world.process, "pid gone", user="orch_reaperd")
+    world.call("process_gone", world.process, "pid gone", False, user="orch_reaperd")
     assert finish(world, f, "done") == "fenced"
     world.process, world.epoch = world.add_process(pid=2)
     assert effect(world)[0]["effect_id"] == f["effect_id"]

@@ -36,12 +36,13 @@ PURE = {"setting_bool", "setting_int", "in_scope", "in_critical_window", "gate_r
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
     "orch_workerd": {"job_claim", "job_started", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed",
-                     "event_handle", "effect_claim", "effect_finish", "local_item_set_state", "local_item_comment", "process_holds"},
-    "orch_reaperd": {"processes_of_host", "process_gone"},
+                     "event_handle", "effect_claim", "effect_finish", "local_item_set_state", "local_item_comment", "process_holds",
+                     "process_handover", "orphans", "job_adopt", "orphan_lost"},
+    "orch_reaperd": {"processes_of_host", "process_gone", "process_beats", "reap_overdue", "orphan_lost"},
     "orch_reconcilerd": {"reconcile_gates"},
     "orch_operator": {"project_add", "project_list", "item_create", "item_move", "item_list", "approve", "reject", "cancel",
-                      "setting_set", "status_snapshot", "queue_snapshot", "why", "item"} | PURE,
-    "orch_readonly": {"project_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item"} | PURE,
+                      "setting_set", "lease_release", "lease_list", "status_snapshot", "queue_snapshot", "why", "item"} | PURE,
+    "orch_readonly": {"project_list", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item"} | PURE,
 }
 
 

@@ -1,0 +1,60 @@
+-- 54_adoption: runs that outlive their worker (J-8). An orphan is a running job whose owner is gone while its shim may
+-- live. A worker of the same host and boot adopts it: same epoch, new token, so that the old owner is fenced.
+
+create function orch.orphan_of(p_process bigint) returns setof orch.job
+language sql stable
+begin atomic
+        select j.* from orch.process me
+        join orch.process owner on owner.host_id = me.host_id and owner.boot_id = me.boot_id and owner.ended_at is not null
+        join orch.job j on j.process_id = owner.id and j.orphaned_at is not null
+        where me.id = p_process and me.daemon = 'workerd' and me.ended_at is null;
+end;
+comment on function orch.orphan_of(bigint) is 'The orphans that a worker may adopt: those of its own host and boot';
+
+create function orch.orphans(p_process bigint, p_epoch bigint) returns table (job_id bigint, epoch bigint)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+        select j.id, j.epoch from orch.orphan_of(p_process) j where orch.process_alive(p_process, p_epoch) order by j.id limit 200;
+end;
+comment on function orch.orphans(bigint, bigint) is 'J-8: jobs whose shim a worker should look for on its host';
+
+create function orch.job_adopt(p_process bigint, p_epoch bigint, p_job bigint, p_job_epoch bigint) returns setof orch.running_job
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        j orch.job;
+        before bigint;
+begin
+        perform from orch.task t where t.id = (select task_id from orch.job where id = p_job) for no key update;
+        perform from orch.job where id = p_job for no key update;
+        if not orch.process_alive(p_process, p_epoch)
+           or not exists (select from orch.orphan_of(p_process) o where o.id = p_job and o.epoch = p_job_epoch) then
+                return;
+        end if;
+        select process_id into before from orch.job where id = p_job;
+        update orch.job set process_id = p_process, token = gen_random_uuid(), orphaned_at = null where id = p_job returning * into j;
+        update orch.run set process_id = p_process, token = j.token where job_id = j.id and epoch = j.epoch;
+        update orch.transition_lease set process_id = p_process where task_id = j.task_id and epoch = j.epoch;
+        perform orch.record('adopt', format('process %s', p_process), j.task_id, j.id, j.epoch, jsonb_build_object('role', j.role, 'from_process', before));
+        return query select * from orch.running_job where job_id = p_job;
+end
+$$;
+comment on function orch.job_adopt(bigint, bigint, bigint, bigint) is
+        'J-8, T-5: takes an orphan over: same epoch, new token. No row: somebody else was faster, or it is none any more.';
+
+create function orch.orphan_lost(p_process bigint, p_epoch bigint, p_job bigint, p_job_epoch bigint, p_evidence text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        owner bigint;
+begin
+        if not orch.process_alive(p_process, p_epoch) then
+                return false;
+        end if;
+        select j.process_id into owner from orch.job j
+        join orch.process o on o.id = j.process_id
+        join orch.process me on me.id = p_process and me.host_id = o.host_id and me.boot_id = o.boot_id
+        where j.id = p_job and j.epoch = p_job_epoch and j.orphaned_at is not null for no key update of j skip locked;
+        return found and orch.job_take_back(p_job, owner, format('process %s', p_process), 'lost', p_evidence);
+end
+$$;
+comment on function orch.orphan_lost(bigint, bigint, bigint, bigint, text) is
+        'R-6: an orphan has neither a live shim nor a status on its host: the second signal, so the job is given back';

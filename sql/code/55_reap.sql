@@ -1,0 +1,91 @@
+-- 55_reap: what reapers see of the whole cluster, and the tiers that need no host (R-6, R-7, T-3).
+
+create function orch.process_beats(p_limit integer)
+returns table (process_id bigint, host text, boot_id text, daemon text, beat_count bigint)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+        select p.id, h.name, p.boot_id, p.daemon, p.beat_count
+        from orch.process p join orch.host h on h.id = p.host_id where p.ended_at is null order by p.beat_at, p.id limit p_limit;
+end;
+comment on function orch.process_beats(integer) is
+        'R-6: the living processes of all hosts, the most silent first. A reaper that sees a beat_count unchanged for takeover_after on its own clock calls process_gone().';
+
+create function orch.reap_overdue(p_limit integer) returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        j orch.job;
+        t orch.task;
+        n integer := 0;
+        ceiling integer := orch.setting_int('reaper_max_running_s');
+begin
+        if not pg_try_advisory_xact_lock(hashtext('orch.reap_overdue')) then
+                return 0;
+        end if;
+        for j in select * from orch.job k where k.status = 'running' and k.claimed_at < clock_timestamp() - make_interval(secs => ceiling)
+                 order by k.claimed_at limit p_limit
+        loop
+                if orch.job_take_back(j.id, j.process_id, session_user, 'lost', format('it has run for more than %s s', ceiling)) then
+                        n := n + 1;
+                        select * into t from orch.task where id = j.task_id;
+                        perform orch.alert(t, format('overdue:%s:%s', j.id, j.epoch), format('the %s ran for more than %s s and was taken back', j.role, ceiling));
+                end if;
+        end loop;
+        -- R-7: leases that nobody alive holds; those of orphans wait with their job
+        delete from orch.merge_lease m
+        where not exists (select from orch.job k where k.task_id = m.task_id and k.status = 'running');
+        delete from orch.transition_lease l
+        where not exists (select from orch.process p where p.id = l.process_id and p.ended_at is null)
+          and not exists (select from orch.job k where k.task_id = l.task_id and k.status = 'running');
+        return n;
+end
+$$;
+comment on function orch.reap_overdue(integer) is
+        'R-6 tier 3, R-7, T-3: jobs older than the ceiling are taken back whatever their owner claims, with an alert; leases without a living owner are reclaimed. Returns the number of jobs.';
+
+create view orch.lease as
+select t.work_item, r.name as repo, l.purpose, h.name as host, p.pid, p.ended_at is null as alive, l.taken_at
+from orch.transition_lease l
+join orch.task t on t.id = l.task_id join orch.repo r on r.id = t.repo_id
+join orch.process p on p.id = l.process_id join orch.host h on h.id = p.host_id;
+comment on view orch.lease is 'T-1, T-2: the transition leases that are held, and by whom';
+comment on column orch.lease.work_item is 'Task whose transition it is';
+comment on column orch.lease.repo is 'Its repo';
+comment on column orch.lease.purpose is 'Role whose work needs the lease';
+comment on column orch.lease.host is 'Host of the owner';
+comment on column orch.lease.pid is 'Process of the owner';
+comment on column orch.lease.alive is 'Whether the owner is believed alive';
+comment on column orch.lease.taken_at is 'Since when';
+
+create function orch.lease_list() returns jsonb
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+        select jsonb_build_object('leases', coalesce(jsonb_agg(to_jsonb(l) order by l.taken_at), '[]')) from orch.lease l;
+end;
+comment on function orch.lease_list() is 'The transition leases that are held';
+
+create function orch.lease_release(p_work_item text) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        t orch.task := orch.task_named(p_work_item);
+        l orch.transition_lease;
+        j orch.job;
+        before jsonb := orch.lease_list();
+        said text := format('%s has no transition lease', p_work_item);
+begin
+        perform from orch.task where id = t.id for no key update;
+        select * into l from orch.transition_lease where task_id = t.id;
+        if found then
+                select * into j from orch.job where task_id = t.id and status = 'running' and epoch = l.epoch;
+                if found then
+                        perform orch.job_take_back(j.id, j.process_id, session_user, 'lost', 'its transition lease was released by ' || session_user);
+                end if;
+                delete from orch.transition_lease where task_id = t.id;
+                perform orch.record('lease', session_user, t.id, j.id, l.epoch, jsonb_build_object('released', true, 'purpose', l.purpose));
+                said := format('the transition lease of %s (%s) is released%s', p_work_item, l.purpose,
+                        case when j.id is not null then '; its job was taken back and will run again' else '' end);
+        end if;
+        perform orch.audit_act('lease_release', p_work_item, '{}', before, orch.lease_list());
+        return orch.lease_list() || jsonb_build_object('message', said);
+end
+$$;
+comment on function orch.lease_release(text) is 'T-3, O-2: releases a lease by force; a job that runs under it is taken back, so that its owner is fenced';
