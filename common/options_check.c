@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/options.h"
+#include "common/strbuf.h"
 
 static int check_commands(const struct options *o, struct errinfo *err)
 {
@@ -53,6 +54,31 @@ static int check_bodies(const struct options *o, struct errinfo *err)
         return -EINVAL;
 }
 
+/* "option "NAME" (VALUE) WHY "OTHER" (VALUE)": both with their values, because one may be a default. */
+static int refuse_pair(const char *name, int64_t ms, const char *why, const char *other, int64_t other_ms,
+                       struct errinfo *err)
+{
+        _cleanup_(strbuf_deinit) struct strbuf value = STRBUF_INIT, other_value = STRBUF_INIT;
+        option_value_format(OPTION_DURATION, &(struct option_value){.number = ms}, &value);
+        option_value_format(OPTION_DURATION, &(struct option_value){.number = other_ms}, &other_value);
+        err_set(err, NULL, "option \"%s\" (%s) %s \"%s\" (%s)", name, value.buf, why, other, other_value.buf);
+        return -EINVAL;
+}
+
+/* What keeps a job from running twice: an agent is frozen before anybody else may take its job over, also
+ * when the clocks of the two hosts do not go equally fast; and it is not frozen for a beat or two that came
+ * late. */
+static int check_liveness(const struct options *o, struct errinfo *err)
+{
+        if (o->beat_interval_ms * 3 >= o->freeze_after_ms)
+                return refuse_pair("freeze_after", o->freeze_after_ms, "must be more than 3 times",
+                                   "beat_interval", o->beat_interval_ms, err);
+        if (o->freeze_after_ms * 16 > o->takeover_after_ms * 10)
+                return refuse_pair("takeover_after", o->takeover_after_ms, "must be at least 1.6 times",
+                                   "freeze_after", o->freeze_after_ms, err);
+        return 0;
+}
+
 int options_check(const struct options *o, struct errinfo *err)
 {
         int r = check_log_level(o, err);
@@ -60,5 +86,7 @@ int options_check(const struct options *o, struct errinfo *err)
                 r = check_commands(o, err);
         if (r == 0)
                 r = check_bodies(o, err);
+        if (r == 0)
+                r = check_liveness(o, err);
         return r;
 }

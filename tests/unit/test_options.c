@@ -88,6 +88,11 @@ static void test_refused(void **state)
                 {"agent_command_tester = \" \"", "option \"agent_command_tester\": the command is empty"},
                 {"http_max_body = 2MiB\nhttp_max_buffered = 1MiB",
                  "must not be smaller than \"http_max_body\""},
+                {"beat_interval = 15s",
+                 "option \"freeze_after\" (45s) must be more than 3 times \"beat_interval\" (15s)"},
+                {"freeze_after = 15s", "must be more than 3 times \"beat_interval\" (5s)"},
+                {"freeze_after = 46876ms",
+                 "option \"takeover_after\" (75s) must be at least 1.6 times \"freeze_after\" (46876ms)"},
         };
         (void)state;
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -109,6 +114,33 @@ static void test_refused(void **state)
         assert_string_equal(err.text,
                             "cannot read the configuration file /no/such/file: No such file or directory");
         assert_int_equal(options_load_file("/no/such/file", &o, NULL), OPTIONS_INVALID);
+}
+
+/* The time limits that keep a job from running twice, and a database that comes back from freezing agents:
+ * between the defaults, and at the edges of what is accepted. */
+static void test_liveness_inequalities(void **state)
+{
+        enum { PARTITION_SEEN_MS = 25000, RECONNECT_MS = 15000 }; /* the keepalives and the backoff of db.h */
+        static const char *const accepted[] = {
+                "beat_interval = 14999ms",
+                "freeze_after = 15001ms",
+                "freeze_after = 46875ms", /* 1.6 times this is exactly 75 s */
+                "beat_interval = 100ms\nfreeze_after = 301ms\ntakeover_after = 500ms",
+                "beat_interval = 1m\nfreeze_after = 1h\ntakeover_after = 2h",
+        };
+        _cleanup_(options_freep) struct options *o = NULL;
+        (void)state;
+        assert_int_equal(options_load_file(NULL, &o, NULL), OPTIONS_OK);
+        assert_true(o->beat_interval_ms * 3 < o->freeze_after_ms);
+        assert_true(o->freeze_after_ms * 16 <= o->takeover_after_ms * 10);
+        assert_true(PARTITION_SEEN_MS + RECONNECT_MS <= o->freeze_after_ms);
+        assert_true(o->takeover_after_ms < o->frozen_kill_after_ms);
+        for (size_t i = 0; i < ARRAY_SIZE(accepted); i++) {
+                _cleanup_(options_freep) struct options *ok = NULL;
+                struct errinfo err = ERRINFO_INIT;
+                if (load_text(accepted[i], &ok, &err) != OPTIONS_OK)
+                        fail_msg("row %zu: %s", i, err.text);
+        }
 }
 
 static void test_units(void **state)
@@ -201,6 +233,7 @@ int main(void)
                 WITH_FILE(test_defaults_are_valid),
                 WITH_FILE(test_values),
                 WITH_FILE(test_refused),
+                WITH_FILE(test_liveness_inequalities),
                 WITH_FILE(test_units),
                 WITH_FILE(test_nearest),
                 WITH_FILE(test_every_row),
