@@ -232,7 +232,7 @@ static int set_up(struct daemon *d, int argc, char *const *argv)
         if (r < 0)
                 return r;
         if (r == METRICS_APART)
-                log_warning(EV("metrics.apart"), LF_S("then", "count for itself, unseen"));
+                log_warning(EV("metrics.apart"), LF_S("then", "what the page lacks is not seen"));
         r = loop_new(&d->loop);
         if (r < 0)
                 return r;

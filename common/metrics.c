@@ -25,27 +25,29 @@ const struct metric_row metric_rows[METRIC_COUNT] = {
 #undef METRIC
 };
 
-/* Where this process counts; NULL in programs that have no metrics. */
+#undef COUNTER
+#undef GAUGE
+
+/* Texts that an entry has room for. */
+#define METRIC(id, k, n, l, h)                                                                               \
+        _Static_assert(sizeof(n) <= METRICS_TEXT_LEN && sizeof(l) <= METRICS_TEXT_LEN &&                     \
+                               sizeof(h) <= METRICS_TEXT_LEN,                                                \
+                       "a text of metric " #id " is too long");
+#include "common/metrics.def"
+#undef METRIC
+
+/* Grows when the layout changes and its size does not. */
+#define FORMAT     ((UINT64_C(2) << 32) + sizeof(struct metrics_page))
+#define SIZE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define NOT_THERE  METRICS_ENTRIES_MAX
+
+/* Where this process counts; page and values are NULL in programs that have no metrics. A process knows one
+ * page, and `entries` says where each of its metrics is on that one. */
 static struct {
         struct metrics_page *page;
-        struct metrics_slot *slot;
+        struct metrics_values *values;
+        unsigned entries[METRIC_COUNT];
 } own;
-
-/* FNV-1a over what gives an index its meaning. */
-static uint64_t layout_of_this_build(void)
-{
-        uint64_t hash = 0xcbf29ce484222325u;
-        for (size_t i = 0; i < METRIC_COUNT; i++) {
-                const char *const texts[] = {metric_rows[i].name, metric_rows[i].labels};
-                for (size_t t = 0; t < ARRAY_SIZE(texts); t++)
-                        for (const char *p = texts[t];; p++) {
-                                hash = (hash ^ (unsigned char)*p) * 0x100000001b3u;
-                                if (*p == '\0')
-                                        break;
-                        }
-        }
-        return hash ^ sizeof(struct metrics_page);
-}
 
 /* The page behind `fd`, or with -1 one of our own. NULL, and errno. */
 static struct metrics_page *map_page(int fd)
@@ -55,13 +57,57 @@ static struct metrics_page *map_page(int fd)
         return p != MAP_FAILED ? p : NULL;
 }
 
+/* ---- entries ---- */
+
+static bool is_entry_of(const struct metrics_entry *e, const struct metric_row *row)
+{
+        return e->kind == row->kind && strcmp(e->name, row->name) == 0 && strcmp(e->labels, row->labels) == 0;
+}
+
+static unsigned find_entry(struct metrics_page *page, const struct metric_row *row)
+{
+        unsigned n = atomic_load(&page->n_entries);
+        for (unsigned i = 0; i < n; i++)
+                if (is_entry_of(&page->entries[i], row))
+                        return i;
+        return NOT_THERE;
+}
+
+/* The supervisor's. A reader sees the entry when it is whole. */
+static unsigned add_entry(struct metrics_page *page, const struct metric_row *row)
+{
+        unsigned n = atomic_load(&page->n_entries);
+        if (n == METRICS_ENTRIES_MAX)
+                return NOT_THERE;
+        struct metrics_entry *e = &page->entries[n];
+        e->kind = row->kind;
+        (void)snprintf(e->name, sizeof(e->name), "%s", row->name); /* fit: asserted above */
+        (void)snprintf(e->labels, sizeof(e->labels), "%s", row->labels);
+        (void)snprintf(e->help, sizeof(e->help), "%s", row->help);
+        atomic_store(&page->n_entries, n + 1);
+        return n;
+}
+
+/* Finds all metrics of this build, and adds what is missing when it may. False: some are not there. */
+static bool learn_entries(struct metrics_page *page, bool add)
+{
+        bool all = true;
+        for (size_t i = 0; i < METRIC_COUNT; i++) {
+                unsigned entry = find_entry(page, &metric_rows[i]);
+                if (entry == NOT_THERE && add)
+                        entry = add_entry(page, &metric_rows[i]);
+                own.entries[i] = entry;
+                all = all && entry != NOT_THERE;
+        }
+        return all;
+}
+
 /* ---- the supervisor's side ---- */
 
 /* The size is sealed: nobody can cut the page from under those who have it mapped. */
 static bool size_and_seal(int fd)
 {
-        return ftruncate(fd, sizeof(struct metrics_page)) == 0 &&
-               fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
+        return ftruncate(fd, sizeof(struct metrics_page)) == 0 && fcntl(fd, F_ADD_SEALS, SIZE_SEALS) == 0;
 }
 
 int metrics_page_create(struct metrics_page **ret_page, int *ret_fd)
@@ -75,10 +121,37 @@ int metrics_page_create(struct metrics_page **ret_page, int *ret_fd)
                 (void)close(fd);
                 return r;
         }
-        page->layout = layout_of_this_build();
+        page->format = FORMAT;
+        (void)learn_entries(page, true); /* there is room for one build's */
         *ret_page = page;
         *ret_fd = fd;
         return 0;
+}
+
+/* Whether fd holds a page of this layout, whose size nobody can change. */
+static bool is_page(int fd)
+{
+        struct stat st;
+        uint64_t format;
+        int seals = fcntl(fd, F_GET_SEALS);
+        return seals >= 0 && (seals & SIZE_SEALS) == SIZE_SEALS && fstat(fd, &st) == 0 &&
+               st.st_size == (off_t)sizeof(struct metrics_page) &&
+               pread(fd, &format, sizeof(format), 0) == sizeof(format) && format == FORMAT;
+}
+
+int metrics_page_take(int fd, struct metrics_page **ret_page)
+{
+        if (!is_page(fd))
+                return METRICS_APART;
+        struct metrics_page *page = map_page(fd);
+        if (page == NULL)
+                return -errno;
+        if (!learn_entries(page, true)) {
+                (void)munmap(page, sizeof(*page)); /* cannot fail for a mapping that is there */
+                return METRICS_APART;
+        }
+        *ret_page = page;
+        return METRICS_OK;
 }
 
 /* The index of a sort of daemon, new or known; METRICS_KINDS_MAX when there is no room for another. */
@@ -120,9 +193,10 @@ void metrics_slot_fold(struct metrics_page *page, int slot_number)
         if (atomic_load(&slot->used) == 0)
                 return;
         atomic_fetch_add(&page->folds, 1);
-        for (size_t i = 0; i < METRIC_COUNT; i++) {
-                unsigned long long value = atomic_exchange(&slot->values[i], 0);
-                if (metric_rows[i].kind == METRIC_COUNTER)
+        unsigned n = atomic_load(&page->n_entries);
+        for (unsigned i = 0; i < n; i++) {
+                unsigned long long value = atomic_exchange(&page->values[slot_number].of[i], 0);
+                if (page->entries[i].kind == METRIC_COUNTER)
                         atomic_fetch_add(&page->kinds[slot->kind].base[i], value);
         }
         atomic_store(&slot->used, 0);
@@ -134,13 +208,14 @@ void metrics_count_for(struct metrics_page *page, const char *daemon, enum metri
         unsigned kind = find_kind(page, daemon);
         assert(metric_rows[id].kind == METRIC_COUNTER);
         if (kind < METRICS_KINDS_MAX)
-                atomic_fetch_add(&page->kinds[kind].base[id], n);
+                atomic_fetch_add(&page->kinds[kind].base[own.entries[id]],
+                                 n); /* the supervisor's page has all */
 }
 
 void metrics_use(struct metrics_page *page, int slot_number)
 {
         own.page = page;
-        own.slot = &page->slots[slot_number];
+        own.values = &page->values[slot_number];
         metrics_set(METRIC_BUILD_INFO, 1);
 }
 
@@ -162,22 +237,12 @@ static int init_alone(const char *daemon)
         struct metrics_page *page = map_page(-1);
         if (page == NULL)
                 return -errno;
+        (void)learn_entries(page, true); /* there is room for one build's */
         int slot = metrics_slot_take(page, daemon, getpid());
         if (slot < 0)
                 return slot;
         metrics_use(page, slot);
-        return 0;
-}
-
-/* A page that is larger or smaller, or means other things by its numbers, was made by another build: the
- * programs on disk have changed since the supervisor started. */
-static bool of_this_build(int fd)
-{
-        struct stat st;
-        uint64_t layout;
-        return fstat(fd, &st) == 0 && st.st_size == sizeof(struct metrics_page) &&
-               pread(fd, &layout, sizeof(layout), offsetof(struct metrics_page, layout)) == sizeof(layout) &&
-               layout == layout_of_this_build();
+        return METRICS_OK;
 }
 
 int metrics_init(const char *daemon)
@@ -187,7 +252,7 @@ int metrics_init(const char *daemon)
                 return init_alone(daemon);
         if (fd < 0 || slot < 0 || slot >= METRICS_SLOTS_MAX)
                 return -EINVAL;
-        if (!of_this_build(fd)) {
+        if (!is_page(fd)) {
                 int r = init_alone(daemon);
                 return r < 0 ? r : METRICS_APART;
         }
@@ -195,29 +260,39 @@ int metrics_init(const char *daemon)
         if (page == NULL)
                 return -errno;
         (void)close(fd); /* the mapping stays */
+        bool all = learn_entries(page, false);
         metrics_use(page, slot);
-        return METRICS_OK;
+        return all ? METRICS_OK : METRICS_APART;
+}
+
+/* NULL: this process, or its page, does not have the metric. */
+static atomic_ullong *find_value(enum metric_id id)
+{
+        return own.values != NULL && own.entries[id] != NOT_THERE ? &own.values->of[own.entries[id]] : NULL;
 }
 
 /* Only this process writes its slot, so reading and writing need not be one step. */
 void metrics_count(enum metric_id id, uint64_t n)
 {
-        if (own.slot == NULL)
+        atomic_ullong *value = find_value(id);
+        if (value == NULL)
                 return;
-        unsigned long long before = atomic_load_explicit(&own.slot->values[id], memory_order_relaxed);
-        atomic_store_explicit(&own.slot->values[id], before + n, memory_order_relaxed);
+        unsigned long long before = atomic_load_explicit(value, memory_order_relaxed);
+        atomic_store_explicit(value, before + n, memory_order_relaxed);
 }
 
-void metrics_set(enum metric_id id, int64_t value)
+void metrics_set(enum metric_id id, int64_t to)
 {
+        atomic_ullong *value = find_value(id);
         assert(metric_rows[id].kind == METRIC_GAUGE);
-        if (own.slot != NULL)
-                atomic_store_explicit(&own.slot->values[id], (unsigned long long)value, memory_order_relaxed);
+        if (value != NULL)
+                atomic_store_explicit(value, (unsigned long long)to, memory_order_relaxed);
 }
 
 uint64_t metrics_get(enum metric_id id)
 {
-        return own.slot != NULL ? atomic_load(&own.slot->values[id]) : 0;
+        atomic_ullong *value = find_value(id);
+        return value != NULL ? atomic_load(value) : 0;
 }
 
 struct metrics_page *metrics_page_own(void)

@@ -43,7 +43,7 @@ static int teardown(void **state)
 }
 
 /* Runs fn in a child that finds the page the way a daemon does. */
-static void in_child(const struct page *p, int slot, void (*fn)(void))
+static void in_child(const struct page *p, int slot, int outcome, void (*fn)(void))
 {
         pid_t pid = fork();
         int status;
@@ -54,7 +54,7 @@ static void in_child(const struct page *p, int slot, void (*fn)(void))
                 setenv(CONTRACT_ENV_METRICS_FD, number, 1);
                 (void)snprintf(number, sizeof(number), "%d", slot);
                 setenv(CONTRACT_ENV_METRICS_SLOT, number, 1);
-                if (metrics_init("ignored") != METRICS_OK)
+                if (metrics_init("ignored") != outcome)
                         _exit(1);
                 fn();
                 _exit(0);
@@ -89,8 +89,8 @@ static void test_counters_outlive_their_process(void **state)
         int own = metrics_slot_take(p->page, "webhookd", getpid());
         assert_true(one != two && two != own && one >= 0);
         metrics_use(p->page, own);
-        in_child(p, one, work);
-        in_child(p, two, work);
+        in_child(p, one, METRICS_OK, work);
+        in_child(p, two, METRICS_OK, work);
         assert_printed(DONE("14"), true);
         assert_printed(RUNNING("4"), true);
         metrics_slot_fold(p->page, one);
@@ -99,7 +99,7 @@ static void test_counters_outlive_their_process(void **state)
         metrics_slot_fold(p->page, one); /* again: nothing */
         assert_int_equal(metrics_slot_take(p->page, "workerd", 0), one);
         assert_printed(DONE("14"), true);
-        in_child(p, one, work);
+        in_child(p, one, METRICS_OK, work);
         metrics_slot_fold(p->page, two);
         assert_printed(DONE("21"), true);
         assert_printed("orch_jobs_finished_total{daemon=\"webhookd\",outcome=\"success\"} 0", true);
@@ -111,10 +111,10 @@ static void test_a_slot_may_change_its_daemon(void **state)
 {
         struct page *p = *state;
         int slot = metrics_slot_take(p->page, "workerd", 0);
-        in_child(p, slot, work);
+        in_child(p, slot, METRICS_OK, work);
         metrics_slot_fold(p->page, slot);
         assert_int_equal(metrics_slot_take(p->page, "reaperd", 0), slot);
-        in_child(p, slot, work);
+        in_child(p, slot, METRICS_OK, work);
         metrics_use(p->page, slot);
         assert_printed(DONE("7"), true);
         assert_printed("orch_jobs_finished_total{daemon=\"reaperd\",outcome=\"success\"} 7", true);
@@ -234,6 +234,95 @@ static void test_init(void **state)
         close(foreign);
 }
 
+/* ---- pages of other builds ---- */
+
+/* Makes the page one of a build that has another metric in the place of one of ours. */
+static void rename_entry(struct metrics_page *page, enum metric_id id, const char *name)
+{
+        (void)snprintf(page->entries[id].name, METRICS_TEXT_LEN, "%s", name);
+}
+
+#define OTHER(n) "orch_other_total{daemon=\"workerd\",outcome=\"success\"} " n
+
+static void test_a_page_of_another_build_is_taken_over(void **state)
+{
+        struct page *p = *state;
+        struct metrics_page *page;
+        int slot = metrics_slot_take(p->page, "workerd", 0);
+        in_child(p, slot, METRICS_OK, work);
+        rename_entry(p->page, METRIC_JOBS_DONE, "orch_other_total");
+        assert_int_equal(metrics_page_take(p->fd, &page), METRICS_OK);
+        assert_int_equal(page->n_entries, METRIC_COUNT + 1);
+        metrics_use(page, metrics_slot_take(page, "workerd", 0));
+        assert_printed(OTHER("7"), true);
+        assert_printed(DONE("0"), true);
+        metrics_slot_fold(page, slot);
+        metrics_count(METRIC_JOBS_DONE, 5);
+        metrics_count_for(page, "workerd", METRIC_JOBS_DONE, 1);
+        assert_printed(OTHER("7"), true);
+        assert_printed(DONE("6"), true);
+        munmap(page, sizeof(*page));
+        assert_int_equal(metrics_page_take(p->fd, &page), METRICS_OK); /* once more: all are there */
+        assert_int_equal(page->n_entries, METRIC_COUNT + 1);
+        munmap(page, sizeof(*page));
+}
+
+static void test_what_is_added_stands_with_its_family(void **state)
+{
+        struct page *p = *state;
+        struct metrics_page *page;
+        _cleanup_(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+        rename_entry(p->page, METRIC_HTTP_2XX, "orch_other_total");
+        assert_int_equal(metrics_page_take(p->fd, &page), METRICS_OK);
+        metrics_use(page, metrics_slot_take(page, "webhookd", 0));
+        metrics_print(&text);
+        const char *first = strstr(text.buf, "\norch_http_requests_total{"), *line = first;
+        for (int i = 0; i < 4; i++, line = strchr(line + 1, '\n'))
+                assert_memory_equal(line, "\norch_http_requests_total{", 26);
+        assert_non_null(strstr(first, "class=\"2xx\"} 0\n"));
+        munmap(page, sizeof(*page));
+}
+
+static void count_what_the_page_lacks(void)
+{
+        metrics_count(METRIC_JOBS_DONE, 3);
+        metrics_count(METRIC_JOBS_FAILED, 2);
+        assert_int_equal(metrics_get(METRIC_JOBS_DONE), 0);
+        assert_int_equal(metrics_get(METRIC_JOBS_FAILED), 2);
+}
+
+static void test_a_process_of_another_build_counts_what_the_page_has(void **state)
+{
+        struct page *p = *state;
+        rename_entry(p->page, METRIC_JOBS_DONE, "orch_other_total");
+        int slot = metrics_slot_take(p->page, "workerd", 0);
+        in_child(p, slot, METRICS_APART, count_what_the_page_lacks);
+        metrics_use(p->page, metrics_slot_take(p->page, "webhookd", 0));
+        assert_printed(OTHER("0"), true);
+        assert_printed("orch_jobs_finished_total{daemon=\"workerd\",outcome=\"failed\"} 2", true);
+}
+
+static void test_pages_that_are_not_taken_over(void **state)
+{
+        struct page *p = *state;
+        struct metrics_page *page = NULL;
+        int unsealed = memfd_create("other", MFD_ALLOW_SEALING), small = memfd_create("small", 0);
+        assert_true(unsealed >= 0 && ftruncate(unsealed, sizeof(*page)) == 0);
+        assert_int_equal(pwrite(unsealed, &p->page->format, sizeof(p->page->format), 0),
+                         sizeof(p->page->format));
+        assert_int_equal(metrics_page_take(unsealed, &page), METRICS_APART);
+        assert_int_equal(metrics_page_take(small, &page), METRICS_APART);
+        assert_int_equal(metrics_page_take(9999, &page), METRICS_APART);
+        p->page->n_entries = METRICS_ENTRIES_MAX; /* full, and one of ours is missing */
+        rename_entry(p->page, METRIC_JOBS_DONE, "orch_other_total");
+        assert_int_equal(metrics_page_take(p->fd, &page), METRICS_APART);
+        p->page->format++;
+        assert_int_equal(metrics_page_take(p->fd, &page), METRICS_APART);
+        assert_null(page);
+        close(unsealed);
+        close(small);
+}
+
 static void test_log_lines_are_counted(void **state)
 {
         struct page *p = *state;
@@ -320,6 +409,10 @@ int main(void)
                 WITH_PAGE(test_slots_and_kinds_run_out),
                 WITH_PAGE(test_the_page_cannot_be_cut),
                 WITH_PAGE(test_init),
+                WITH_PAGE(test_a_page_of_another_build_is_taken_over),
+                WITH_PAGE(test_what_is_added_stands_with_its_family),
+                WITH_PAGE(test_a_process_of_another_build_counts_what_the_page_has),
+                WITH_PAGE(test_pages_that_are_not_taken_over),
                 WITH_PAGE(test_log_lines_are_counted),
                 WITH_PAGE(test_heads_come_once),
                 cmocka_unit_test(test_the_table),
