@@ -65,5 +65,11 @@ const char *proc_exit_text(const struct proc_exit *ex);
  * process from another that got its pid. 0 or -errno (-ENOENT: no such process, or one that has ended and was
  * not waited for: where nobody collects orphans, as in many containers, that lasts for ever). */
 int proc_start_time(pid_t pid, unsigned long long *ret_ticks);
+/* Signals the process that has this pid and started at this time, and no other. 0 or -errno (-ENOENT: it is
+ * gone). */
+int proc_signal_known(pid_t pid, unsigned long long start_ticks, int signo);
+/* The path of a program of the suite: in `bin_dir`, or, when that is empty, beside the running program. The
+ * caller frees it. NULL, with errno set, when our own place is not known. */
+char *proc_program_path(const char *bin_dir, const char *name);
 /* The boot id of this machine, 36 characters, cached. */
 const char *proc_boot_id(void);

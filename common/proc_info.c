@@ -2,10 +2,13 @@
 #include "common/proc.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
 
 #include "common/mem.h"
 #include "common/strbuf.h"
@@ -49,6 +52,34 @@ int proc_start_time(pid_t pid, unsigned long long *ret_ticks)
                 return -EINVAL;
         *ret_ticks = ticks;
         return 0;
+}
+
+int proc_signal_known(pid_t pid, unsigned long long start_ticks, int signo)
+{
+        unsigned long long start = 0;
+        _cleanup_(closep) int fd = pidfd_open(pid, 0);
+        if (fd < 0)
+                return errno == ESRCH ? -ENOENT : -errno;
+        /* Looked at after the descriptor is there: what has the pid now is what the descriptor names. */
+        int r = proc_start_time(pid, &start);
+        if (r == 0 && start != start_ticks)
+                r = -ENOENT;
+        if (r == 0 && pidfd_send_signal(fd, signo, NULL, 0) < 0)
+                r = errno == ESRCH ? -ENOENT : -errno;
+        return r;
+}
+
+char *proc_program_path(const char *bin_dir, const char *name)
+{
+        char self[PATH_MAX];
+        if (bin_dir[0] != '\0')
+                return xasprintf("%s/%s", bin_dir, name);
+        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+        if (n <= 0)
+                return NULL;
+        self[n] = '\0';
+        *strrchr(self, '/') = '\0'; /* the kernel gives an absolute path */
+        return xasprintf("%s/%s", self, name);
 }
 
 const char *proc_boot_id(void)

@@ -3,12 +3,10 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "common/err.h"
@@ -92,13 +90,6 @@ static bool owner_is_dead(const struct run_dir *dir)
         return dead;
 }
 
-/* The shim of a dead workerd holds the lock until its agent is stopped. */
-static bool lock_is_held(const struct run_dir *dir)
-{
-        _cleanup_(closep) int fd = open(dir->lock, O_RDONLY | O_CLOEXEC);
-        return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-}
-
 /* "JOB-EPOCH", the name of a run folder. */
 static bool parse_name(const char *name, int64_t *ret_job, int64_t *ret_epoch)
 {
@@ -119,7 +110,7 @@ static void consider(struct leftovers *l, const char *state_dir, const char *nam
         if (!parse_name(name, &job, &epoch))
                 return;
         run_dir_names(&dir, state_dir, job, epoch);
-        if (owner_is_dead(&dir) && !lock_is_held(&dir))
+        if (owner_is_dead(&dir) && run_dir_is_locked(&dir) == 0)
                 l->dirs[l->n++] = dir;
         else
                 run_dir_deinit(&dir);

@@ -2,10 +2,13 @@
 #include "workerd/run_dir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/mem.h"
@@ -67,6 +70,16 @@ int run_dir_create(const struct run_dir *rd, struct errinfo *err)
         if (r < 0)
                 err_set(err, "", "could not make run folder \"%s\": %s", rd->path, log_errno_text(r));
         return r;
+}
+
+int run_dir_is_locked(const struct run_dir *rd)
+{
+        _cleanup_(closep) int fd = open(rd->lock, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+                return 0;
+        return errno == EWOULDBLOCK ? 1 : -errno;
 }
 
 char *run_dir_mirror(const char *state_dir, const char *repo)

@@ -26,5 +26,8 @@ void run_dir_deinit(struct run_dir *rd);
 /* Makes the folder with home/ and tmp/, private to us; 0 or -errno (-EEXIST: there is one already, of an
  * earlier life of this claim; remove it with tree_remove()). Makes the parents and the lock's folder. */
 int run_dir_create(const struct run_dir *rd, struct errinfo *err);
+/* Whether the job's lock is held, as by a shim for as long as anything of its agent may live: 1, 0, or -errno
+ * when that cannot be told. A lock that was never made is free. */
+int run_dir_is_locked(const struct run_dir *rd);
 /* "STATE/mirrors/REPO.git", to be freed; NULL for a name that is not [A-Za-z0-9._-]+ or begins with a dot. */
 char *run_dir_mirror(const char *state_dir, const char *repo);

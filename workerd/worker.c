@@ -3,11 +3,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/db.h"
 #include "common/git.h"
@@ -16,6 +14,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/options.h"
+#include "common/proc.h"
 #include "common/process_row.h"
 #include "common/strbuf.h"
 #include "queries.h"
@@ -252,19 +251,6 @@ static void on_fenced(void *arg)
         leave_if_idle(w);
 }
 
-static char *find_shim(const struct options *opt)
-{
-        char self[PATH_MAX];
-        if (opt->bin_dir[0] != '\0')
-                return xasprintf("%s/orch-shim", opt->bin_dir);
-        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-        if (n <= 0)
-                return NULL;
-        self[n] = '\0';
-        *strrchr(self, '/') = '\0';
-        return xasprintf("%s/orch-shim", self);
-}
-
 static void make_parts(struct worker *w)
 {
         const struct git_config git = {
@@ -296,7 +282,7 @@ static void make_parts(struct worker *w)
 
 int worker_new(const struct worker_config *cfg, struct worker **ret_worker)
 {
-        char *shim = find_shim(cfg->opt);
+        char *shim = proc_program_path(cfg->opt->bin_dir, "orch-shim");
         if (shim == NULL)
                 return -errno;
         struct worker *w = xcalloc(1, sizeof(*w));

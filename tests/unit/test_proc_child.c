@@ -101,6 +101,35 @@ static void test_a_zombie_is_gone(void **state)
         assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+/* A pid that was given to another process does not get the signal (T-2). */
+static void test_only_the_known_process_is_signalled(void **state)
+{
+        struct errinfo err = ERRINFO_INIT;
+        struct ended e = {.done = false};
+        struct proc *p;
+        unsigned long long start = 0;
+        const char *const argv[] = {"/bin/sleep", "100", NULL};
+        const struct proc_spec spec = {.argv = argv, .envp = plain_env};
+        assert_int_equal(proc_spawn(*state, &spec, on_ended, &e, &p, &err), 0);
+        assert_int_equal(proc_start_time(proc_pid(p), &start), 0);
+        assert_int_equal(proc_signal_known(proc_pid(p), start - 1, SIGKILL), -ENOENT);
+        assert_int_equal(proc_signal_known(0x7ffffff0, start, SIGKILL), -ENOENT);
+        assert_int_equal(proc_start_time(proc_pid(p), &start), 0);
+        assert_int_equal(proc_signal_known(proc_pid(p), start, SIGKILL), 0);
+        assert_true(loop_wait(*state, &e.done));
+        assert_true(e.exit.signaled && e.exit.signo == SIGKILL);
+        ended_deinit(&e);
+}
+
+static void test_path_of_a_program(void **state)
+{
+        (void)state;
+        _cleanup_(freep) char *configured = proc_program_path("/opt/orch", "orch-shim");
+        _cleanup_(freep) char *beside = proc_program_path("", "test_proc_child");
+        assert_string_equal(configured, "/opt/orch/orch-shim");
+        assert_int_equal(access(beside, X_OK), 0);
+}
+
 /* A program may be called anything: the field is counted from the last parenthesis. */
 static void test_start_time_of_a_strange_name(void **state)
 {
@@ -134,6 +163,8 @@ int main(void)
                 WITH_LOOP(test_session_and_group),
                 WITH_LOOP(test_identity),
                 WITH_LOOP(test_a_zombie_is_gone),
+                WITH_LOOP(test_only_the_known_process_is_signalled),
+                WITH_LOOP(test_path_of_a_program),
                 WITH_LOOP(test_start_time_of_a_strange_name),
         };
         return cmocka_run_group_tests_name("proc_child", tests, NULL, NULL);
