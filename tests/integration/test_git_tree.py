@@ -1,9 +1,13 @@
 """The tree of a run: where it starts, what is taken out before, and how it is removed."""
 
 import os
+import shutil
 import subprocess
 
-from support.pieces import BRANCH, DOCS
+import pytest
+
+from support.paths import program, program_env
+from support.pieces import BRANCH, DOCS, Answer
 from support.project import git
 
 
@@ -80,11 +84,20 @@ def test_a_former_verdict_behind_a_symbolic_link_is_left_alone(host, project, fo
 # --- removal -------------------------------------------------------------------------------------------------
 
 
-def test_a_hostile_tree_is_removed_and_nothing_else(host, folder):
-    outside = folder / "outside"
-    outside.mkdir()
-    (outside / "precious").write_text("x")
-    top = folder / "run"
+NOBODY = 65534
+
+
+def remove_as(user, folder, path):
+    """The probe as another user, to whom modes mean something."""
+    probe = shutil.copy(program("tests/integration/git_probe"), folder / "probe")
+    folder.chmod(0o711)
+    done = subprocess.run([probe, "remove", f"path={path}"], user=user, group=user, extra_groups=[], env=program_env(),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return Answer(done.stdout)
+
+
+def make_hostile_tree(top, outside):
     (top / "a/b/c").mkdir(parents=True)
     for i in range(700):
         (top / f"a/file-{i}").write_text("x")
@@ -98,6 +111,32 @@ def test_a_hostile_tree_is_removed_and_nothing_else(host, folder):
     (top / "a/b/c/file").write_text("x")
     (top / "a/b/c").chmod(0)
     (top / "a/b").chmod(0o500)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_hostile_tree_is_removed_by_its_owner(folder):
+    """Folders that he has closed to himself are no obstacle; those of others are, and stay."""
+    (folder / "outside").mkdir(mode=0o777)
+    (folder / "outside/precious").write_text("x")
+    (folder / "runs").mkdir()
+    os.chown(folder / "runs", NOBODY, NOBODY)
+    top = folder / "runs/run"
+    make_hostile_tree(top, folder / "outside")
+    subprocess.run(["chown", "-hR", str(NOBODY), top], check=True)
+    assert remove_as(NOBODY, folder, top).r == "0"
+    assert not top.exists() and (folder / "outside/precious").exists()
+    (top / "theirs").mkdir(parents=True)
+    (top / "theirs/file").write_text("x")
+    os.chown(top, NOBODY, NOBODY)
+    assert remove_as(NOBODY, folder, top).r != "0"
+
+
+def test_a_hostile_tree_is_removed_and_nothing_else(host, folder):
+    outside = folder / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("x")
+    top = folder / "run"
+    make_hostile_tree(top, outside)
     assert host.do("remove", path=top).r == "0"
     assert not top.exists() and (outside / "precious").read_text() == "x"
 
