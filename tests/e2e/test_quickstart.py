@@ -1,16 +1,14 @@
 """deploy/quickstart as a person types it: from nothing to done, again, after a failure, and interrupted."""
 
 import os
-import pathlib
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 
 import pytest
 
 from support.paths import source
+from support.processes import descendants
 from support.project import git
 from support.wait import wait_for
 
@@ -33,14 +31,6 @@ def break_agent(state, role, command):
     return before
 
 
-@pytest.fixture(scope="module")
-def state():
-    """A state folder that the tests of this file go through in their order; it is built once."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="orch-quickstart-"))
-    yield folder
-    shutil.rmtree(folder)
-
-
 @pytest.mark.parametrize("args, code", [(["--help"], 0), (["--wrong"], 2), (["--state"], 2)])
 def test_command_line(args, code):
     done = quickstart(*args)
@@ -52,7 +42,7 @@ def test_a_state_folder_with_blanks_is_refused(folder):
     assert done.returncode == 1 and "may be in it: choose another folder" in done.stdout
 
 
-def test_first_run(state):
+def first_run(state):
     """Both items reach done; S-5: the second waits for the first; P-8: its branch contains the first one's code."""
     done = quickstart("--once", "--state", state)
     assert done.returncode == 0, done.stdout
@@ -71,7 +61,7 @@ def test_first_run(state):
     assert runs.stdout == "2 KiB\n"
 
 
-def test_second_run_on_a_terminal(state):
+def second_run_on_a_terminal(state):
     """The table is drawn in place there; what is said stands below it."""
     command = f"{QUICKSTART} --once --state {state}"
     done = subprocess.run(["script", "--quiet", "--return", "--command", command, "/dev/null"], stdin=subprocess.DEVNULL,
@@ -80,8 +70,8 @@ def test_second_run_on_a_terminal(state):
     assert "RUNS FOR" in done.stdout and done.stdout.count("you would type: orchctl approve") == 4
 
 
-def test_a_failing_agent_fails_the_run_and_leaves_nothing_running(state):
-    """The step, its reason and the logs are named; with --once everything is stopped (no_leaks looks)."""
+def run_with_a_failing_agent(state):
+    """The step, its reason and the logs are named; with --once everything is stopped."""
     before = break_agent(state, "architect", "/bin/false")
     done = quickstart("--once", "--state", state)
     (state / "orchestrator.conf").write_text(before)
@@ -91,7 +81,7 @@ def test_a_failing_agent_fails_the_run_and_leaves_nothing_running(state):
     assert "stopping the suite and the cluster" in done.stdout
 
 
-def test_an_interrupted_run_is_cleaned_up_by_the_next(state):
+def interrupted_run_and_the_next(state):
     """Ctrl-C while agents work; then a run that first cancels what the two before it have left."""
     log = state / "interrupted.log"
     with open(log, "w") as file:
@@ -112,3 +102,16 @@ def test_a_build_that_fails_says_so(folder):
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
     assert done.returncode == 1 and "FAILED while building into" in done.stdout
     assert "meson ended with 1" in done.stdout and "ompiler" in done.stdout and "stopping" not in done.stdout
+
+
+def all_stopped(state):
+    return not [p for p in descendants(os.getpid()) if p.cwd.startswith(str(state)) or str(state) in " ".join(p.args)]
+
+
+@pytest.mark.timeout(900)
+def test_one_state_folder_through_many_runs(folder):
+    """One test, because each run goes on where the last one ended, and building once is enough."""
+    state = folder
+    for run in (first_run, second_run_on_a_terminal, run_with_a_failing_agent, interrupted_run_and_the_next):
+        run(state)
+        wait_for(lambda: all_stopped(state), 10, f"nothing is left of {run.__name__}")
