@@ -116,3 +116,16 @@ def test_an_escalated_task_is_cancelled_at_once(world):
     assert "is cancelled" in world.operate("cancel", a, None)["message"]
     assert world.db.value("select stage from orch.task order by id limit 1") == "cancelled"
     assert world.claim()["work_item"] == b
+
+
+def test_escalated_after_the_deploy_is_not_critical(world):
+    """C-5: nothing is under way when the merge has failed for good; the cancellation does not wait for ever."""
+    world.set("job_backoff_s", "0")
+    a = world.item()
+    world.work(until="deploy", item=a)
+    world.operate("approve", a, None)
+    world.succeed(world.claim())
+    for _ in range(3):
+        world.finish(world.claim(), "failed", reason="the forge refuses")
+    assert world.waits(a) == ["escalated"]
+    assert "is cancelled" in world.operate("cancel", a, None)["message"]
