@@ -32,12 +32,21 @@ static void chosen_deinit(struct chosen *ch)
         *ch = (struct chosen){.doc = NULL};
 }
 
+static bool has_ended(const struct json *run)
+{
+        return json_str(json_get(run, "ended_at")) != NULL;
+}
+
+/* Without a number, runs that have ended and left no log are passed over: a merge, say, runs no agent. */
 static bool is_wanted(const struct json *run, const char *role, int64_t wanted)
 {
         int64_t number = 0;
         (void)json_int(json_get(run, "run"), &number); /* always there */
-        return (wanted == 0 || number == wanted) &&
-               (role == NULL || strcmp(show_str(run, "role"), role) == 0);
+        if (wanted != 0 && number != wanted)
+                return false;
+        if (wanted == 0 && has_ended(run) && *show_str(run, "log") == '\0')
+                return false;
+        return role == NULL || strcmp(show_str(run, "role"), role) == 0;
 }
 
 /* Reads the item and picks the newest run that fits. Returns the exit code. */
@@ -56,11 +65,6 @@ static int choose(struct ctl *c, int64_t wanted, struct chosen *ret)
                         ch.run = json_at(runs, i - 1);
         *ret = ch;
         return EXIT_OK;
-}
-
-static bool has_ended(const struct json *run)
-{
-        return json_str(json_get(run, "ended_at")) != NULL;
 }
 
 /* Reasons why the log cannot be read here. */
@@ -116,13 +120,20 @@ static int print_new(const struct ctl *c, struct follow *f)
         return EXIT_OK;
 }
 
-/* The database's word that the run is over: the shim may have died without leaving its status. */
+/* The database's word that the run is over: the shim may have died without leaving its status. A database
+ * that is away has no word; the log goes on without it. */
 static bool database_says_ended(struct ctl *c, int64_t number)
 {
         struct chosen ch = {.doc = NULL};
-        bool ended = choose(c, number, &ch) != EXIT_OK || ch.run == NULL || has_ended(ch.run);
+        struct errinfo err = ERRINFO_INIT;
+        if (c->pg == NULL && ctl_pg_quiet(c, &err) != 0)
+                return false;
+        int code = choose(c, number, &ch);
+        bool ended = code == EXIT_OK && (ch.run == NULL || has_ended(ch.run));
         chosen_deinit(&ch);
-        return ended;
+        if (code == EXIT_TEMPORARY)
+                pg_close(take_ptr(c->pg));
+        return ended || (code != EXIT_OK && code != EXIT_TEMPORARY);
 }
 
 static int follow_run(struct ctl *c, struct follow *f, int64_t number)
@@ -152,9 +163,10 @@ static int show_log(struct ctl *c, const struct json *run)
         int code = check_here(c, run);
         if (code != EXIT_OK)
                 return code;
-        if (*log == '\0')
-                return ctl_fail(EXIT_NOT_READY, "the run has not begun to write a log");
         say_run(c, run);
+        if (*log == '\0')
+                return ctl_fail(EXIT_NOT_READY, has_ended(run) ? "this run has left no log"
+                                                               : "the run has not begun to write a log");
         (void)json_int(json_get(run, "run"), &number); /* always there */
         follow_init(&f, log);
         if (args_has(&c->args, "follow") && !has_ended(run))
@@ -176,7 +188,7 @@ static bool should_wait(const struct ctl *c, const struct chosen *ch)
 
 static int no_run(const struct ctl *c)
 {
-        (void)ctl_fail(EXIT_NOT_READY, "%s has had no such run yet", args_word(&c->args, 0));
+        (void)ctl_fail(EXIT_NOT_READY, "%s has had no such run with a log yet", args_word(&c->args, 0));
         ctl_hint("`orchctl item show %s` lists its runs, `orchctl why %s` says what it waits for",
                  args_word(&c->args, 0), args_word(&c->args, 0));
         return EXIT_NOT_READY;

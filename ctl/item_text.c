@@ -49,12 +49,19 @@ static void add_heading(const struct json *doc, const struct term *term, struct 
                 add_fact(sb, i == 0 ? "now" : "", show_str(json_at(waits, i), "reason"));
 }
 
-/* Free text: cleaned line by line, wrapped. */
+/* Free text: cleaned, its lines kept (it may hold lists or code), long ones wrapped. */
 static void add_prose(struct strbuf *sb, const char *text)
 {
         _cleanup_(strbuf_deinit) struct strbuf safe = STRBUF_INIT;
         text_log(&safe, text, strlen(text));
-        text_wrap(sb, safe.buf, 2, TEXT_WIDTH);
+        for (const char *line = safe.buf; *line != '\0';) {
+                size_t len = strcspn(line, "\n");
+                _cleanup_(freep) char *one = xstrndup(line, len);
+                text_wrap(sb, one, 2, TEXT_WIDTH);
+                if (len == 0)
+                        strbuf_addch(sb, '\n');
+                line += len + (line[len] == '\n');
+        }
 }
 
 static void add_comments(const struct json *comments, const struct term *term, struct strbuf *sb)

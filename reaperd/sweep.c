@@ -1,6 +1,9 @@
 /*
- * sweep.c - one tick: list the processes of this host, judge each, report the dead one after another. A
- * process that died twice in a tick is reported once; what a tick leaves over, the next one finds again.
+ * sweep.c - one tick: judge the processes of this host that we know of, report the dead one after another.
+ * What a tick leaves over, the next one finds again.
+ *
+ * A judgement costs a look into /proc, a list costs a query: so the list is fetched at every few ticks only,
+ * and at the tick after a death, when somebody will have been started instead.
  */
 #include "reaperd/sweep.h"
 
@@ -20,19 +23,21 @@
 #include "reaperd/judge.h"
 
 #define STATEMENT_DEADLINE_MS 10000
-#define REPORTS_PER_TICK      32
+#define TICKS_PER_LIST        5
+#define KNOWN_MAX             200 /* as many as the list has at most */
 
-struct dead {
+struct known {
         int64_t process;
         char *daemon;
-        char *evidence;
-        bool host_dead; /* it was another boot: nothing of it lives on */
+        char *boot_id;
+        pid_t pid;
+        unsigned long long pid_start;
 };
 
 enum sweep_state {
         SWEEP_IDLE,      /* waits for the timer */
         SWEEP_LISTING,   /* waits for processes_of_host */
-        SWEEP_REPORTING, /* waits for process_gone of dead[next] */
+        SWEEP_REPORTING, /* waits for process_gone of known[next] */
         SWEEP_STOPPED,
 };
 
@@ -43,24 +48,26 @@ struct sweep {
         enum sweep_state state;
         struct loop_timer *timer;
         struct db_request *request; /* NULL when idle */
-        struct dead dead[REPORTS_PER_TICK];
-        size_t n_dead, next;
+        unsigned ticks_to_list;     /* 0: the next tick fetches the list */
+        struct known known[KNOWN_MAX];
+        size_t n_known, next;
+        char *evidence; /* of known[next], while it is being reported */
 };
 
-static void report_next(struct sweep *s);
+static void judge_next(struct sweep *s);
 
-static void forget_dead(struct sweep *s)
+static void forget_known(struct sweep *s)
 {
-        for (size_t i = 0; i < s->n_dead; i++) {
-                free(s->dead[i].daemon);
-                free(s->dead[i].evidence);
+        for (size_t i = 0; i < s->n_known; i++) {
+                free(s->known[i].daemon);
+                free(s->known[i].boot_id);
         }
-        s->n_dead = s->next = 0;
+        s->n_known = s->next = 0;
 }
 
 static void rest(struct sweep *s)
 {
-        forget_dead(s);
+        free(take_ptr(s->evidence));
         s->state = SWEEP_IDLE;
         loop_timer_arm(s->timer, s->interval_ms);
 }
@@ -71,26 +78,14 @@ static void failed(struct sweep *s, const char *what, const struct db_result *re
         if (res->outcome == DB_SQL_ERROR)
                 log_warning(EV("reap.statement-failed"), LF_S("what", what), LF_ERR(&res->err),
                             LF_S("then", "tried again at the next tick"));
+        s->ticks_to_list = 0;
         rest(s);
 }
 
-static void judge_row(struct sweep *s, const struct db_result *res, int row)
+static void judge(struct sweep *s)
 {
-        struct strbuf evidence = STRBUF_INIT;
-        const struct judge_host host = {.boot_id = proc_boot_id(), .start_time = proc_start_time};
-        const struct judge_process p = {
-                .boot_id = db_text(res, row, "boot_id"),
-                .pid = (pid_t)db_int(res, row, "pid", 0),
-                .pid_start = (unsigned long long)db_int(res, row, "pid_start", 0),
-        };
-        if (judge_is_gone(&p, &host, &evidence))
-                s->dead[s->n_dead++] = (struct dead){
-                        .process = db_int(res, row, "process_id", 0),
-                        .daemon = xstrdup(db_text(res, row, "daemon")),
-                        .evidence = strbuf_take(&evidence),
-                        .host_dead = strcmp(p.boot_id, host.boot_id) != 0,
-                };
-        strbuf_deinit(&evidence);
+        s->next = 0;
+        judge_next(s);
 }
 
 static void on_listed(void *arg, const struct db_result *res)
@@ -101,40 +96,64 @@ static void on_listed(void *arg, const struct db_result *res)
                 failed(s, "list", res);
                 return;
         }
-        for (int i = 0; i < db_rows(res) && s->n_dead < REPORTS_PER_TICK; i++)
-                judge_row(s, res, i);
-        s->state = SWEEP_REPORTING;
-        report_next(s);
+        forget_known(s);
+        for (int i = 0; i < db_rows(res) && s->n_known < KNOWN_MAX; i++)
+                s->known[s->n_known++] = (struct known){
+                        .process = db_int(res, i, "process_id", 0),
+                        .daemon = xstrdup(db_text(res, i, "daemon")),
+                        .boot_id = xstrdup(db_text(res, i, "boot_id")),
+                        .pid = (pid_t)db_int(res, i, "pid", 0),
+                        .pid_start = (unsigned long long)db_int(res, i, "pid_start", 0),
+                };
+        s->ticks_to_list = TICKS_PER_LIST;
+        judge(s);
 }
 
 static void on_reported(void *arg, const struct db_result *res)
 {
         struct sweep *s = arg;
-        const struct dead *d = &s->dead[s->next];
+        const struct known *k = &s->known[s->next];
         s->request = NULL;
         if (res->outcome != DB_OK || db_rows(res) != 1) {
                 failed(s, "report", res);
                 return;
         }
         int64_t jobs = db_int(res, 0, "jobs", 0);
-        log_warning(EV("reap.process-gone"), LF_I("process", d->process), LF_S("of", d->daemon),
-                    LF_S("evidence", d->evidence), LF_I("jobs", jobs));
+        log_warning(EV("reap.process-gone"), LF_I("process", k->process), LF_S("of", k->daemon),
+                    LF_S("evidence", s->evidence), LF_I("jobs", jobs));
         metrics_count(METRIC_REAPED_PROCESSES, 1);
         metrics_count(METRIC_REAPED_JOBS, jobs > 0 ? (uint64_t)jobs : 0);
+        s->ticks_to_list = 0;
         s->next++;
-        report_next(s);
+        judge_next(s);
 }
 
-static void report_next(struct sweep *s)
+static void report(struct sweep *s, char *evidence)
 {
         char id[24];
-        if (s->next == s->n_dead) {
-                rest(s);
-                return;
-        }
-        (void)snprintf(id, sizeof(id), "%" PRId64, s->dead[s->next].process);
-        const char *params[] = {id, s->dead[s->next].evidence, s->dead[s->next].host_dead ? "true" : "false"};
+        free(s->evidence);
+        s->evidence = evidence;
+        (void)snprintf(id, sizeof(id), "%" PRId64, s->known[s->next].process);
+        const char *params[] = {id, evidence,
+                                strcmp(s->known[s->next].boot_id, proc_boot_id()) != 0 ? "true" : "false"};
+        s->state = SWEEP_REPORTING;
         s->request = db_query(s->db, &Q_PROCESS_GONE, params, STATEMENT_DEADLINE_MS, on_reported, s);
+}
+
+static void judge_next(struct sweep *s)
+{
+        struct strbuf evidence = STRBUF_INIT;
+        const struct judge_host host = {.boot_id = proc_boot_id(), .start_time = proc_start_time};
+        for (; s->next < s->n_known; s->next++) {
+                const struct known *k = &s->known[s->next];
+                const struct judge_process p = {
+                        .boot_id = k->boot_id, .pid = k->pid, .pid_start = k->pid_start};
+                if (judge_is_gone(&p, &host, &evidence)) {
+                        report(s, strbuf_take(&evidence));
+                        return;
+                }
+        }
+        rest(s);
 }
 
 static void on_timer(void *arg)
@@ -142,6 +161,11 @@ static void on_timer(void *arg)
         struct sweep *s = arg;
         if (s->state != SWEEP_IDLE)
                 return;
+        if (s->ticks_to_list > 0) {
+                s->ticks_to_list--;
+                judge(s);
+                return;
+        }
         const char *params[] = {s->host};
         s->state = SWEEP_LISTING;
         s->request = db_query(s->db, &Q_PROCESSES_OF_HOST, params, STATEMENT_DEADLINE_MS, on_listed, s);
@@ -163,13 +187,15 @@ void sweep_free(struct sweep *s)
                 return;
         db_request_forget(s->request);
         loop_timer_free(s->timer);
-        forget_dead(s);
+        forget_known(s);
+        free(s->evidence);
         free(s->host);
         free(s);
 }
 
 void sweep_wake(struct sweep *s)
 {
+        s->ticks_to_list = 0;
         if (s->state == SWEEP_IDLE)
                 loop_timer_soon(s->timer);
 }

@@ -125,7 +125,8 @@ bool notify_send(struct notify *n, const char *lines)
                 return false;
         sent = sendto(n->fd, lines, strlen(lines), MSG_NOSIGNAL | MSG_DONTWAIT,
                       (const struct sockaddr *)&n->addr, n->addr_len);
-        if (sent < 0 && errno == ECONNREFUSED) /* orchctl up, for one, listens only until it has heard READY */
+        /* orchctl up, for one, listens only until it has heard READY. */
+        if (sent < 0 && errno == ECONNREFUSED)
                 log_debug(EV("notify.unheard"), LF_S("message", lines));
         else if (sent < 0)
                 log_warning(EV("notify.failed"), LF_S("message", lines), LF_ERRNO(errno));

@@ -303,5 +303,6 @@ void mirror_suspect(const char *path)
         _cleanup_(freep) char *mark = xasprintf("%s/orch-suspect", path);
         _cleanup_(closep) int fd = open(mark, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
-                log_warning(EV("mirror.mark-failed"), LF_S("path", mark), LF_ERRNO(errno));
+                log_warning(EV("mirror.mark-failed"), LF_S("path", mark), LF_ERRNO(errno),
+                            LF_S("then", "it is not examined at its next update"));
 }

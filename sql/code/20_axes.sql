@@ -17,8 +17,9 @@ comment on column orch.active_task.stage is 'Its stage';
 create function orch.in_critical_window(t orch.task) returns boolean
 language sql stable
 return t.stage = 'deploy' and exists (select from orch.job j where j.task_id = t.id and j.stage_version = t.stage_version
-        and j.status in ('running', 'done') and j.role in ('deployer', 'merger'));
-comment on function orch.in_critical_window(orch.task) is 'C-5: the deploy was initiated and its stage has not ended: a cancellation waits';
+        and (j.status = 'running' or (j.status = 'done' and t.escalated_at is null)) and j.role in ('deployer', 'merger'));
+comment on function orch.in_critical_window(orch.task) is
+        'C-5: the deploy was initiated and its stage has not ended: a cancellation waits. Nothing is under way any more when the task was escalated: then it does not.';
 
 create view orch.axis_cancel as
 select j.id as job_id,

@@ -83,7 +83,7 @@ declare
 begin
         loop
                 select * into t from orch.task where id = p_task for no key update;
-                exit when not found or t.terminal or t.escalated_at is not null
+                exit when not found or t.terminal or (t.escalated_at is not null and t.cancel_requested_at is null)
                         or exists (select from orch.job j where j.task_id = t.id and j.active);
                 s := orch.waiting_step(t);
                 if s.gate is not null then
@@ -93,6 +93,8 @@ begin
                    and not (orch.in_critical_window(t) and (s.gate is null or a.result = 'wait')) then
                         perform orch.cancel_apply(t, p_actor);
                         return moves + 1;
+                elsif t.escalated_at is not null then
+                        exit;
                 elsif s.gate is null then
                         exit when not orch.transition(t.id, t.stage, t.stage_version, (select next from orch.stage where key = t.stage), p_actor);
                 elsif a.result = 'fail' and s.on_fail is not null then

@@ -1,4 +1,5 @@
--- 51_claim: how a worker gets a job. Flow jobs (of tasks under way) before entry jobs; one round trip.
+-- 51_claim: how a worker gets a job, in one round trip. By priority; of one priority flow jobs (of tasks under way) before
+-- entry jobs, which are fair between repos (S-11).
 --
 -- Lock first, then look in a second statement: a snapshot is older than its lock. An entry claim locks the repo row
 -- first, so that it is ordered with intake, freeze, pause and cancel; a flow claim locks the job, then asks the axes.
@@ -71,7 +72,7 @@ begin atomic
 end;
 comment on function orch.claim_leases_give(orch.job) is 'Gives back what claim_leases_take() took for this claim';
 
-create function orch.claim_flow(p_process bigint) returns orch.job
+create function orch.claim_flow(p_process bigint, p_priority smallint) returns orch.job
 language plpgsql as $$
 declare
         candidate bigint;
@@ -80,9 +81,9 @@ begin
         loop
                 select j.id into candidate from orch.job j
                 left join lateral (select true as yes from orch.job_block b where b.job_id = j.id limit 1) blocked on true
-                where j.status = 'queued' and not j.entry and blocked.yes is null and j.id <> all (tried)
+                where j.status = 'queued' and not j.entry and j.priority = p_priority and blocked.yes is null and j.id <> all (tried)
                   and (j.kind <> 'merge' or not exists (select from orch.merge_lease m where m.repo_id = j.repo_id))
-                order by j.priority, j.id limit 1 for no key update of j skip locked;
+                order by j.id limit 1 for no key update of j skip locked;
                 if not found then
                         return null;
                 end if;
@@ -93,9 +94,9 @@ begin
         end loop;
 end
 $$;
-comment on function orch.claim_flow(bigint) is 'Claims the first claimable job of a task under way (S-9, S-11), or null';
+comment on function orch.claim_flow(bigint, smallint) is 'Claims the first claimable job of that priority of a task under way (S-9, S-11), or null';
 
-create function orch.claim_entry(p_process bigint) returns orch.job
+create function orch.claim_entry(p_process bigint, p_priority smallint) returns orch.job
 language plpgsql as $$
 declare
         lane bigint;
@@ -104,14 +105,14 @@ declare
 begin
         loop
                 select r.id into lane from orch.repo r
-                cross join lateral (select c.id from orch.claimable_job c where c.repo_id = r.id and c.entry limit 1) c
+                cross join lateral (select c.id from orch.claimable_job c where c.repo_id = r.id and c.entry and c.priority = p_priority limit 1) c
                 where r.id <> all (tried)
                 order by r.last_started_at nulls first, r.id limit 1 for no key update of r skip locked;
                 if not found then
                         return null;
                 end if;
                 select c.id into candidate from orch.claimable_job c
-                where c.repo_id = lane and c.entry order by c.priority, c.id limit 1;
+                where c.repo_id = lane and c.entry and c.priority = p_priority order by c.id limit 1;
                 -- cancel takes the lane lock, too; a job that is gone all the same was taken back meanwhile
                 if found then
                         perform from orch.job j where j.id = candidate and j.status = 'queued' for no key update skip locked;
@@ -123,7 +124,7 @@ begin
         end loop;
 end
 $$;
-comment on function orch.claim_entry(bigint) is 'Claims the first claimable entry job, walking repos in fairness order under their lane lock, or null';
+comment on function orch.claim_entry(bigint, smallint) is 'Claims the first claimable entry job of that priority, walking repos in fairness order under their lane lock, or null';
 
 create view orch.running_job as
 select j.id as job_id, j.epoch, j.token, t.id as task_id, t.work_item, t.title, t.description, j.role, j.kind, j.stage, j.stage_version,
@@ -171,14 +172,20 @@ create function orch.job_claim(p_process bigint, p_epoch bigint) returns setof o
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
         j orch.job;
+        priority smallint;
 begin
         if not orch.process_alive(p_process, p_epoch) then
                 return;
         end if;
-        j := orch.claim_flow(p_process);
-        if j.id is null then
-                j := orch.claim_entry(p_process);
-        end if;
+        foreach priority in array array(select p::smallint from generate_series(0, 4) p
+                                         where exists (select from orch.job q where q.status = 'queued' and q.priority = p))
+        loop
+                j := orch.claim_flow(p_process, priority);
+                if j.id is null then
+                        j := orch.claim_entry(p_process, priority);
+                end if;
+                exit when j.id is not null;
+        end loop;
         return query select * from orch.running_job where job_id = j.id;
 end
 $$;

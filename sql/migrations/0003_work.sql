@@ -145,6 +145,7 @@ comment on column orch.job.ended_at is 'When it was done, failed or cancelled';
 create unique index job_one_active_per_task on orch.job (task_id) where active;
 create index job_queued_flow on orch.job (priority, id) where status = 'queued' and not entry;
 create index job_queued_entry on orch.job (repo_id, task_id) where status = 'queued' and entry;
+create index job_queued_priority on orch.job (priority) where status = 'queued';
 create index job_running on orch.job (process_id) where status = 'running';
 
 create table orch.run (

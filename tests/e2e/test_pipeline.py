@@ -99,3 +99,21 @@ def test_merge_conflict_sends_back(suite, project, agents):
     line.wait(lambda: line.task(item)["developer_rounds"] == 1, 60, "the task is sent back")
     assert project.head("main") == theirs
     assert line.db.value("select value from orch.evidence where gate = 'merge_verified'") == "conflict"
+
+
+def test_a_foreign_push_is_never_overwritten(suite, project, agents, gate):
+    """P-7, T-5: who pushes to a task's branch while an agent works, or between two runs, loses nothing: the run fails with
+    a reason that says where the branch is."""
+    gate.hold("architect")
+    line = Pipeline(suite, project, job_max_attempts=2, job_backoff_s=0)
+    item = line.item()
+    line.approve_analysis(item)
+    line.wait_running(item, "architect")
+    theirs = project.commit({"theirs.txt": "x"}, "A person's work", line.task(item)["branch"])
+    gate.open()
+    assert "the architect failed" in line.wait_escalated(item)
+    runs = line.runs(item, "architect")
+    assert [run["outcome"] for run in runs] == ["failed", "failed"]
+    assert all("somebody else has pushed" in run["reason"] and theirs in run["reason"] for run in runs)
+    assert len(agents.marks("start", role="architect")) == 1
+    assert project.head(line.task(item)["branch"]) == theirs

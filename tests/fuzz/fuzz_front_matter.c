@@ -1,4 +1,5 @@
-/* The front matter reader: no bytes of an agent's file may break it, and what it accepts keeps its promises. */
+/* The front matter reader: no bytes of an agent's file may break it, and what it accepts keeps its promises.
+ */
 #include "workerd/front_matter.h"
 
 #include <stdint.h>
@@ -11,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        static const char *const keys[] = {"verdict", "result", "staging_status", "deploy_status", "head", ""};
+        static const char *const keys[] = {"verdict",       "result", "staging_status",
+                                           "deploy_status", "head",   ""};
         struct front_matter *fm = NULL;
         struct errinfo err = ERRINFO_INIT;
         int r = front_matter_parse((const char *)data, size, &fm, &err);

@@ -2,6 +2,8 @@
 
 import pytest
 
+from support.pieces import Host
+from support.shim import Shim
 from support.webhookd import Webhookd
 
 
@@ -50,3 +52,30 @@ def shared(cluster, tmp_path_factory):
     finally:
         webhookd.destroy()
         database.drop()
+
+
+@pytest.fixture
+def start_shim(folder, no_leaks):
+    """Starts shims in folders of their own; kills what a failed test leaves."""
+    shims = []
+
+    def start(*command, name=None, **options):
+        shims.append(Shim(folder / (name or f"run-{len(shims)}"), *command, **options))
+        return shims[-1]
+
+    yield start
+    for shim in shims:
+        if shim.process.poll() is None:
+            shim.process.kill()
+        shim.process.communicate()
+        shim.control.close()
+
+
+def sh(script):
+    return "/bin/sh", "-c", script
+
+
+@pytest.fixture
+def host(folder, project):
+    """A state folder in which the pieces of runs work on the project."""
+    return Host(folder / "state", project)

@@ -1,5 +1,5 @@
 /*
- * git_probe.c - one of the pieces of a run, on the command line, for test_git_pieces.py.
+ * git_probe.c - one of the pieces of a run, on the command line, for the tests of support/pieces.py.
  *
  *     git_probe VERB KEY=VALUE...        prints KEY=VALUE lines about the result
  *

@@ -147,11 +147,11 @@ def test_a_broken_part_of_the_queue_says_so(ctl, demo):
 
 
 def test_item_show(ctl, demo):
-    ctl("item", "create", "demo", "First", "--description", "All of it")
+    ctl("item", "create", "demo", "First", "--description", "All of it:\n\n- one\n- two")
     ctl.take_in()
     shown = ctl("item", "show", "DEMO-1").stdout
     assert shown.startswith("DEMO-1  First\nproject   demo\nstate     ")
-    assert "\nDescription\n  All of it\n" in shown
+    assert "\nDescription\n  All of it:\n\n  - one\n  - two\n" in shown
     assert "created -> analysis" in shown
     document = ctl.json("item", "show", "DEMO-1")
     assert document["task"]["stage"] == "analysis" and document["runs"] == []

@@ -194,7 +194,22 @@ def test_log(work):
     assert work.orchctl("log", work.item, "--run", 1, "--role", "analyst").stdout == done.stdout
     for args in (("--run", 99), ("--role", "tester")):
         done = work.orchctl("log", work.item, *args, check=False)
-        assert done.returncode == 3 and "has had no such run yet" in done.stderr
+        assert done.returncode == 3 and "has had no such run with a log yet" in done.stderr
+
+
+def test_a_run_without_a_log_is_passed_over(work):
+    """The newest run may be one of the orchestrator's own, a merge, that has no log."""
+    work.gate.open()
+    work.orchctl("watch", work.item, "--until", "waiting", "--timeout", "60s")
+    work.database.query("""
+        with j as (insert into orch.job (task_id, repo_id, role, kind, entry, stage, stage_version, priority, max_attempts, status, ended_at)
+                   select task_id, repo_id, 'merger', 'merge', false, stage, stage_version, priority, 1, 'done', now() from orch.job limit 1
+                   returning id)
+        insert into orch.run (job_id, epoch, token, attempt, process_id, ended_at, outcome)
+        select j.id, 1, gen_random_uuid(), 1, (select max(process_id) from orch.run), now(), 'success' from j""")
+    assert "analyst" in work.orchctl("log", work.item).stderr
+    done = work.orchctl("log", work.item, "--run", 2, check=False)
+    assert done.returncode == 3 and "this run has left no log" in done.stderr
 
 
 def test_log_followed_to_its_end(work):
@@ -204,7 +219,7 @@ def test_log_followed_to_its_end(work):
     out, err = finish(process)
     assert process.returncode == 0, err
     assert out == "\x1b[2Jtwo\nthree\n"
-    assert "analyst, attempt 1, success" in work.orchctl("log", work.item).stderr
+    wait_for(lambda: "analyst, attempt 1, success" in work.orchctl("log", work.item).stderr, what="the outcome is recorded")
 
 
 def test_log_of_another_host(work):
@@ -250,3 +265,17 @@ def test_down_that_takes_too_long(work):
     assert done.returncode in (0, 3)
     if done.returncode == 3:
         assert "still finishing its work" in done.stderr and "--quick" in done.stderr
+
+
+def test_log_goes_on_while_the_database_is_away(work, cluster):
+    """The log is a file: following it needs the database only to learn of an end that the shim could not write."""
+    process = start(work, "log", work.item, "-f")
+    assert process.stdout.readline() == "one  line\n"
+    cluster.restart("immediate")
+    work.database.forget_connections()
+    assert "connection to the database was lost" in [process.stderr.readline(), process.stderr.readline()][1]
+    assert process.poll() is None
+    work.gate.open()
+    out, err = finish(process)
+    assert process.returncode == 0, err
+    assert out.endswith("three\n")

@@ -104,3 +104,28 @@ def test_stop_in_the_tracker_cancels_and_its_switch_and_scope(world):
     world.set("stop_status_repos", "")
     assert "is cancelled" in world.move(a, "stop")
     assert "ignored" in world.move(a, "stop")
+
+
+def test_an_escalated_task_is_cancelled_at_once(world):
+    """C-3: nothing runs and nothing will; what waits behind it goes on."""
+    world.set("job_backoff_s", "0")
+    a, b = world.item(), world.item()
+    for _ in range(3):
+        world.finish(world.claim(), "failed", reason="no")
+    assert world.waits(a) == ["escalated"] and world.claim() is None
+    assert "is cancelled" in world.operate("cancel", a, None)["message"]
+    assert world.db.value("select stage from orch.task order by id limit 1") == "cancelled"
+    assert world.claim()["work_item"] == b
+
+
+def test_escalated_after_the_deploy_is_not_critical(world):
+    """C-5: nothing is under way when the merge has failed for good; the cancellation does not wait for ever."""
+    world.set("job_backoff_s", "0")
+    a = world.item()
+    world.work(until="deploy", item=a)
+    world.operate("approve", a, None)
+    world.succeed(world.claim())
+    for _ in range(3):
+        world.finish(world.claim(), "failed", reason="the forge refuses")
+    assert world.waits(a) == ["escalated"]
+    assert "is cancelled" in world.operate("cancel", a, None)["message"]

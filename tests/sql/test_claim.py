@@ -67,16 +67,17 @@ def test_one_active_job_per_task(world):
         world.db.query("update orch.job set entry = false")
 
 
-def test_flow_before_entry_and_urgent_before_normal(world):
-    """S-11: work in progress before new work; then priority; then id."""
+def test_priority_then_flow_then_fair_then_id(world):
+    """S-11: an urgent entry job goes before work in progress; of one priority work in progress goes first; then repos
+    take turns; then id."""
     world.set("serial_gate_enabled", "off")
-    a, b = world.item("a"), world.item("b")
+    world.add_project("other", "OTH")
+    under_way, b = world.item("a"), world.item("b")
     world.succeed(world.claim())
-    world.operate("approve", a, None)
-    urgent = world.item("urgent", priority=0)
-    assert world.claim()["work_item"] == a
-    assert world.claim()["work_item"] == urgent
-    assert world.claim()["work_item"] == b
+    world.operate("approve", under_way, None)
+    c, other = world.item("c"), world.item("d", project="other")
+    urgent, lazy = world.item("urgent", priority=0), world.item("lazy", priority=4, project="other")
+    assert [world.claim()["work_item"] for _ in range(6)] == [urgent, under_way, other, b, c, lazy]
 
 
 def test_fenced_writes_change_nothing(world):

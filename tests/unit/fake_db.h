@@ -25,7 +25,9 @@ struct db_request {
 
 static struct db_request *fake_pending; /* the tests' subjects have one request at a time */
 static unsigned fake_forgotten;
-static const struct fake_cell *fake_row; /* of the answer that is being given; ended by a NULL column */
+/* Of the answer that is being given; each row is ended by a NULL column. */
+static const struct fake_cell *const *fake_rows;
+static int fake_n_rows;
 
 static void fake_free(struct db_request *req)
 {
@@ -68,30 +70,37 @@ static inline void fake_expect(const char *name)
         assert_string_equal(fake_pending->name, name);
 }
 
-static inline void fake_answer(enum db_outcome outcome, const struct fake_cell *row)
+static inline void fake_answer_rows(enum db_outcome outcome, const struct fake_cell *const *rows, int n)
 {
         struct db_request *req = take_ptr(fake_pending);
         struct db_result res = {.outcome = outcome};
         assert_non_null(req);
         if (outcome != DB_OK)
                 err_set(&res.err, "", "as the test says");
-        fake_row = row;
+        fake_rows = rows;
+        fake_n_rows = n;
         req->fn(req->arg, &res);
-        fake_row = NULL;
+        fake_n_rows = 0;
         fake_free(req);
+}
+
+/* With one row, or none. */
+static inline void fake_answer(enum db_outcome outcome, const struct fake_cell *row)
+{
+        fake_answer_rows(outcome, &row, row != NULL);
 }
 
 int db_rows(const struct db_result *res)
 {
         (void)res;
-        return fake_row != NULL;
+        return fake_n_rows;
 }
 
 const char *db_text(const struct db_result *res, int row, const char *column)
 {
         (void)res;
-        (void)row;
-        for (const struct fake_cell *c = fake_row; c != NULL && c->column != NULL; c++)
+        assert_in_range(row, 0, fake_n_rows - 1);
+        for (const struct fake_cell *c = fake_rows[row]; c->column != NULL; c++)
                 if (strcmp(c->column, column) == 0)
                         return c->value;
         fail_msg("the answer has no column %s", column);

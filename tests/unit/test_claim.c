@@ -32,6 +32,12 @@ static const struct fake_cell good[N_CELLS + 1] = {
         {NULL, NULL},
 };
 
+static void set_row(const struct fake_cell *const *row)
+{
+        fake_rows = row;
+        fake_n_rows = 1;
+}
+
 static void test_good(void **state)
 {
         struct claim c;
@@ -39,7 +45,8 @@ static void test_good(void **state)
         struct errinfo err = ERRINFO_INIT;
         const struct db_result res = {.outcome = DB_OK};
         (void)state;
-        fake_row = good;
+        const struct fake_cell *const rows[] = {good};
+        set_row(rows);
         assert_int_equal(claim_read(&c, &res, 0, &err), 0);
         assert_int_equal(c.kind, CLAIM_AGENT);
         assert_true(c.crashed);
@@ -52,7 +59,6 @@ static void test_good(void **state)
         assert_null(info.input);
         assert_null(info.head_sha);
         claim_deinit(&c);
-        fake_row = NULL;
 }
 
 /* Whatever is wrong with a row, its fence can be used to say so. */
@@ -73,14 +79,14 @@ static void test_bad(void **state)
                 for (size_t k = 0; k < N_CELLS; k++)
                         if (strcmp(row[k].column, wrong[i].column) == 0)
                                 row[k] = wrong[i];
-                fake_row = row;
+                const struct fake_cell *const rows[] = {row};
+                set_row(rows);
                 assert_int_equal(claim_read(&c, &res, 0, &err), -EINVAL);
                 assert_string_not_equal(err.text, "");
                 assert_int_equal(c.job, 12);
                 assert_string_equal(c.token, "t");
                 claim_deinit(&c);
         }
-        fake_row = NULL;
 }
 
 int main(void)

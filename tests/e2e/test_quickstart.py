@@ -1,0 +1,117 @@
+"""deploy/quickstart as a person types it: from nothing to done, again, after a failure, and interrupted."""
+
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+from support.paths import source
+from support.processes import descendants
+from support.project import git
+from support.wait import wait_for
+
+QUICKSTART = source("deploy/quickstart")
+
+
+def quickstart(*args, command=(), timeout=280):
+    return subprocess.run([*command, QUICKSTART, *map(str, args)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=timeout)
+
+
+def created(output):
+    return re.findall(r"^    (DEMO-\d+): (.+)$", output, re.MULTILINE)
+
+
+def break_agent(state, role, command):
+    config = state / "orchestrator.conf"
+    before = config.read_text()
+    config.write_text(re.sub(rf"(?m)^agent_command_{role} = .*$", f"agent_command_{role} = {command}", before))
+    return before
+
+
+@pytest.mark.parametrize("args, code", [(["--help"], 0), (["--wrong"], 2), (["--state"], 2)])
+def test_command_line(args, code):
+    done = quickstart(*args)
+    assert done.returncode == code and "deploy/quickstart [--once] [--state DIR]" in done.stdout
+
+
+def test_a_state_folder_with_blanks_is_refused(folder):
+    done = quickstart("--once", "--state", folder / "with blanks")
+    assert done.returncode == 1 and "may be in it: choose another folder" in done.stdout
+
+
+def first_run(state):
+    """Both items reach done; S-5: the second waits for the first; P-8: its branch contains the first one's code."""
+    done = quickstart("--once", "--state", state)
+    assert done.returncode == 0, done.stdout
+    assert created(done.stdout) == [("DEMO-1", "Read sizes such as 1.5 MiB"), ("DEMO-2", "Add up sizes written as text")]
+    assert "DEMO-1 is earlier in repo demo" in done.stdout
+    for item in ("DEMO-1", "DEMO-2"):
+        assert done.stdout.count(f"you would type: orchctl approve {item}") == 2
+    bare = state / "forge/demo.git"
+    merges = git("--git-dir", bare, "log", "--merges", "--reverse", "--format=%H %s", "main").split("\n")
+    assert [line.split(" ", 1)[1].split(":")[0] for line in merges] == ["Merge DEMO-1", "Merge DEMO-2"]
+    first, second = (line.split()[0] for line in merges)
+    assert git("--git-dir", bare, "merge-base", f"{second}^1", f"{second}^2") == first
+    runs = subprocess.run(["python3", "-B", "-c", "import units; print(units.total_size(['1 KiB', '1 KiB']))"], text=True,
+                          env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(state / "production/current")},
+                          stdout=subprocess.PIPE, check=True)
+    assert runs.stdout == "2 KiB\n"
+
+
+def second_run_on_a_terminal(state):
+    """The table is drawn in place there; what is said stands below it."""
+    command = f"{QUICKSTART} --once --state {state}"
+    done = subprocess.run(["script", "--quiet", "--return", "--command", command, "/dev/null"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout
+    assert "RUNS FOR" in done.stdout and done.stdout.count("you would type: orchctl approve") == 4
+
+
+def run_with_a_failing_agent(state):
+    """The step, its reason and the logs are named; with --once everything is stopped."""
+    before = break_agent(state, "architect", "/bin/false")
+    done = quickstart("--once", "--state", state)
+    (state / "orchestrator.conf").write_text(before)
+    assert done.returncode == 1
+    assert re.search(r"quickstart: FAILED while carrying DEMO-5 DEMO-6 to done .*: not every item reached done", done.stdout)
+    assert "DEMO-5 is stuck: the architect failed" in done.stdout and f"{state}/suite/log/supervisor.log" in done.stdout
+    assert "stopping the suite and the cluster" in done.stdout
+
+
+def interrupted_run_and_the_next(state):
+    """Ctrl-C while agents work; then a run that first cancels what the two before it have left."""
+    log = state / "interrupted.log"
+    with open(log, "w") as file:
+        process = subprocess.Popen([QUICKSTART, "--once", "--state", state], stdin=subprocess.DEVNULL, stdout=file,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+    wait_for(lambda: "architecture" in log.read_text(), 120, explain=log.read_text)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) == 1 and "FAILED while carrying DEMO-7 DEMO-8 to done" in log.read_text()
+    done = quickstart("--once", "--state", state)
+    assert done.returncode == 0, done.stdout
+    assert re.findall(r"cancelling (DEMO-\d+)", log.read_text()) == ["DEMO-5", "DEMO-6"]
+    assert re.findall(r"cancelling (DEMO-\d+)", done.stdout) == ["DEMO-7", "DEMO-8"]
+
+
+def test_a_build_that_fails_says_so(folder):
+    """A compiler that does not work: the step and the end of its log are shown; nothing was started."""
+    done = subprocess.run([QUICKSTART, "--once", "--state", folder / "state"], env={**os.environ, "CC": "/bin/false"},
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    assert done.returncode == 1 and "FAILED while building into" in done.stdout
+    assert "meson ended with 1" in done.stdout and "ompiler" in done.stdout and "stopping" not in done.stdout
+
+
+def all_stopped(state):
+    return not [p for p in descendants(os.getpid()) if p.cwd.startswith(str(state)) or str(state) in " ".join(p.args)]
+
+
+@pytest.mark.timeout(900)
+def test_one_state_folder_through_many_runs(folder):
+    """One test, because each run goes on where the last one ended, and building once is enough."""
+    state = folder
+    for run in (first_run, second_run_on_a_terminal, run_with_a_failing_agent, interrupted_run_and_the_next):
+        run(state)
+        wait_for(lambda: all_stopped(state), 10, f"nothing is left of {run.__name__}")

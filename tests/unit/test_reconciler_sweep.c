@@ -1,0 +1,49 @@
+/* test_reconciler_sweep.c - one statement per tick, counted, and never two at once. */
+#include "reconcilerd/sweep.h"
+
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "tests/unit/fake_db.h"
+
+#define TICK_MS INT64_C(100)
+
+static void test_ticks(void **state)
+{
+        static const struct fake_cell found[] = {
+                {"examined", "3"}, {"advanced", "2"}, {"skipped", "1"}, {NULL, NULL}};
+        struct loop *loop = NULL;
+        (void)state;
+        assert_int_equal(loop_new(&loop), 0);
+        loop_clock_freeze(loop);
+        assert_int_equal(metrics_init("reconcilerd"), 0);
+        struct sweep *s = sweep_new(loop, NULL, TICK_MS);
+        sweep_wake(s);
+        loop_run_pending(loop);
+        fake_expect("reconcile_gates");
+        sweep_wake(s); /* the database came back meanwhile: not twice */
+        loop_clock_advance(loop, 10 * TICK_MS);
+        fake_answer(DB_OK, found);
+        assert_int_equal(metrics_get(METRIC_RECONCILE_SWEEPS), 1);
+        assert_int_equal(metrics_get(METRIC_RECONCILE_ADVANCED), 2);
+        fake_expect(NULL);
+        loop_clock_advance(loop, TICK_MS);
+        fake_expect("reconcile_gates");
+        fake_answer(DB_SQL_ERROR, NULL);
+        assert_int_equal(metrics_get(METRIC_RECONCILE_SWEEPS), 1);
+        sweep_set_interval(s, 2 * TICK_MS);
+        loop_clock_advance(loop, TICK_MS);
+        fake_expect("reconcile_gates");
+        sweep_stop(s);
+        fake_expect(NULL);
+        sweep_wake(s);
+        loop_clock_advance(loop, 10 * TICK_MS);
+        fake_expect(NULL);
+        sweep_free(s);
+        loop_free(loop);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_ticks)};
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
