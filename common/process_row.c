@@ -16,14 +16,14 @@
 #include "version.h"
 
 #define LEAVE_DEADLINE_MS 3000
-#define STOP_JOBS_MAX     256 /* as many as a process has slots */
+#define JOBS_MAX          1024 /* of one process: its slots, and what it adopted */
 
 enum row_state {
         ROW_NEW,         /* waits for the database; leaves when registering starts */
         ROW_REGISTERING, /* waits for process_start's answer; timer: the next try */
         ROW_LIVE,        /* waits for the timer or a hint, then for the beat's answer */
         ROW_FENCED,      /* taken for dead; nothing more is sent */
-        ROW_LEAVING,     /* waits for process_end's answer */
+        ROW_LEAVING,     /* waits for process_handover's answer */
         ROW_LEFT,
 };
 
@@ -34,6 +34,7 @@ struct process_row {
         char *host, *daemon;
         enum row_state state;
         int64_t id, epoch;
+        int64_t sent_ms; /* the newest beat */
         bool draining;
         bool hinted; /* since the running beat was sent */
         struct loop_timer *timer;
@@ -115,15 +116,23 @@ static void register_row(struct process_row *row)
                 db_query(row->db, &Q_PROCESS_START, params, row->cfg.beat_interval_ms, on_registered, row);
 }
 
-static size_t parse_ids(const char *text, int64_t *ids, size_t max)
+static struct process_row_ids parse_ids(const char *text, int64_t *ids)
 {
         size_t n = 0;
-        while (text != NULL && *text != '\0' && n < max) {
+        while (text != NULL && *text != '\0' && n < JOBS_MAX) {
                 char *end = NULL;
                 ids[n++] = strtoll(text, &end, 10);
                 text = *end == ',' ? end + 1 : NULL;
         }
-        return n;
+        return (struct process_row_ids){.ids = ids, .n = n};
+}
+
+bool process_row_has(const struct process_row_ids *list, int64_t id)
+{
+        for (size_t i = 0; i < list->n; i++)
+                if (list->ids[i] == id)
+                        return true;
+        return false;
 }
 
 static void fenced(struct process_row *row)
@@ -137,13 +146,15 @@ static void fenced(struct process_row *row)
 
 static void tell_beat(struct process_row *row, const struct db_result *res)
 {
-        int64_t ids[STOP_JOBS_MAX];
+        int64_t held[JOBS_MAX], stop[JOBS_MAX];
         struct process_beat told = {
                 .jobs_wanted = db_bool(res, 0, "jobs_wanted"),
                 .events_wanted = db_bool(res, 0, "events_wanted"),
                 .effects_wanted = db_bool(res, 0, "effects_wanted"),
-                .stop_jobs = ids,
-                .n_stop_jobs = parse_ids(db_text(res, 0, "stop_jobs"), ids, STOP_JOBS_MAX),
+                .orphans_wanted = db_bool(res, 0, "orphans_wanted"),
+                .sent_ms = row->sent_ms,
+                .held_jobs = parse_ids(db_text(res, 0, "held_jobs"), held),
+                .stop_jobs = parse_ids(db_text(res, 0, "stop_jobs"), stop),
         };
         row->cfg.on_beat(row->cfg.arg, &told);
 }
@@ -174,6 +185,7 @@ static void beat(struct process_row *row)
         (void)snprintf(epoch, sizeof(epoch), "%" PRId64, row->epoch);
         const char *params[] = {id, epoch, row->draining ? "true" : "false"};
         row->hinted = false;
+        row->sent_ms = loop_now_ms(row->loop); /* or before: it may wait for a connection first */
         row->request = db_query(row->db, &Q_PROCESS_BEAT, params, row->cfg.beat_interval_ms, on_beat, row);
 }
 
@@ -257,5 +269,5 @@ void process_row_leave(struct process_row *row, void (*fn)(void *arg), void *arg
         (void)snprintf(id, sizeof(id), "%" PRId64, row->id);
         (void)snprintf(epoch, sizeof(epoch), "%" PRId64, row->epoch);
         const char *params[] = {id, epoch};
-        row->request = db_query(row->db, &Q_PROCESS_END, params, LEAVE_DEADLINE_MS, on_left, row);
+        row->request = db_query(row->db, &Q_PROCESS_HANDOVER, params, LEAVE_DEADLINE_MS, on_left, row);
 }

@@ -16,12 +16,21 @@ struct loop;
 struct db;
 struct process_row;
 
+/* Job ids; borrowed for the callback. */
+struct process_row_ids {
+        const int64_t *ids;
+        size_t n;
+};
+bool process_row_has(const struct process_row_ids *list, int64_t id);
+
 struct process_beat {
         bool jobs_wanted;
         bool events_wanted;
         bool effects_wanted;
-        const int64_t *stop_jobs; /* jobs of ours that are to be stopped; borrowed */
-        size_t n_stop_jobs;
+        bool orphans_wanted; /* runs on this host whose worker is gone */
+        int64_t sent_ms;     /* when the beat that is now confirmed was sent, by the loop's clock */
+        struct process_row_ids held_jobs; /* jobs that are ours */
+        struct process_row_ids stop_jobs; /* those of them that are to be stopped */
 };
 
 struct process_row_config {
@@ -46,6 +55,6 @@ void process_row_set_interval(struct process_row *row, int64_t beat_interval_ms)
 bool process_row_live(const struct process_row *row); /* registered, and not fenced or left */
 int64_t process_row_id(const struct process_row *row);
 int64_t process_row_epoch(const struct process_row *row);
-/* Leaves: the row is ended. `fn` comes once, also when the database could not be told (then the reaper will
- * see). */
+/* Leaves: the row is ended; what it still holds is given back, but for jobs whose shim may live, which wait
+ * for an heir. `fn` comes once, also when the database could not be told (then the reaper will see). */
 void process_row_leave(struct process_row *row, void (*fn)(void *arg), void *arg);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/argv.h"
-#include "workerd/run_dir.h"
+#include "common/run_dir.h"
 #include "workerd/run_info.h"
 
 /* `path` is PATH; `names` are the variables of ours that are passed on, separated by blanks. A name that

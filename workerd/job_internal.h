@@ -14,7 +14,7 @@
 #include "workerd/job.h"
 #include "workerd/report.h"
 #include "workerd/roles.h"
-#include "workerd/run_dir.h"
+#include "common/run_dir.h"
 #include "workerd/run_info.h"
 
 struct loop_io;

@@ -14,7 +14,7 @@
 #include "common/mem.h"
 #include "common/proc.h"
 #include "common/strbuf.h"
-#include "workerd/run_dir.h"
+#include "common/run_dir.h"
 #include "workerd/tree.h"
 
 #define FOLDERS_MAX 256 /* swept per start */

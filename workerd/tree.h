@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "common/git.h"
-#include "workerd/run_dir.h"
+#include "common/run_dir.h"
 #include "workerd/run_info.h"
 
 struct tree_op;

@@ -210,10 +210,13 @@ static void stop_jobs(struct worker *w, enum job_stop why)
 static void on_beat(void *arg, const struct process_beat *beat)
 {
         struct worker *w = arg;
-        for (size_t i = 0; i < beat->n_stop_jobs; i++)
-                for (size_t k = 0; k < w->n_jobs; k++)
-                        if (job_id(w->jobs[k]) == beat->stop_jobs[i])
-                                job_stop(w->jobs[k], JOB_STOP_CANCELLED);
+        for (size_t i = w->n_jobs; i-- > 0;) {
+                int64_t id = job_id(w->jobs[i]);
+                if (!process_row_has(&beat->held_jobs, id))
+                        job_stop(w->jobs[i], JOB_STOP_FENCED);
+                else if (process_row_has(&beat->stop_jobs, id))
+                        job_stop(w->jobs[i], JOB_STOP_CANCELLED);
+        }
         tell_holds(w);
         if (w->state != WORKER_LIVE)
                 return;

@@ -20,7 +20,7 @@ return exists (select from orch.process p where p.id = p_process and p.epoch = p
 comment on function orch.process_alive(bigint, bigint) is 'Whether a process is still the one it registered as: not ended, not declared dead';
 
 create function orch.process_beat(p_process bigint, p_epoch bigint, p_draining boolean)
-returns table (alive boolean, jobs_wanted boolean, events_wanted boolean, effects_wanted boolean, orphans_wanted boolean, stop_jobs bigint[])
+returns table (alive boolean, jobs_wanted boolean, events_wanted boolean, effects_wanted boolean, orphans_wanted boolean, held_jobs bigint[], stop_jobs bigint[])
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
         update orch.process p set beat_at = clock_timestamp(), beat_count = beat_count + 1, draining = p_draining
@@ -32,13 +32,13 @@ begin
                 or exists (select from orch.event e where e.status = 'routed' and e.run_at <= clock_timestamp());
         effects_wanted := exists (select from orch.effect f where f.status in ('pending', 'running') and f.run_at <= clock_timestamp());
         orphans_wanted := exists (select from orch.orphan_of(p_process));
-        stop_jobs := array(select j.id from orch.job j
-                where j.process_id = p_process and j.status = 'running' and j.stop_requested_at is not null);
+        select coalesce(array_agg(j.id), '{}'), coalesce(array_agg(j.id) filter (where j.stop_requested_at is not null), '{}')
+        into held_jobs, stop_jobs from orch.job j where j.process_id = p_process and j.status = 'running' and j.orphaned_at is null;
         return next;
 end
 $$;
 comment on function orch.process_beat(bigint, bigint, boolean) is
-        'The heartbeat, which is the control channel and the poll as well: whether we still count, what work there is, which of our jobs to stop. Needs no NOTIFY.';
+        'The heartbeat, which is the control channel and the poll as well: whether we still count, what work there is, which jobs are still ours, which of them to stop. Needs no NOTIFY.';
 
 create function orch.job_requeue(j orch.job, p_actor text, p_outcome text, p_reason text, p_refund boolean, p_delay interval) returns void
 language plpgsql as $$
@@ -142,7 +142,7 @@ begin
         if not found then
                 return 0;
         end if;
-        for j in select k.id, p_shims_live and k.kind <> 'merge' and r.pid is not null as has_shim
+        for j in select k.id, p_shims_live and r.log is not null as has_shim
                  from orch.job k join orch.run r on r.job_id = k.id and r.epoch = k.epoch
                  where k.process_id = p_process and k.status = 'running' order by k.id
         loop
@@ -162,17 +162,6 @@ end
 $$;
 comment on function orch.process_close(bigint, text, text, text, boolean) is
         'Ends a process row, once: jobs whose shim may live become orphans, everything else it held is given back';
-
-create function orch.process_end(p_process bigint, p_epoch bigint) returns integer
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-        if not orch.process_alive(p_process, p_epoch) then
-                return 0;
-        end if;
-        return orch.process_close(p_process, format('process %s', p_process), 'left', 'released', false);
-end
-$$;
-comment on function orch.process_end(bigint, bigint) is 'A process leaves in order; what it still holds is released with the attempt refunded';
 
 create function orch.processes_of_host(p_host text)
 returns table (process_id bigint, boot_id text, daemon text, pid integer, pid_start bigint)
@@ -194,7 +183,7 @@ begin
 end
 $$;
 comment on function orch.process_handover(bigint, bigint) is
-        'J-8: a worker leaves and its shims live on: their jobs become orphans, the rest is released with the attempt refunded. Returns the number of both.';
+        'A process leaves in order. J-8: jobs whose shim may live become orphans, the rest is released with the attempt refunded. Returns the number of both.';
 
 create function orch.process_gone(p_process bigint, p_evidence text, p_host_dead boolean) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

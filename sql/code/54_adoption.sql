@@ -1,11 +1,12 @@
--- 54_adoption: runs that outlive their worker (J-8). An orphan is a running job whose owner is gone while its shim may
--- live. A worker of the same host and boot adopts it: same epoch, new token, so that the old owner is fenced.
+-- 54_adoption: runs that outlive their worker (J-8). An orphan is a running job whose owner is gone, or does not know of
+-- it, while its shim may live. A worker of the same host and boot adopts it: same epoch, new token, so that the old owner
+-- is fenced. A run has a log from the moment its shim may exist: job_started() is called before the shim is.
 
 create function orch.orphan_of(p_process bigint) returns setof orch.job
 language sql stable
 begin atomic
         select j.* from orch.process me
-        join orch.process owner on owner.host_id = me.host_id and owner.boot_id = me.boot_id and owner.ended_at is not null
+        join orch.process owner on owner.host_id = me.host_id and owner.boot_id = me.boot_id
         join orch.job j on j.process_id = owner.id and j.orphaned_at is not null
         where me.id = p_process and me.daemon = 'workerd' and me.ended_at is null;
 end;
@@ -58,3 +59,12 @@ end
 $$;
 comment on function orch.orphan_lost(bigint, bigint, bigint, bigint, text) is
         'R-6: an orphan has neither a live shim nor a status on its host: the second signal, so the job is given back';
+
+create function orch.runs_over(p_jobs bigint[], p_epochs bigint[]) returns table (job_id bigint, epoch bigint)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+        select f.job_id, f.epoch from unnest(p_jobs, p_epochs) as f (job_id, epoch)
+        where not exists (select from orch.job j where j.id = f.job_id and j.epoch = f.epoch and j.status = 'running');
+end;
+comment on function orch.runs_over(bigint[], bigint[]) is
+        'J-9: which of these claims are over: their run folders may go, and a shim that still lives in one must die';

@@ -8,7 +8,7 @@ begin
         for g in select * from (values
                 ('orch_webhookd', array['event_intake', 'status_snapshot', 'queue_snapshot', 'metric_rows']),
                 ('orch_workerd', array['job_claim', 'job_started', 'job_finish', 'job_release', 'event_unrouted', 'event_route', 'event_malformed',
-                        'event_handle', 'effect_claim', 'effect_finish', 'process_holds', 'process_handover', 'orphans', 'job_adopt', 'orphan_lost', 'local_item_set_state', 'local_item_comment']),
+                        'event_handle', 'effect_claim', 'effect_finish', 'process_holds', 'orphans', 'job_adopt', 'orphan_lost', 'runs_over', 'local_item_set_state', 'local_item_comment']),
                 ('orch_reaperd', array['processes_of_host', 'process_gone', 'process_beats', 'reap_overdue', 'orphan_lost']),
                 ('orch_reconcilerd', array['reconcile_gates']),
                 ('orch_operator', array['project_add', 'project_list', 'item_create', 'item_move', 'item_list', 'approve', 'reject', 'cancel', 'setting_set', 'lease_release', 'lease_list',
@@ -17,7 +17,7 @@ begin
                 -- what the views are made of runs with the rights of whoever reads them
                 ('orch_operator, orch_readonly', array['setting_bool', 'setting_int', 'in_scope', 'in_critical_window', 'gate_result', 'gate_evidence',
                         'gate_ci', 'waiting_step', 'waits_for_person', 'item_name', 'task_json']),
-                ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd', array['process_start', 'process_beat', 'process_end']),
+                ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd', array['process_start', 'process_beat', 'process_handover']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd, orch_operator, orch_readonly', array['schema_version']))
                 v (grantees, functions)
         loop

@@ -1,4 +1,4 @@
--- Says what a process knows to hold, after the answer to a claim was lost; what else it holds is given back.
+-- Says what a process knows to hold, after the answer to a claim was lost; what else it holds is given back, or left to be adopted.
 -- $1 process, $2 epoch, $3 jobs, $4 effects (arrays of ids as text: {1,2})
 -- -> released: how many claims were given back
 -- Callers: workerd/worker.c

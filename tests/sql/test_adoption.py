@@ -259,3 +259,59 @@ def test_beats_are_counted(world):
     first = count()
     world.call("process_beat", world.process, world.epoch, False)
     assert count() == [first[0] + 1]
+
+
+def hold(world, *jobs, process=None, epoch=None):
+    return world.db.value("select orch.process_holds(%s, %s, %s, '{}')", process or world.process, epoch or world.epoch,
+                          [job["job_id"] for job in jobs], user="orch_workerd")
+
+
+def test_an_adoption_whose_answer_was_lost_is_repeated(world):
+    """J-1, J-8: the heir says what it knows to hold; the job it does not know is an orphan again, under another token."""
+    world.item()
+    job = world.claim()
+    start(world, job)
+    gone(world, world.process)
+    heir = world.add_process(pid=2)
+    lost = adopt(world, *heir, job)
+    assert hold(world, process=heir[0], epoch=heir[1]) == 1
+    assert wants_orphans(world, *heir)
+    mine = adopt(world, *heir, job)
+    assert mine["epoch"] == job["epoch"] and world.succeed(lost) == "fenced" and world.succeed(mine) == "recorded"
+    assert world.db.column("select outcome from orch.run") == ["success"]
+
+
+def test_a_run_that_was_announced_may_have_a_shim(world):
+    """J-8: between the announcement and the pid the shim may have been started: nobody else runs the job."""
+    world.item()
+    job = world.claim()
+    assert start(world, job, pid=None)
+    gone(world, world.process)
+    heir = world.add_process(pid=2)
+    assert world.claim(*heir) is None and orphans(world, *heir) == [job["job_id"]]
+
+
+def test_a_beat_names_what_is_held(world):
+    """T-5: a worker whose job was taken back by force sees at its next beat that it holds it no more."""
+    world.item()
+    job = world.claim()
+
+    def held():
+        return world.call("process_beat", world.process, world.epoch, False)[0]["held_jobs"]
+
+    assert held() == [job["job_id"]]
+    world.db.query("update orch.job set claimed_at = now() - interval '1 day'")
+    world.call("reap_overdue", 10, user="orch_reaperd")
+    assert held() == []
+
+
+def test_which_claims_are_over(world):
+    """J-9: what runs, an orphan too, is not over; an earlier epoch and a job that is gone are."""
+    world.item()
+    job = world.claim()
+    start(world, job)
+    gone(world, world.process)
+    mine = (job["job_id"], job["epoch"])
+    asked = [mine, (mine[0], mine[1] + 1), (mine[0], mine[1] - 1), (mine[0] + 100, 1)]
+    rows = world.db.query("select * from orch.runs_over(%s, %s)", [a for a, _ in asked], [b for _, b in asked], user="orch_workerd")
+    assert [(row["job_id"], row["epoch"]) for row in rows] == asked[1:]

@@ -23,7 +23,7 @@ def test_no_claim_without_a_live_process(world):
     """T-2: a process that is not registered, has another epoch, or has ended gets nothing."""
     world.item()
     assert world.claim(world.process, world.epoch + 1000) is None
-    world.call("process_end", world.process, world.epoch)
+    world.call("process_handover", world.process, world.epoch)
     assert world.claim() is None
 
 
@@ -175,7 +175,7 @@ def test_nothing_of_a_cancelled_task_is_requeued(world, way_back):
     elif way_back == "gone":
         world.call("process_gone", world.process, "pid gone", False, user="orch_reaperd")
     else:
-        world.call("process_end", world.process, world.epoch)
+        world.call("process_handover", world.process, world.epoch)
     assert world.db.value("select status from orch.job") == "cancelled"
     assert world.db.value("select stage from orch.task") == "cancelled"
 
@@ -196,7 +196,7 @@ def test_beat_is_the_control_channel(world):
         return world.call("process_beat", world.process, world.epoch, False)[0]
 
     assert beat() == {"alive": True, "jobs_wanted": False, "events_wanted": False, "effects_wanted": False, "orphans_wanted": False,
-                      "stop_jobs": []}
+                      "held_jobs": [], "stop_jobs": []}
     a = world.item(handle=False)
     assert beat()["events_wanted"]
     world.handle_events()

@@ -37,7 +37,7 @@ FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
     "orch_workerd": {"job_claim", "job_started", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed",
                      "event_handle", "effect_claim", "effect_finish", "local_item_set_state", "local_item_comment", "process_holds",
-                     "process_handover", "orphans", "job_adopt", "orphan_lost"},
+                     "orphans", "job_adopt", "orphan_lost", "runs_over"},
     "orch_reaperd": {"processes_of_host", "process_gone", "process_beats", "reap_overdue", "orphan_lost"},
     "orch_reconcilerd": {"reconcile_gates"},
     "orch_operator": {"project_add", "project_list", "item_create", "item_move", "item_list", "approve", "reject", "cancel",
@@ -50,7 +50,7 @@ FUNCTIONS = {
 def test_functions_each_role_may_call(database, role):
     """B-8: the whole list, so that a new grant is a decision."""
     may = set(database.column("select distinct proname from pg_proc where pronamespace = 'orch'::regnamespace and has_function_privilege(%s, oid, 'execute')", role))
-    common = {"schema_version"} | ({"process_start", "process_beat", "process_end"} if role in DAEMONS else set())
+    common = {"schema_version"} | ({"process_start", "process_beat", "process_handover"} if role in DAEMONS else set())
     assert may == FUNCTIONS[role] | common
 
 

@@ -15,7 +15,7 @@
 #include "common/mem.h"
 #include "common/proc.h"
 #include "tests/unit/cm.h"
-#include "workerd/run_dir.h"
+#include "common/run_dir.h"
 
 static char *state_dir;
 

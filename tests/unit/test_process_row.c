@@ -13,9 +13,10 @@ struct world {
         struct loop *loop;
         struct process_row *row;
         unsigned registered, beats, fenced, left;
-        bool jobs_wanted;
-        int64_t stopped[4];
-        size_t n_stopped;
+        bool jobs_wanted, orphans_wanted;
+        int64_t sent_ms;
+        int64_t stopped[4], held[4];
+        size_t n_stopped, n_held;
 };
 
 static void on_registered(void *arg)
@@ -28,9 +29,14 @@ static void on_beat(void *arg, const struct process_beat *beat)
         struct world *w = arg;
         w->beats++;
         w->jobs_wanted = beat->jobs_wanted;
-        w->n_stopped = beat->n_stop_jobs;
-        for (size_t i = 0; i < beat->n_stop_jobs && i < ARRAY_SIZE(w->stopped); i++)
-                w->stopped[i] = beat->stop_jobs[i];
+        w->orphans_wanted = beat->orphans_wanted;
+        w->sent_ms = beat->sent_ms;
+        w->n_stopped = beat->stop_jobs.n;
+        w->n_held = beat->held_jobs.n;
+        for (size_t i = 0; i < beat->stop_jobs.n && i < ARRAY_SIZE(w->stopped); i++)
+                w->stopped[i] = beat->stop_jobs.ids[i];
+        for (size_t i = 0; i < beat->held_jobs.n && i < ARRAY_SIZE(w->held); i++)
+                w->held[i] = beat->held_jobs.ids[i];
 }
 
 static void on_fenced(void *arg)
@@ -73,13 +79,15 @@ static const struct fake_cell row_made[] = {{"process_id", "7"}, {"epoch", "3"},
 
 static const struct fake_cell *beat_answer(const char *alive, const char *jobs, const char *stop)
 {
-        static struct fake_cell cells[6];
+        static struct fake_cell cells[8];
         cells[0] = (struct fake_cell){"alive", alive};
         cells[1] = (struct fake_cell){"jobs_wanted", jobs};
         cells[2] = (struct fake_cell){"events_wanted", "f"};
         cells[3] = (struct fake_cell){"effects_wanted", "f"};
         cells[4] = (struct fake_cell){"stop_jobs", stop};
-        cells[5] = (struct fake_cell){NULL, NULL};
+        cells[5] = (struct fake_cell){"orphans_wanted", jobs};
+        cells[6] = (struct fake_cell){"held_jobs", "12,77,345"};
+        cells[7] = (struct fake_cell){NULL, NULL};
         return cells;
 }
 
@@ -121,6 +129,9 @@ static void test_registers_and_beats(void **state)
         assert_int_equal(w->n_stopped, 2);
         assert_int_equal(w->stopped[0], 12);
         assert_int_equal(w->stopped[1], 345);
+        assert_int_equal(w->n_held, 3);
+        assert_int_equal(w->held[1], 77);
+        assert_true(w->orphans_wanted);
         loop_clock_advance(w->loop, BEAT_MS - 1);
         fake_expect(NULL);
         loop_clock_advance(w->loop, 1);
@@ -141,6 +152,28 @@ static void test_registration_is_repeated(void **state)
         fake_expect("process_start");
         fake_answer(DB_OK, row_made);
         assert_int_equal(w->registered, 1);
+}
+
+/* What a confirmed beat proves, it proves for the time when it was sent. */
+static void test_tells_when_the_beat_was_sent(void **state)
+{
+        struct world *w = *state;
+        go_live(w);
+        loop_clock_advance(w->loop, BEAT_MS);
+        int64_t sent_ms = loop_now_ms(w->loop);
+        loop_clock_advance(w->loop, 10 * BEAT_MS);
+        fake_answer(DB_OK, beat_answer("t", "f", ""));
+        assert_int_equal(w->sent_ms, sent_ms);
+}
+
+static void test_finds_an_id(void **state)
+{
+        const int64_t ids[] = {3, 5};
+        const struct process_row_ids list = {.ids = ids, .n = 2}, none = {.ids = ids, .n = 0};
+        (void)state;
+        assert_true(process_row_has(&list, 5));
+        assert_false(process_row_has(&list, 4));
+        assert_false(process_row_has(&none, 3));
 }
 
 /* Hints during a beat become one more beat. */
@@ -208,7 +241,7 @@ static void test_leaves(void **state)
         loop_clock_advance(w->loop, BEAT_MS);
         fake_expect("process_beat");
         process_row_leave(w->row, on_left, w);
-        fake_expect("process_end");
+        fake_expect("process_handover");
         assert_string_equal(fake_pending->params[0], "7");
         fake_answer(DB_UNAVAILABLE, NULL);
         assert_int_equal(w->left, 1);
@@ -232,6 +265,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 ROW(test_registers_and_beats),
                 ROW(test_registration_is_repeated),
+                ROW(test_tells_when_the_beat_was_sent),
+                cmocka_unit_test(test_finds_an_id),
                 ROW(test_hints_are_coalesced),
                 ROW(test_a_failed_beat_is_no_fence),
                 ROW(test_fenced),

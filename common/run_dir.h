@@ -24,7 +24,7 @@ struct run_dir {
 void run_dir_names(struct run_dir *rd, const char *state_dir, int64_t job, int64_t epoch);
 void run_dir_deinit(struct run_dir *rd);
 /* Makes the folder with home/ and tmp/, private to us; 0 or -errno (-EEXIST: there is one already, of an
- * earlier life of this claim; remove it with tree_remove()). Makes the parents and the lock's folder. */
+ * earlier life of this claim; remove it first). Makes the parents and the lock's folder. */
 int run_dir_create(const struct run_dir *rd, struct errinfo *err);
 /* Whether the job's lock is held, as by a shim for as long as anything of its agent may live: 1, 0, or -errno
  * when that cannot be told. A lock that was never made is free. */

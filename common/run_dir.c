@@ -1,5 +1,5 @@
 /* run_dir.c - builds the names, and makes the folders. */
-#include "workerd/run_dir.h"
+#include "common/run_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
