@@ -76,6 +76,10 @@ static int check_liveness(const struct options *o, struct errinfo *err)
         if (o->freeze_after_ms * 16 > o->takeover_after_ms * 10)
                 return refuse_pair("takeover_after", o->takeover_after_ms, "must be at least 1.6 times",
                                    "freeze_after", o->freeze_after_ms, err);
+        if (o->reaper_interval_ms * 5 >
+            o->takeover_after_ms) /* a reaper that looks seldom hears no silence */
+                return refuse_pair("reaper_interval", o->reaper_interval_ms, "must be at most a fifth of",
+                                   "takeover_after", o->takeover_after_ms, err);
         return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * orch-reaperd - finds processes of its host that died without a word, and gives their work back. Wiring
- * only: the work is in sweep.c, and what it means is in SQL.
+ * orch-reaperd - finds processes that died without a word, and gives their work back. Wiring only: the work
+ * is in sweep*.c, and what it means is in SQL.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,7 +41,7 @@ static void on_drain(void *arg, bool quick)
 static void on_reload(void *arg, const struct options *opt)
 {
         struct reaperd *self = arg;
-        sweep_set_interval(self->sweep, opt->reaper_interval_ms);
+        sweep_set_limits(self->sweep, opt);
         process_row_set_interval(self->row, opt->beat_interval_ms);
 }
 
@@ -91,9 +91,14 @@ static int wire(struct reaperd *self)
                 .arg = self,
         };
         self->row = process_row_new(daemon_loop(self->daemon), self->db, &row_cfg);
-        self->sweep = sweep_new(daemon_loop(self->daemon), self->db, daemon_host(self->daemon),
-                                opt->reaper_interval_ms);
-        return 0;
+        const struct sweep_config sweep_cfg = {
+                .loop = daemon_loop(self->daemon),
+                .db = self->db,
+                .row = self->row,
+                .host = daemon_host(self->daemon),
+                .opt = opt,
+        };
+        return sweep_new(&sweep_cfg, &self->sweep);
 }
 
 int main(int argc, char *argv[])

@@ -1,213 +1,186 @@
 /*
- * sweep.c - one tick: judge the processes of this host that we know of, report the dead one after another.
- * What a tick leaves over, the next one finds again.
+ * sweep.c - the tick: its steps in order, what they share, and the step that needs no memory.
  *
- * A judgement costs a look into /proc, a list costs a query: so the list is fetched at every few ticks only,
- * and at the tick after a death, when somebody will have been started instead.
+ * To judge what runs here costs a look into /proc, to ask the database costs queries. So most ticks judge by
+ * what is known, and only every few ask (a look): as seldom as silence.h allows while all is well, at every
+ * tick while something is amiss.
  */
 #include "reaperd/sweep.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "common/db.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/options.h"
 #include "common/proc.h"
-#include "common/strbuf.h"
 #include "queries.h"
-#include "reaperd/judge.h"
+#include "reaperd/sweep_internal.h"
 
-#define STATEMENT_DEADLINE_MS 10000
-#define TICKS_PER_LIST        5
-#define KNOWN_MAX             200 /* as many as the list has at most */
+#define DEADLINE_MS    10000 /* of a statement */
+#define LONGEST_GAP_MS 15000 /* between looks that are one watch; see silence.h */
+#define TICKS_PER_LOOK 5     /* while all is well, and if that is often enough */
+#define OVERDUE_MAX    32    /* in one tick */
 
-struct known {
-        int64_t process;
-        char *daemon;
-        char *boot_id;
-        pid_t pid;
-        unsigned long long pid_start;
+static const struct {
+        const char *name;
+        void (*begin)(struct sweep *s);
+} steps[] = {
+        {"processes", sweep_processes},
+        {"orphans", sweep_orphans},
+        {"overdue", sweep_overdue},
 };
 
-enum sweep_state {
-        SWEEP_IDLE,      /* waits for the timer */
-        SWEEP_LISTING,   /* waits for processes_of_host */
-        SWEEP_REPORTING, /* waits for process_gone of known[next] */
-        SWEEP_STOPPED,
-};
+/* --- what steps share --- */
 
-struct sweep {
-        struct db *db;
-        char *host;
-        int64_t interval_ms;
-        enum sweep_state state;
-        struct loop_timer *timer;
-        struct db_request *request; /* NULL when idle */
-        unsigned ticks_to_list;     /* 0: the next tick fetches the list */
-        struct known known[KNOWN_MAX];
-        size_t n_known, next;
-        char *evidence; /* of known[next], while it is being reported */
-};
-
-static void judge_next(struct sweep *s);
-
-static void forget_known(struct sweep *s)
+/* A silence is never made of our own absence by more than half. */
+static int64_t gap_ms(const struct sweep *s)
 {
-        for (size_t i = 0; i < s->n_known; i++) {
-                free(s->known[i].daemon);
-                free(s->known[i].boot_id);
-        }
-        s->n_known = s->next = 0;
+        int64_t half = s->takeover_after_ms / 2;
+        return half < LONGEST_GAP_MS ? half : LONGEST_GAP_MS;
+}
+
+static bool look_is_due(const struct sweep *s)
+{
+        int64_t since_ms = loop_now_ms(s->loop) - s->beats.answered_ms;
+        return s->amiss || since_ms >= TICKS_PER_LOOK * s->interval_ms || since_ms >= gap_ms(s) * 2 / 3;
 }
 
 static void rest(struct sweep *s)
 {
-        free(take_ptr(s->evidence));
         s->state = SWEEP_IDLE;
         loop_timer_arm(s->timer, s->interval_ms);
 }
 
-static void failed(struct sweep *s, const char *what, const struct db_result *res)
+void sweep_next(struct sweep *s)
 {
-        /* An outage is said by the connection itself. */
-        if (res->outcome == DB_SQL_ERROR)
-                log_warning(EV("reap.statement-failed"), LF_S("what", what), LF_ERR(&res->err),
-                            LF_S("then", "tried again at the next tick"));
-        s->ticks_to_list = 0;
-        rest(s);
+        if (s->looking && ++s->step < ARRAY_SIZE(steps))
+                steps[s->step].begin(s);
+        else
+                rest(s);
 }
 
-static void judge(struct sweep *s)
+void sweep_ask(struct sweep *s, const struct db_statement *st, const char *const *params, db_result_fn *fn)
 {
-        s->next = 0;
-        judge_next(s);
+        s->asked_ms = loop_now_ms(s->loop);
+        s->request = db_query(s->db, st, params, DEADLINE_MS, fn, s);
 }
 
-static void on_listed(void *arg, const struct db_result *res)
+/* A statement that the database refuses does not keep the other steps from their work; in an outage, which
+ * the connection itself tells of, they would only wait. */
+bool sweep_heard(struct sweep *s, const struct db_result *res)
+{
+        s->request = NULL;
+        if (res->outcome == DB_OK)
+                return true;
+        s->amiss = true;
+        if (res->outcome != DB_SQL_ERROR) {
+                rest(s);
+                return false;
+        }
+        log_warning(EV("reap.statement-failed"), LF_S("what", steps[s->step].name), LF_ERR(&res->err),
+                    LF_S("then", "tried again at the next tick"));
+        sweep_next(s);
+        return false;
+}
+
+void sweep_look(struct sweep *s, struct silence *silence)
+{
+        silence_look(silence, s->asked_ms, loop_now_ms(s->loop), gap_ms(s));
+}
+
+/* --- tier 3: jobs over the ceiling, leases of the dead --- */
+
+static void on_overdue(void *arg, const struct db_result *res)
 {
         struct sweep *s = arg;
-        s->request = NULL;
-        if (res->outcome != DB_OK) {
-                failed(s, "list", res);
+        if (!sweep_heard(s, res))
                 return;
-        }
-        forget_known(s);
-        for (int i = 0; i < db_rows(res) && s->n_known < KNOWN_MAX; i++)
-                s->known[s->n_known++] = (struct known){
-                        .process = db_int(res, i, "process_id", 0),
-                        .daemon = xstrdup(db_text(res, i, "daemon")),
-                        .boot_id = xstrdup(db_text(res, i, "boot_id")),
-                        .pid = (pid_t)db_int(res, i, "pid", 0),
-                        .pid_start = (unsigned long long)db_int(res, i, "pid_start", 0),
-                };
-        s->ticks_to_list = TICKS_PER_LIST;
-        judge(s);
-}
-
-static void on_reported(void *arg, const struct db_result *res)
-{
-        struct sweep *s = arg;
-        const struct known *k = &s->known[s->next];
-        s->request = NULL;
-        if (res->outcome != DB_OK || db_rows(res) != 1) {
-                failed(s, "report", res);
-                return;
-        }
         int64_t jobs = db_int(res, 0, "jobs", 0);
-        log_warning(EV("reap.process-gone"), LF_I("process", k->process), LF_S("of", k->daemon),
-                    LF_S("evidence", s->evidence), LF_I("jobs", jobs));
-        metrics_count(METRIC_REAPED_PROCESSES, 1);
-        metrics_count(METRIC_REAPED_JOBS, jobs > 0 ? (uint64_t)jobs : 0);
-        s->ticks_to_list = 0;
-        s->next++;
-        judge_next(s);
-}
-
-static void report(struct sweep *s, char *evidence)
-{
-        char id[24];
-        free(s->evidence);
-        s->evidence = evidence;
-        (void)snprintf(id, sizeof(id), "%" PRId64, s->known[s->next].process);
-        const char *params[] = {id, evidence,
-                                strcmp(s->known[s->next].boot_id, proc_boot_id()) != 0 ? "true" : "false"};
-        s->state = SWEEP_REPORTING;
-        s->request = db_query(s->db, &Q_PROCESS_GONE, params, STATEMENT_DEADLINE_MS, on_reported, s);
-}
-
-static void judge_next(struct sweep *s)
-{
-        struct strbuf evidence = STRBUF_INIT;
-        const struct judge_host host = {.boot_id = proc_boot_id(), .start_time = proc_start_time};
-        for (; s->next < s->n_known; s->next++) {
-                const struct known *k = &s->known[s->next];
-                const struct judge_process p = {
-                        .boot_id = k->boot_id, .pid = k->pid, .pid_start = k->pid_start};
-                if (judge_is_gone(&p, &host, &evidence)) {
-                        report(s, strbuf_take(&evidence));
-                        return;
-                }
+        if (jobs > 0) {
+                log_warning(EV("reap.overdue"), LF_I("jobs", jobs));
+                metrics_count(METRIC_REAPED_OVERDUE, (uint64_t)jobs);
+                s->amiss = true; /* there may be more of them */
         }
-        rest(s);
+        sweep_next(s);
 }
+
+void sweep_overdue(struct sweep *s)
+{
+        char limit[16];
+        (void)snprintf(limit, sizeof(limit), "%d", OVERDUE_MAX);
+        const char *params[] = {limit};
+        sweep_ask(s, &Q_REAP_OVERDUE, params, on_overdue);
+}
+
+/* --- life --- */
 
 static void on_timer(void *arg)
 {
         struct sweep *s = arg;
         if (s->state != SWEEP_IDLE)
                 return;
-        if (s->ticks_to_list > 0) {
-                s->ticks_to_list--;
-                judge(s);
-                return;
-        }
-        const char *params[] = {s->host};
-        s->state = SWEEP_LISTING;
-        s->request = db_query(s->db, &Q_PROCESSES_OF_HOST, params, STATEMENT_DEADLINE_MS, on_listed, s);
+        s->looking = look_is_due(s);
+        s->amiss = false;
+        s->state = SWEEP_STEPS;
+        s->step = 0;
+        steps[0].begin(s);
 }
 
-struct sweep *sweep_new(struct loop *loop, struct db *db, const char *host, int64_t interval_ms)
+int sweep_new(const struct sweep_config *cfg, struct sweep **ret_sweep)
 {
+        char *shim = proc_program_path(cfg->opt->bin_dir, "orch-shim");
+        if (shim == NULL)
+                return -errno;
         struct sweep *s = xcalloc(1, sizeof(*s));
-        s->db = db;
-        s->host = xstrdup(host);
-        s->interval_ms = interval_ms;
-        s->timer = loop_timer_new(loop, on_timer, s);
-        return s;
+        s->loop = cfg->loop;
+        s->db = cfg->db;
+        s->row = cfg->row;
+        s->host = xstrdup(cfg->host);
+        s->state_dir = xstrdup(cfg->opt->state_dir);
+        s->shim = shim;
+        s->timer = loop_timer_new(cfg->loop, on_timer, s);
+        sweep_set_limits(s, cfg->opt);
+        *ret_sweep = s;
+        return 0;
 }
 
 void sweep_free(struct sweep *s)
 {
         if (s == NULL)
                 return;
-        db_request_forget(s->request);
+        sweep_stop(s);
         loop_timer_free(s->timer);
-        forget_known(s);
+        sweep_forget_processes(s);
         free(s->evidence);
         free(s->host);
+        free(s->state_dir);
+        free(s->shim);
         free(s);
 }
 
 void sweep_wake(struct sweep *s)
 {
-        s->ticks_to_list = 0;
+        s->amiss = true;
         if (s->state == SWEEP_IDLE)
                 loop_timer_soon(s->timer);
 }
 
-void sweep_set_interval(struct sweep *s, int64_t interval_ms)
+void sweep_set_limits(struct sweep *s, const struct options *opt)
 {
-        s->interval_ms = interval_ms;
+        s->interval_ms = opt->reaper_interval_ms;
+        s->freeze_after_ms = opt->freeze_after_ms;
+        s->takeover_after_ms = opt->takeover_after_ms;
 }
 
 void sweep_stop(struct sweep *s)
 {
         db_request_forget(take_ptr(s->request));
+        if (s->cleaner != NULL)
+                proc_forget(take_ptr(s->cleaner)); /* it ends by itself, within seconds */
         loop_timer_disarm(s->timer);
         s->state = SWEEP_STOPPED;
 }

@@ -140,7 +140,7 @@ declare
 begin
         update orch.process set ended_at = clock_timestamp(), end_reason = p_end_reason where id = p_process and ended_at is null;
         if not found then
-                return 0;
+                return null;
         end if;
         for j in select k.id, p_shims_live and r.log is not null as has_shim
                  from orch.job k join orch.run r on r.job_id = k.id and r.epoch = k.epoch
@@ -161,17 +161,7 @@ begin
 end
 $$;
 comment on function orch.process_close(bigint, text, text, text, boolean) is
-        'Ends a process row, once: jobs whose shim may live become orphans, everything else it held is given back';
-
-create function orch.processes_of_host(p_host text)
-returns table (process_id bigint, boot_id text, daemon text, pid integer, pid_start bigint)
-language sql stable security definer set search_path = pg_catalog, pg_temp
-begin atomic
-        select p.id, p.boot_id, p.daemon, p.pid, p.pid_start
-        from orch.process p join orch.host h on h.id = p.host_id
-        where h.name = p_host and p.ended_at is null order by p.id limit 200;
-end;
-comment on function orch.processes_of_host(text) is 'Processes that are believed alive on a host: the reaper there compares them with what runs';
+        'Ends a process row, once: jobs whose shim may live become orphans, everything else it held is given back. Returns the number of jobs; null: it had ended already';
 
 create function orch.process_handover(p_process bigint, p_epoch bigint) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -185,11 +175,15 @@ $$;
 comment on function orch.process_handover(bigint, bigint) is
         'A process leaves in order. J-8: jobs whose shim may live become orphans, the rest is released with the attempt refunded. Returns the number of both.';
 
-create function orch.process_gone(p_process bigint, p_evidence text, p_host_dead boolean) returns integer
+create function orch.process_gone(p_process bigint, p_evidence text, p_host_dead boolean, p_beats bigint default null) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
+        perform from orch.process where id = p_process and (p_beats is null or beat_count = p_beats) for no key update;
+        if not found then
+                return null;
+        end if;
         return orch.process_close(p_process, session_user, p_evidence, 'lost', not p_host_dead);
 end
 $$;
-comment on function orch.process_gone(bigint, text, boolean) is
-        'R-6: a process was proved dead. On a live host (tier 1) jobs with a shim become orphans; of a dead or rebooted host all jobs are given back (J-6). Returns the number of jobs.';
+comment on function orch.process_gone(bigint, text, boolean, bigint) is
+        'R-6: a process was found dead. On a live host (tier 1) jobs whose shim may live become orphans; of a dead or rebooted host all jobs are given back (J-6). Who was silent is named with the beat_count it stood at: one more beat, and it is not dead. Returns the number of jobs; null: it lives, or had ended already, and nothing was done.';

@@ -50,15 +50,43 @@ begin
         if not orch.process_alive(p_process, p_epoch) then
                 return false;
         end if;
+        perform from orch.task t where t.id = (select task_id from orch.job where id = p_job) for no key update;
         select j.process_id into owner from orch.job j
         join orch.process o on o.id = j.process_id
         join orch.process me on me.id = p_process and me.host_id = o.host_id and me.boot_id = o.boot_id
-        where j.id = p_job and j.epoch = p_job_epoch and j.orphaned_at is not null for no key update of j skip locked;
+        where j.id = p_job and j.epoch = p_job_epoch and j.orphaned_at is not null for no key update of j;
         return found and orch.job_take_back(p_job, owner, format('process %s', p_process), 'lost', p_evidence);
 end
 $$;
 comment on function orch.orphan_lost(bigint, bigint, bigint, bigint, text) is
         'R-6: an orphan has neither a live shim nor a status on its host: the second signal, so the job is given back';
+
+create function orch.orphan_list(p_limit integer) returns table (job_id bigint, epoch bigint, host text, boot_id text, stranded boolean)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+        select j.id, j.epoch, h.name, owner.boot_id, not exists (select from orch.process w
+                where w.host_id = owner.host_id and w.boot_id = owner.boot_id and w.daemon = 'workerd' and w.ended_at is null)
+        from orch.job j join orch.process owner on owner.id = j.process_id join orch.host h on h.id = owner.host_id
+        where j.orphaned_at is not null order by j.orphaned_at, j.id limit p_limit;
+end;
+comment on function orch.orphan_list(integer) is
+        'J-8: the orphans of all hosts, and which of them are stranded: their host, in the boot they run in, has no living worker that could adopt them';
+
+create function orch.orphan_stranded(p_job bigint, p_job_epoch bigint, p_evidence text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        owner bigint;
+begin
+        perform from orch.task t where t.id = (select task_id from orch.job where id = p_job) for no key update;
+        select j.process_id into owner from orch.job j join orch.process o on o.id = j.process_id
+        where j.id = p_job and j.epoch = p_job_epoch and j.orphaned_at is not null and not exists (select from orch.process w
+                where w.host_id = o.host_id and w.boot_id = o.boot_id and w.daemon = 'workerd' and w.ended_at is null)
+        for no key update of j;
+        return found and orch.job_take_back(p_job, owner, session_user, 'lost', p_evidence);
+end
+$$;
+comment on function orch.orphan_stranded(bigint, bigint, text) is
+        'R-6: the host of an orphan has had no worker for so long that its shim has frozen the agent: the job is given back';
 
 create function orch.runs_over(p_jobs bigint[], p_epochs bigint[]) returns table (job_id bigint, epoch bigint)
 language sql stable security definer set search_path = pg_catalog, pg_temp

@@ -1,14 +1,14 @@
 -- 55_reap: what reapers see of the whole cluster, and the tiers that need no host (R-6, R-7, T-3).
 
 create function orch.process_beats(p_limit integer)
-returns table (process_id bigint, host text, boot_id text, daemon text, beat_count bigint)
+returns table (process_id bigint, host text, boot_id text, daemon text, pid integer, pid_start bigint, beat_count bigint)
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
-        select p.id, h.name, p.boot_id, p.daemon, p.beat_count
+        select p.id, h.name, p.boot_id, p.daemon, p.pid, p.pid_start, p.beat_count
         from orch.process p join orch.host h on h.id = p.host_id where p.ended_at is null order by p.beat_at, p.id limit p_limit;
 end;
 comment on function orch.process_beats(integer) is
-        'R-6: the living processes of all hosts, the most silent first. A reaper that sees a beat_count unchanged for takeover_after on its own clock calls process_gone().';
+        'R-6: the processes of all hosts that are believed alive, the most silent first. A reaper compares those of its host with what runs there; of any that it sees at the same beat_count for takeover_after, on its own clock, it says process_gone().';
 
 create function orch.reap_overdue(p_limit integer) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -107,6 +107,46 @@ def test_an_orphan_without_a_shim_is_lost(world):
     assert world.claim(*heir)["crashed"]
 
 
+def test_one_more_beat_is_no_silence(world):
+    """R-6: who was silent and has beaten since is not dead; said twice of a dead one, it is heard once (R-8)."""
+    world.item()
+    job = world.claim()
+    start(world, job)
+
+    def silent(beats):
+        return world.call("process_gone", world.process, "silent for 75 s", True, beats, user="orch_reaperd")[0]["process_gone"]
+
+    seen = world.db.value("select beat_count from orch.process where id = %s", world.process)
+    world.call("process_beat", world.process, world.epoch, False)
+    assert silent(seen) is None and world.db.value("select status from orch.job") == "running"
+    assert [silent(seen + 1), silent(seen + 1)] == [1, None]
+    assert world.db.row("select status, crashes from orch.job") == {"status": "queued", "crashes": 1}
+
+
+def stranded(world, job):
+    rows = [row for row in world.call("orphan_list", 10, user="orch_reaperd") if row["stranded"]]
+    assert all((row["job_id"], row["host"], row["boot_id"]) == (job["job_id"], "testhost", "boot-1") for row in rows)
+    given_back = world.call("orphan_stranded", job["job_id"], job["epoch"], "no worker", user="orch_reaperd")[0]["orphan_stranded"]
+    assert given_back == (len(rows) == 1)
+    return given_back
+
+
+def test_an_orphan_of_a_host_without_workers_is_given_back(world):
+    """R-6, J-8: the host died, or lost its last worker, after the run had become an orphan."""
+    world.item()
+    job = world.claim()
+    assert not stranded(world, job)
+    start(world, job)
+    gone(world, world.process)
+    heir, epoch = world.add_process(pid=2)
+    world.add_process(pid=3, host="otherhost")
+    assert not stranded(world, job)
+    world.call("process_handover", heir, epoch)
+    world.add_process(pid=2, boot="boot-2")
+    assert [stranded(world, job), stranded(world, job)] == [True, False]
+    assert world.db.row("select status, crashes from orch.job") == {"status": "queued", "crashes": 1}
+
+
 def test_handover_keeps_runs_and_releases_the_rest(world):
     """J-8: a worker that leaves in order."""
     world.set("serial_gate_enabled", "off")

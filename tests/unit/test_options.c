@@ -93,6 +93,8 @@ static void test_refused(void **state)
                 {"freeze_after = 15s", "must be more than 3 times \"beat_interval\" (5s)"},
                 {"freeze_after = 46876ms",
                  "option \"takeover_after\" (75s) must be at least 1.6 times \"freeze_after\" (46876ms)"},
+                {"beat_interval = 1s\nfreeze_after = 10s\ntakeover_after = 16s\nreaper_interval = 3201ms",
+                 "option \"reaper_interval\" (3201ms) must be at most a fifth of \"takeover_after\" (16s)"},
         };
         (void)state;
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -125,7 +127,8 @@ static void test_liveness_inequalities(void **state)
                 "beat_interval = 14999ms",
                 "freeze_after = 15001ms",
                 "freeze_after = 46875ms", /* 1.6 times this is exactly 75 s */
-                "beat_interval = 100ms\nfreeze_after = 301ms\ntakeover_after = 500ms",
+                "beat_interval = 100ms\nfreeze_after = 301ms\ntakeover_after = 500ms\nreaper_interval = "
+                "100ms",
                 "beat_interval = 1m\nfreeze_after = 1h\ntakeover_after = 2h",
         };
         _cleanup_(options_freep) struct options *o = NULL;
