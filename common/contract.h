@@ -7,9 +7,14 @@
  *
  * The status descriptor is one end of a SOCK_SEQPACKET pair; each message is one struct contract_status. EOF
  * on it means that the supervisor is gone: drain and leave.
+ *
+ * Signals to a daemon: SIGTERM drain, SIGINT leave now, SIGHUP read the configuration again, and
+ * CONTRACT_SIGNAL_REPLACED drain, because another generation serves on the same listeners: so take nothing
+ * more from them, not even to say that it drains.
  */
 #pragma once
 
+#include <signal.h>
 #include <stdint.h>
 
 #define CONTRACT_ENV_STATUS_FD     "ORCH_STATUS_FD"
@@ -17,6 +22,8 @@
 #define CONTRACT_ENV_METRICS_SLOT  "ORCH_METRICS_SLOT" /* which slot of it this process writes */
 #define CONTRACT_ENV_LISTEN_PUBLIC "ORCH_LISTEN_PUBLIC_FD"
 #define CONTRACT_ENV_LISTEN_STATUS "ORCH_LISTEN_STATUS_FD"
+
+#define CONTRACT_SIGNAL_REPLACED   SIGUSR1
 
 enum contract_status_kind {
         CONTRACT_READY = 'R',    /* start-up is complete; sent once, and after a reload that succeeded */

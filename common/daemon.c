@@ -1,7 +1,7 @@
 /*
  * daemon.c - the skeleton. Its one state machine is the drain:
  *
- *      running   waits for work        leaves at SIGTERM, SIGINT or the end of the supervisor
+ *      running   waits for work        leaves when told to, or at the end of the supervisor
  *      draining  waits for the daemon  leaves at daemon_drained(); timer: drain_timeout, then quick
  *      quick     waits for the daemon  leaves at daemon_drained(); no timer: the supervisor has one, and
  * SIGKILL drained   the loop ends
@@ -36,9 +36,10 @@ struct daemon {
         char *host;
         struct loop *loop;
         struct parent *parent;
-        struct loop_signal *signals[3];
+        struct loop_signal *signals[4];
         struct loop_timer *drain_timer;
         bool ready;
+        bool replaced;
 };
 
 /* ---- the drain ---- */
@@ -84,6 +85,11 @@ void daemon_drained(struct daemon *d)
 bool daemon_draining(const struct daemon *d)
 {
         return d->state != DAEMON_RUNNING;
+}
+
+bool daemon_replaced(const struct daemon *d)
+{
+        return d->replaced;
 }
 
 static void on_drain_overdue(void *arg)
@@ -139,6 +145,15 @@ static void on_terminate(void *arg, int signo)
                 drain_quickly(d, signo == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
+static void on_replaced(void *arg, int signo)
+{
+        struct daemon *d = arg;
+        (void)signo;
+        if (d->state == DAEMON_RUNNING)
+                d->replaced = true;
+        drain(d, "replaced");
+}
+
 static void on_hangup(void *arg, int signo)
 {
         struct daemon *d = arg;
@@ -156,6 +171,7 @@ static void watch_signals(struct daemon *d)
                 {SIGTERM, on_terminate}, /* drain; a second one: quick */
                 {SIGINT, on_terminate},  /* quick */
                 {SIGHUP, on_hangup},     /* reload */
+                {CONTRACT_SIGNAL_REPLACED, on_replaced},
         };
         for (size_t i = 0; i < ARRAY_SIZE(table); i++)
                 d->signals[i] = loop_signal_new(d->loop, table[i].signo, table[i].fn, d);

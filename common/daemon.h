@@ -4,7 +4,8 @@
  *
  * SIGTERM, or EOF on the status channel: on_drain(quick=false); when drain_timeout is over, at a second
  * SIGTERM, or at any SIGINT: on_drain(quick=true), never without the other before it. The daemon calls
- * daemon_drained() when its work has ended. SIGHUP: options are read again, then on_reload(); a bad
+ * daemon_drained() when its work has ended. CONTRACT_SIGNAL_REPLACED is as SIGTERM, and told by
+ * daemon_replaced(). SIGHUP: options are read again, then on_reload(); a bad
  * configuration is logged and changes nothing.
  */
 #pragma once
@@ -39,6 +40,8 @@ struct loop *daemon_loop(struct daemon *d);
 const struct options *daemon_options(struct daemon *d); /* the pointer changes at a reload: do not keep it */
 const char *daemon_host(struct daemon *d);
 bool daemon_draining(const struct daemon *d);
+/* Whether it drains because another generation serves in its place, on the same listeners. */
+bool daemon_replaced(const struct daemon *d);
 /* Says ready to the supervisor, once; later calls do nothing. */
 void daemon_ready(struct daemon *d);
 /* Units of work in hand, passed on with the next message. */

@@ -230,13 +230,19 @@ static int run(struct proc *p, const struct proc_spec *spec, const struct child_
                 .n_fds = n,
                 .new_session = spec->new_session,
                 .new_group = spec->new_group,
+                .dies_with_us = spec->dies_with_us,
         };
         return proc_exec(&x, &p->pid, &p->pidfd, err);
 }
 
-static void watch(struct proc *p, const struct proc_spec *spec)
+static void watch_end(struct proc *p)
 {
         p->exit_io = loop_io_new(p->loop, p->pidfd, LOOP_READ, on_exit_ready, p);
+}
+
+static void watch(struct proc *p, const struct proc_spec *spec)
+{
+        watch_end(p);
         if (spec->input == NULL || spec->input_len == 0) {
                 input_end(p);
         } else {
@@ -252,10 +258,8 @@ static void watch(struct proc *p, const struct proc_spec *spec)
         }
 }
 
-int proc_spawn(struct loop *loop, const struct proc_spec *spec, proc_exit_fn *fn, void *arg,
-               struct proc **ret_proc, struct errinfo *err)
+static struct proc *proc_new(struct loop *loop, proc_exit_fn *fn, void *arg)
 {
-        _cleanup_(child_ends_close) struct child_ends ends = {.in = -1, .out = -1, .err = -1};
         struct proc *p = xcalloc(1, sizeof(*p));
         *p = (struct proc){
                 .loop = loop,
@@ -263,12 +267,20 @@ int proc_spawn(struct loop *loop, const struct proc_spec *spec, proc_exit_fn *fn
                 .arg = arg,
                 .at_free = {.fn = on_loop_free, .arg = p},
                 .pidfd = -1,
-                .leads_group = spec->new_session || spec->new_group,
                 .input_fd = -1,
-                .capture_max = spec->capture_max,
                 .out = {.proc = p, .fd = -1, .text = STRBUF_INIT},
                 .err = {.proc = p, .fd = -1, .text = STRBUF_INIT},
         };
+        return p;
+}
+
+int proc_spawn(struct loop *loop, const struct proc_spec *spec, proc_exit_fn *fn, void *arg,
+               struct proc **ret_proc, struct errinfo *err)
+{
+        _cleanup_(child_ends_close) struct child_ends ends = {.in = -1, .out = -1, .err = -1};
+        struct proc *p = proc_new(loop, fn, arg);
+        p->leads_group = spec->new_session || spec->new_group;
+        p->capture_max = spec->capture_max;
         int r = make_pipes(p, spec, &ends);
         if (r < 0)
                 err_set(err, NULL, "cannot make a pipe for %s: %s", spec->argv[0], log_errno_text(r));
@@ -283,9 +295,23 @@ int proc_spawn(struct loop *loop, const struct proc_spec *spec, proc_exit_fn *fn
         return 0;
 }
 
+struct proc *proc_adopt(struct loop *loop, pid_t pid, int pidfd, proc_exit_fn *fn, void *arg)
+{
+        struct proc *p = proc_new(loop, fn, arg);
+        p->pid = pid;
+        p->pidfd = pidfd;
+        watch_end(p);
+        return p;
+}
+
 pid_t proc_pid(const struct proc *p)
 {
         return p->pid;
+}
+
+int proc_pidfd(const struct proc *p)
+{
+        return p->pidfd;
 }
 
 int proc_kill(struct proc *p, int signo, bool group)

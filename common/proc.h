@@ -29,6 +29,7 @@ struct proc_spec {
         size_t n_fds;      /* 0, 1 and 2 that are not named become /dev/null, /dev/null and our stderr */
         bool new_session;  /* setsid() */
         bool new_group;    /* setpgid(0, 0) */
+        bool dies_with_us; /* SIGKILL when we end, however we do: for what must not outlive its question */
         const void *input; /* fed to standard input, then closed; NULL: none. Copied. */
         size_t input_len;
         size_t capture_max; /* > 0: standard output, and standard error after it, are kept up to this many
@@ -54,7 +55,11 @@ typedef void proc_exit_fn(void *arg, const struct proc_exit *ex);
  * callback; until then proc_kill() reaches what is left of its group. */
 int proc_spawn(struct loop *loop, const struct proc_spec *spec, proc_exit_fn *fn, void *arg,
                struct proc **ret_proc, struct errinfo *err);
+/* A child from before this process executed itself anew: from now on like a spawned one. Takes the pidfd; the
+ * caller has made sure that it is a child of ours. Never NULL. */
+struct proc *proc_adopt(struct loop *loop, pid_t pid, int pidfd, proc_exit_fn *fn, void *arg);
 pid_t proc_pid(const struct proc *p);
+int proc_pidfd(const struct proc *p); /* borrowed */
 /* Signals the child (or, with `group`, its process group). 0, or -errno; a child already gone is 0. */
 int proc_kill(struct proc *p, int signo, bool group);
 /* Forgets the child: the callback will not come; the child runs on and is reaped when it ends. */

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -105,6 +106,8 @@ static _Noreturn void run_child(const struct proc_exec *x, const char *program, 
         if (x->new_session && setsid() < 0)
                 give_up(report_fd, STEP_SESSION);
         if (x->new_group && !x->new_session && setpgid(0, 0) < 0)
+                give_up(report_fd, STEP_SESSION);
+        if (x->dies_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
                 give_up(report_fd, STEP_SESSION);
         if (x->cwd != NULL && chdir(x->cwd) < 0)
                 give_up(report_fd, STEP_CWD);

@@ -22,6 +22,7 @@ struct proc_exec {
         size_t n_fds;
         bool new_session;
         bool new_group;
+        bool dies_with_us;
 };
 
 /* Returns when the child runs its program: 0, or -errno with the reason in `err` and no child left behind.

@@ -14,6 +14,7 @@
 
 const struct command *const commands[] = {
         &command_migrate,     &command_up,           &command_down,
+        &command_upgrade,
 
         &command_status,      &command_queue,        &command_why,
         &command_watch,       &command_log,          &command_item_show,

@@ -8,6 +8,8 @@ extern const struct command command_migrate;
 /* cmd_up.c */
 extern const struct command command_up;
 extern const struct command command_down;
+/* cmd_upgrade.c */
+extern const struct command command_upgrade;
 /* cmd_status.c */
 extern const struct command command_status;
 extern const struct command command_queue;

@@ -56,6 +56,11 @@ struct channel *channel_new(struct loop *loop, int fd, const char *name, channel
         return ch;
 }
 
+int channel_fd(const struct channel *ch)
+{
+        return ch->fd;
+}
+
 void channel_free(struct channel *ch)
 {
         if (ch == NULL)

@@ -16,4 +16,5 @@ typedef void channel_fn(void *arg, const struct contract_status *status);
 
 /* Takes the descriptor. `name` is borrowed, for the log. Never NULL. */
 struct channel *channel_new(struct loop *loop, int fd, const char *name, channel_fn *fn, void *arg);
-void channel_free(struct channel *ch); /* also from inside the callback */
+int channel_fd(const struct channel *ch); /* borrowed */
+void channel_free(struct channel *ch);    /* also from inside the callback */

@@ -16,6 +16,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "supervisor/channel.h"
+#include "supervisor/child_internal.h"
 #include "supervisor/restart.h"
 
 enum child_event {
@@ -30,39 +31,13 @@ enum child_event {
         EVENTS
 };
 
-struct child {
-        const struct child_shared *shared;
-        char *name;
-        struct launch_what what;
-        enum child_state state;
-        bool told_to_stop;
-        bool started_before;
-        bool throttled;     /* the present wait is a throttle */
-        bool reload_wanted; /* asked for while it was starting */
-        uint32_t busy;
-
-        struct proc *proc;       /* NULL: no process */
-        struct channel *channel; /* NULL: no process */
-        int metrics_slot;
-        int64_t ready_since_ms; /* -1: not ready yet */
-
-        struct loop_timer *timer;
-        struct loop_timer *silence;
-        int64_t silence_due_ms;
-        struct restart restart;
-        /* The end at hand: */
-        enum restart_cause cause;
-        int64_t was_ready_ms;
-};
-
 static const char *const state_names[CHILD_STATES] = {
         [CHILD_STOPPED] = "stopped",   [CHILD_STARTING] = "starting", [CHILD_READY] = "ready",
         [CHILD_DRAINING] = "draining", [CHILD_QUICK] = "quick",       [CHILD_ABORTING] = "aborting",
         [CHILD_KILLED] = "killed",     [CHILD_WAITING] = "waiting",
 };
 
-#define TO(state) (1U << (state))
-#define TO_ENDED  (TO(CHILD_WAITING) | TO(CHILD_STOPPED))
+#define TO_ENDED (TO(CHILD_WAITING) | TO(CHILD_STOPPED))
 /* Where each state may lead: what set_state() holds every move to. */
 static const unsigned moves[CHILD_STATES] = {
         [CHILD_STOPPED] = TO(CHILD_STARTING) | TO(CHILD_WAITING),
@@ -75,9 +50,6 @@ static const unsigned moves[CHILD_STATES] = {
         [CHILD_KILLED] = TO_ENDED,
         [CHILD_WAITING] = TO(CHILD_STARTING) | TO(CHILD_WAITING) | TO(CHILD_STOPPED),
 };
-/* States in which a process that says nothing has hung. Once it was told to go now, its time is short anyway.
- */
-#define WATCHED (TO(CHILD_STARTING) | TO(CHILD_READY) | TO(CHILD_DRAINING))
 
 static void handle(struct child *c, enum child_event event);
 
@@ -89,12 +61,19 @@ static void set_state(struct child *c, enum child_state to)
                   LF_S("to", state_names[to]));
         c->state = to;
         loop_timer_disarm(c->timer);
-        if ((WATCHED & TO(to)) == 0)
+        c->timer_due_ms = -1;
+        if ((CHILD_WATCHED & TO(to)) == 0)
                 loop_timer_disarm(c->silence);
         c->shared->on_change(c->shared->arg);
 }
 
-static void expect_message(struct child *c)
+void child_arm(struct child *c, int64_t delay_ms)
+{
+        c->timer_due_ms = loop_now_ms(c->shared->plan.loop) + delay_ms;
+        loop_timer_arm(c->timer, delay_ms);
+}
+
+void child_expect_message(struct child *c)
 {
         c->silence_due_ms = loop_now_ms(c->shared->plan.loop) + CONTRACT_ALIVE_DEAD_MS;
         loop_timer_arm(c->silence, CONTRACT_ALIVE_DEAD_MS);
@@ -122,18 +101,18 @@ static void on_silence(void *arg)
 
         /* Much too late means that the machine slept, and we and the child with it: let it speak first. */
         if (loop_now_ms(c->shared->plan.loop) - c->silence_due_ms > CONTRACT_ALIVE_MS)
-                expect_message(c);
+                child_expect_message(c);
         else
                 handle(c, EVENT_SILENT);
 }
 
-static void on_message(void *arg, const struct contract_status *status)
+void child_on_message(void *arg, const struct contract_status *status)
 {
         struct child *c = arg;
 
         c->busy = status->busy;
-        if ((WATCHED & TO(c->state)) != 0)
-                expect_message(c);
+        if ((CHILD_WATCHED & TO(c->state)) != 0)
+                child_expect_message(c);
         if (status->kind == CONTRACT_READY)
                 handle(c, EVENT_SAID_READY);
         else if (status->kind == CONTRACT_DRAINING)
@@ -144,12 +123,13 @@ static void forget_process(struct child *c)
 {
         c->proc = NULL; /* frees itself */
         channel_free(take_ptr(c->channel));
-        metrics_slot_fold(c->shared->plan.metrics, c->metrics_slot);
+        if (c->metrics_slot >= 0)
+                metrics_slot_fold(c->shared->plan.metrics, c->metrics_slot);
         c->busy = 0;
         c->reload_wanted = false;
 }
 
-static void on_end(void *arg, const struct proc_exit *ex)
+void child_on_end(void *arg, const struct proc_exit *ex)
 {
         struct child *c = arg;
         bool as_told = c->told_to_stop && !ex->signaled && ex->code == EXIT_OK;
@@ -158,11 +138,13 @@ static void on_end(void *arg, const struct proc_exit *ex)
         c->was_ready_ms = c->ready_since_ms < 0 ? 0 : loop_now_ms(c->shared->plan.loop) - c->ready_since_ms;
         const struct log_field fields[] = {EV("child.exited"),
                                            LF_S("child", c->name),
+                                           LF_I("generation", c->generation),
                                            LF_I("child_pid", proc_pid(c->proc)),
                                            LF_S("how", proc_exit_text(ex)),
                                            LF_S("state", state_names[c->state]),
                                            LF_I("ready_ms", c->was_ready_ms)};
         log_write(as_told ? LOGL_INFO : LOGL_WARNING, fields, ARRAY_SIZE(fields));
+        err_set(&c->end, NULL, "%s", proc_exit_text(ex));
         forget_process(c);
         handle(c, EVENT_DIED);
 }
@@ -189,17 +171,16 @@ static void wait_to_start(struct child *c)
         c->throttled = v.kind == RESTART_THROTTLED;
         log_write(say[v.kind].level, fields, ARRAY_SIZE(fields));
         set_state(c, CHILD_WAITING);
-        loop_timer_arm(c->timer, v.delay_ms);
+        child_arm(c, v.delay_ms);
 }
 
 static void act_start(struct child *c)
 {
-        struct errinfo err = ERRINFO_INIT;
         struct launched l;
-        int r = launch(&c->shared->plan, &c->what, on_end, c, &l, &err);
+        int r = launch(&c->shared->plan, &c->what, child_on_end, c, &l, &c->end);
 
         if (r < 0) {
-                log_error(EV("child.start-failed"), LF_S("child", c->name), LF_ERR(&err));
+                log_error(EV("child.start-failed"), LF_S("child", c->name), LF_ERR(&c->end));
                 c->cause = restart_cause_of_failed_start(r);
                 c->was_ready_ms = 0;
                 wait_to_start(c);
@@ -207,20 +188,22 @@ static void act_start(struct child *c)
         }
         c->proc = l.proc;
         c->metrics_slot = l.metrics_slot;
-        c->channel = channel_new(c->shared->plan.loop, l.status_fd, c->name, on_message, c);
+        c->channel = channel_new(c->shared->plan.loop, l.status_fd, c->name, child_on_message, c);
         if (c->started_before)
                 metrics_count_for(c->shared->plan.metrics, c->what.daemon, METRIC_RESTARTS, 1);
         c->started_before = true;
         c->ready_since_ms = -1;
-        log_info(EV("child.started"), LF_S("child", c->name), LF_I("child_pid", proc_pid(c->proc)));
+        log_info(EV("child.started"), LF_S("child", c->name), LF_I("generation", c->generation),
+                 LF_I("child_pid", proc_pid(c->proc)));
         set_state(c, CHILD_STARTING);
-        expect_message(c);
+        child_expect_message(c);
 }
 
 static void act_ready(struct child *c)
 {
         c->ready_since_ms = loop_now_ms(c->shared->plan.loop);
-        log_info(EV("child.ready"), LF_S("child", c->name), LF_I("child_pid", proc_pid(c->proc)));
+        log_info(EV("child.ready"), LF_S("child", c->name), LF_I("generation", c->generation),
+                 LF_I("child_pid", proc_pid(c->proc)));
         set_state(c, CHILD_READY);
         if (c->reload_wanted)
                 child_reload(c);
@@ -234,12 +217,12 @@ static void act_reloaded(struct child *c)
 static void drain(struct child *c)
 {
         set_state(c, CHILD_DRAINING);
-        loop_timer_arm(c->timer, c->shared->drain_ms + CHILD_DRAIN_MARGIN_MS);
+        child_arm(c, c->shared->drain_ms + CHILD_DRAIN_MARGIN_MS);
 }
 
 static void act_drain(struct child *c)
 {
-        send_signal(c, SIGTERM);
+        send_signal(c, c->replaced ? CONTRACT_SIGNAL_REPLACED : SIGTERM);
         drain(c);
 }
 
@@ -254,7 +237,7 @@ static void act_quick(struct child *c)
 {
         send_signal(c, SIGINT);
         set_state(c, CHILD_QUICK);
-        loop_timer_arm(c->timer, CHILD_QUICK_MS);
+        child_arm(c, CHILD_QUICK_MS);
 }
 
 static void act_abort(struct child *c)
@@ -262,7 +245,7 @@ static void act_abort(struct child *c)
         log_error(EV("child.silent"), LF_S("child", c->name), LF_I("silent_ms", CONTRACT_ALIVE_DEAD_MS));
         send_signal(c, SIGABRT);
         set_state(c, CHILD_ABORTING);
-        loop_timer_arm(c->timer, CHILD_ABORT_MS);
+        child_arm(c, CHILD_ABORT_MS);
 }
 
 static void act_kill(struct child *c)
@@ -270,14 +253,14 @@ static void act_kill(struct child *c)
         log_warning(EV("child.killed"), LF_S("child", c->name), LF_S("state", state_names[c->state]));
         send_signal(c, SIGKILL);
         set_state(c, CHILD_KILLED);
-        loop_timer_arm(c->timer, CHILD_KILL_SAY_MS);
+        child_arm(c, CHILD_KILL_SAY_MS);
 }
 
 /* The kernel ends it when it can: a process in uninterruptible sleep takes as long as its device does. */
 static void act_say_stuck(struct child *c)
 {
         log_error(EV("child.stuck"), LF_S("child", c->name), LF_I("child_pid", proc_pid(c->proc)));
-        loop_timer_arm(c->timer, CHILD_KILL_SAY_MS);
+        child_arm(c, CHILD_KILL_SAY_MS);
 }
 
 static void act_ended(struct child *c)
@@ -325,13 +308,16 @@ static void handle(struct child *c, enum child_event event)
 
 /* --- what is asked --- */
 
-struct child *child_new(const struct child_shared *shared, const char *name, const struct launch_what *what)
+struct child *child_new(const struct child_shared *shared, const char *name, const struct launch_what *what,
+                        unsigned generation)
 {
         struct child *c = xcalloc(1, sizeof(*c));
 
         c->shared = shared;
         c->name = xstrdup(name);
         c->what = *what;
+        c->generation = generation;
+        c->timer_due_ms = -1;
         c->timer = loop_timer_new(shared->plan.loop, on_timer, c);
         c->silence = loop_timer_new(shared->plan.loop, on_silence, c);
         return c;
@@ -363,6 +349,12 @@ void child_drain(struct child *c)
         handle(c, EVENT_DRAIN);
 }
 
+void child_replace(struct child *c)
+{
+        c->replaced = true;
+        child_drain(c);
+}
+
 void child_quick(struct child *c)
 {
         c->told_to_stop = true;
@@ -390,6 +382,16 @@ const char *child_state_name(enum child_state state)
 bool child_throttled(const struct child *c)
 {
         return c->state == CHILD_WAITING && c->throttled;
+}
+
+const char *child_name(const struct child *c)
+{
+        return c->name;
+}
+
+const char *child_end(const struct child *c)
+{
+        return c->end.text;
 }
 
 uint32_t child_busy(const struct child *c)

@@ -43,6 +43,7 @@ enum child_state {
 };
 
 struct child;
+struct handover_child;
 
 /* What all children have in common. Borrowed; drain_ms may change at any time. */
 struct child_shared {
@@ -54,17 +55,29 @@ struct child_shared {
         void *arg;
 };
 
-/* `name` is for the log ("workerd.1"); copied. `what` is copied, its strings are borrowed. Never NULL. */
-struct child *child_new(const struct child_shared *shared, const char *name, const struct launch_what *what);
+/* `name` ("workerd.1") and `generation` are for the log; the name is copied. `what` is copied, its strings
+ * are borrowed. Never NULL. */
+struct child *child_new(const struct child_shared *shared, const char *name, const struct launch_what *what,
+                        unsigned generation);
+/* The same from what child_hand_over() told; a descriptor that is named there is the child's now. */
+struct child *child_take_over(const struct child_shared *shared, const char *name,
+                              const struct launch_what *what, unsigned generation,
+                              const struct handover_child *h);
+/* Changes nothing: the child goes on here if the handover comes to nothing. */
+void child_hand_over(const struct child *c, struct handover_child *ret);
 /* Forgets the process if there is one: it reads EOF on its status channel and leaves by itself. */
 void child_free(struct child *c);
 
 void child_start(struct child *c); /* from stopped */
 void child_drain(struct child *c); /* end your work, then leave; not to be started again */
+/* The same, while a child of another generation serves in its place. */
+void child_replace(struct child *c);
 void child_quick(struct child *c); /* leave now; not to be started again */
 void child_reload(
         struct child *c); /* re-read the configuration; one that is starting is told when it is ready */
 
+const char *child_name(const struct child *c);
+const char *child_end(const struct child *c); /* how its last process ended, or why there was none; "" */
 enum child_state child_state(const struct child *c);
 const char *child_state_name(enum child_state state);
 bool child_throttled(const struct child *c);

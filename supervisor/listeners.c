@@ -75,19 +75,37 @@ static void on_try(void *arg)
         loop_timer_arm(ls->timer, LISTENERS_RETRY_MS);
 }
 
-struct listeners *listeners_new(struct loop *loop, const char *public_address, const char *status_address,
-                                listeners_fn *fn, void *arg)
+static struct listeners *make(struct loop *loop)
 {
         struct listeners *ls = xcalloc(1, sizeof(*ls));
 
         ls->loop = loop;
-        ls->all[LISTENER_PUBLIC] = (struct listener){.name = "public", .address = public_address, .fd = -1};
-        ls->all[LISTENER_STATUS] = (struct listener){.name = "status", .address = status_address, .fd = -1};
+        ls->all[LISTENER_PUBLIC] = (struct listener){.name = "public", .fd = -1};
+        ls->all[LISTENER_STATUS] = (struct listener){.name = "status", .fd = -1};
+        ls->timer = loop_timer_new(loop, on_try, ls);
+        return ls;
+}
+
+struct listeners *listeners_new(struct loop *loop, const char *public_address, const char *status_address,
+                                listeners_fn *fn, void *arg)
+{
+        struct listeners *ls = make(loop);
+
+        ls->all[LISTENER_PUBLIC].address = public_address;
+        ls->all[LISTENER_STATUS].address = status_address;
         ls->fn = fn;
         ls->arg = arg;
         ls->give_up_ms = loop_now_ms(loop) + LISTENERS_PATIENCE_MS;
-        ls->timer = loop_timer_new(loop, on_try, ls);
         loop_timer_soon(ls->timer);
+        return ls;
+}
+
+struct listeners *listeners_take_over(struct loop *loop, int public_fd, int status_fd)
+{
+        struct listeners *ls = make(loop);
+
+        ls->all[LISTENER_PUBLIC].fd = public_fd;
+        ls->all[LISTENER_STATUS].fd = status_fd;
         return ls;
 }
 

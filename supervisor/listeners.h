@@ -20,6 +20,8 @@ typedef void listeners_fn(void *arg, const struct errinfo *err);
 /* Borrows the addresses until the callback has come. Never NULL. */
 struct listeners *listeners_new(struct loop *loop, const char *public_address, const char *status_address,
                                 listeners_fn *fn, void *arg);
+/* The sockets that another program of this process has opened; takes them. Never NULL. */
+struct listeners *listeners_take_over(struct loop *loop, int public_fd, int status_fd);
 void listeners_free(struct listeners *l);           /* closes them */
 int listeners_public_fd(const struct listeners *l); /* -1 until open */
 int listeners_status_fd(const struct listeners *l);

@@ -1,33 +1,25 @@
-/* suite.c - the table of services, and the order in which they come and go. */
+/* suite.c - the order in which generations of children come and go. */
 #include "supervisor/suite.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 #include "common/backoff.h"
+#include "common/err.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/options.h"
 #include "common/strbuf.h"
 #include "supervisor/child.h"
-
-struct service {
-        const char *name;
-        unsigned wave;
-        size_t n;
-        struct child **children;
-};
-
-enum service_id {
-#define SERVICE(name, program, count, wave, listeners) SERVICE_##name,
-#include "supervisor/services.def"
-#undef SERVICE
-        SERVICES
-};
+#include "supervisor/generation.h"
+#include "supervisor/handover.h"
 
 enum suite_phase {
         SUITE_RUNNING,  /* also before the start */
+        SUITE_TRYING,   /* running, and the next generation is to become ready; timer: it is told to leave */
+        SUITE_LEAVING,  /* running, and the generation that does not serve (any more) drains */
         SUITE_DRAINING, /* wave by wave */
         SUITE_QUICK,
         SUITE_STOPPED,
@@ -36,92 +28,117 @@ enum suite_phase {
 struct suite {
         struct child_shared shared;
         struct suite_events events;
-        struct service services[SERVICES];
+        struct generation *serving;
+        struct generation *other; /* the next one, or the one that leaves; NULL but during an upgrade */
         enum suite_phase phase;
+        int64_t upgrade_ms;
+        struct loop_timer *overdue; /* of SUITE_TRYING */
+        bool rolled_back;
+        struct errinfo why;
         unsigned wave; /* the one being drained */
         bool said_ready;
         struct loop_timer *look; /* a child has changed: look at all of them, from the loop */
 };
 
-/* --- over all children --- */
-
-typedef void each_fn(struct child *c);
-
-static void each(struct suite *s, each_fn *fn)
+static bool is_stopping(const struct suite *s)
 {
-        for (size_t i = 0; i < SERVICES; i++)
-                for (size_t k = 0; k < s->services[i].n; k++)
-                        fn(s->services[i].children[k]);
+        return s->phase >= SUITE_DRAINING;
 }
 
-static void each_of_wave(struct suite *s, unsigned wave, each_fn *fn)
+/* --- over both generations --- */
+
+static void each(struct suite *s, generation_fn *fn)
 {
-        for (size_t i = 0; i < SERVICES; i++)
-                for (size_t k = 0; s->services[i].wave == wave && k < s->services[i].n; k++)
-                        fn(s->services[i].children[k]);
+        generation_each(s->serving, fn);
+        if (s->other != NULL)
+                generation_each(s->other, fn);
 }
 
-static size_t count_in(const struct service *sv, enum child_state state)
+static void each_of_wave(struct suite *s, unsigned wave, generation_fn *fn)
 {
-        size_t n = 0;
-
-        for (size_t k = 0; k < sv->n; k++)
-                n += child_state(sv->children[k]) == state;
-        return n;
+        generation_each_of_wave(s->serving, wave, fn);
+        if (s->other != NULL)
+                generation_each_of_wave(s->other, wave, fn);
 }
 
-static bool all_ready(const struct suite *s)
-{
-        for (size_t i = 0; i < SERVICES; i++)
-                if (count_in(&s->services[i], CHILD_READY) == 0)
-                        return false;
-        return true;
-}
-
-/* Whether every child up to and including a wave has ended. */
 static bool stopped_up_to(const struct suite *s, unsigned wave)
 {
-        for (size_t i = 0; i < SERVICES; i++)
-                if (s->services[i].wave <= wave &&
-                    count_in(&s->services[i], CHILD_STOPPED) < s->services[i].n)
-                        return false;
-        return true;
-}
-
-static unsigned last_wave(const struct suite *s)
-{
-        unsigned last = 0;
-
-        for (size_t i = 0; i < SERVICES; i++)
-                if (s->services[i].wave > last)
-                        last = s->services[i].wave;
-        return last;
-}
-
-/* --- the line about all --- */
-
-static void describe_service(struct strbuf *sb, const struct service *sv)
-{
-        size_t throttled = 0, busy = 0;
-
-        for (size_t k = 0; k < sv->n; k++) {
-                throttled += child_throttled(sv->children[k]);
-                busy += child_busy(sv->children[k]);
-        }
-        strbuf_addf(sb, "%s%s %zu/%zu", sb->len > 0 ? ", " : "", sv->name, count_in(sv, CHILD_READY), sv->n);
-        if (throttled > 0)
-                strbuf_addf(sb, " (%zu throttled)", throttled);
-        if (busy > 0)
-                strbuf_addf(sb, " (%zu in hand)", busy);
+        return generation_stopped(s->serving, wave) &&
+               (s->other == NULL || generation_stopped(s->other, wave));
 }
 
 static void tell_status(struct suite *s)
 {
         _cleanup_(strbuf_deinit) struct strbuf sb = STRBUF_INIT;
 
-        for (size_t i = 0; i < SERVICES; i++)
-                describe_service(&sb, &s->services[i]);
+        generation_describe(s->serving, &sb);
+        if (s->other != NULL) {
+                strbuf_addf(&sb, "; %s: ", s->phase == SUITE_TRYING ? "starting" : "leaving");
+                generation_describe(s->other, &sb);
+        }
         s->events.on_status(s->events.arg, sb.buf);
+}
+
+/* --- an upgrade --- */
+
+static void let_other_leave(struct suite *s)
+{
+        loop_timer_disarm(s->overdue);
+        s->phase = SUITE_LEAVING;
+        generation_each(s->other, child_replace);
+        loop_timer_soon(s->look); /* there may be nothing left to change */
+}
+
+static void change_over(struct suite *s)
+{
+        struct generation *old = s->serving;
+
+        s->serving = s->other;
+        s->other = old;
+        s->rolled_back = false;
+        log_info(EV("suite.changed-over"), LF_I("generation", generation_number(s->serving)));
+        let_other_leave(s);
+}
+
+static void roll_back(struct suite *s)
+{
+        s->rolled_back = true;
+        log_warning(EV("suite.rolled-back"), LF_I("generation", generation_number(s->other)), LF_ERR(&s->why));
+        let_other_leave(s);
+}
+
+static void on_overdue(void *arg)
+{
+        struct suite *s = arg;
+        const struct child *c = generation_unready(s->other);
+
+        if (c == NULL)
+                return; /* the look that changes over is due as well */
+        err_set(&s->why, NULL, "%s was not ready within %lld ms (upgrade_timeout)", child_name(c),
+                (long long)s->upgrade_ms);
+        roll_back(s);
+}
+
+static void try_on(struct suite *s)
+{
+        const struct child *lost = generation_lost(s->other);
+
+        if (lost != NULL) {
+                err_set(&s->why, NULL, "%s did not become ready: %s", child_name(lost),
+                        child_end(lost)[0] != '\0' ? child_end(lost) : child_state_name(child_state(lost)));
+                roll_back(s);
+        } else if (generation_unready(s->other) == NULL) {
+                change_over(s);
+        }
+}
+
+static void leave_on(struct suite *s)
+{
+        if (!generation_stopped(s->other, generation_last_wave()))
+                return;
+        generation_free(take_ptr(s->other));
+        s->phase = SUITE_RUNNING;
+        s->events.on_upgraded(s->events.arg, s->rolled_back ? s->why.text : NULL);
 }
 
 /* --- how it goes on --- */
@@ -129,10 +146,20 @@ static void tell_status(struct suite *s)
 /* Drains the first wave, from `s->wave` on, that has anything to drain. */
 static void drain_on(struct suite *s)
 {
-        while (stopped_up_to(s, s->wave) && s->wave < last_wave(s)) {
+        while (stopped_up_to(s, s->wave) && s->wave < generation_last_wave()) {
                 s->wave++;
                 log_info(EV("suite.drain"), LF_I("wave", s->wave));
                 each_of_wave(s, s->wave, child_drain);
+        }
+}
+
+static void stop_on(struct suite *s)
+{
+        if (s->phase == SUITE_DRAINING)
+                drain_on(s);
+        if (s->phase != SUITE_STOPPED && stopped_up_to(s, generation_last_wave())) {
+                s->phase = SUITE_STOPPED;
+                s->events.on_stopped(s->events.arg);
         }
 }
 
@@ -140,18 +167,17 @@ static void on_look(void *arg)
 {
         struct suite *s = arg;
 
+        if (s->phase == SUITE_TRYING)
+                try_on(s);
         tell_status(s);
-        if (s->phase == SUITE_RUNNING && !s->said_ready && all_ready(s)) {
+        if (!is_stopping(s) && !s->said_ready && generation_serves(s->serving)) {
                 s->said_ready = true;
                 s->events.on_ready(s->events.arg);
-                return;
         }
-        if (s->phase == SUITE_DRAINING)
-                drain_on(s);
-        if ((s->phase == SUITE_DRAINING || s->phase == SUITE_QUICK) && stopped_up_to(s, last_wave(s))) {
-                s->phase = SUITE_STOPPED;
-                s->events.on_stopped(s->events.arg);
-        }
+        if (s->phase == SUITE_LEAVING)
+                leave_on(s);
+        if (is_stopping(s))
+                stop_on(s);
 }
 
 static void on_child_change(void *arg)
@@ -161,26 +187,10 @@ static void on_child_change(void *arg)
         loop_timer_soon(s->look);
 }
 
-/* --- what is asked --- */
+/* --- making --- */
 
-static void make_service(struct suite *s, enum service_id id, int64_t count, unsigned wave,
-                         const struct launch_what *what)
-{
-        struct service *sv = &s->services[id];
-
-        sv->name = what->daemon;
-        sv->wave = wave;
-        sv->n = (size_t)count;
-        sv->children = xcalloc(sv->n, sizeof(struct child *));
-        for (size_t k = 0; k < sv->n; k++) {
-                _cleanup_(freep) char *name = xasprintf("%s.%zu", sv->name, k + 1);
-
-                sv->children[k] = child_new(&s->shared, name, what);
-        }
-}
-
-struct suite *suite_new(const struct launch_plan *plan, const struct options *opt,
-                        const struct suite_events *events)
+static struct suite *make(const struct launch_plan *plan, const struct options *opt,
+                          const struct suite_events *events)
 {
         struct suite *s = xcalloc(1, sizeof(*s));
 
@@ -191,35 +201,76 @@ struct suite *suite_new(const struct launch_plan *plan, const struct options *op
                                           .arg = s};
         s->events = *events;
         s->look = loop_timer_new(plan->loop, on_look, s);
-#define SERVICE(name_, program_, count_, wave_, listeners_)                                                  \
-        make_service(                                                                                        \
-                s, SERVICE_##name_, (count_), (wave_),                                                       \
-                &(struct launch_what){.daemon = #name_, .program = (program_), .listeners = (listeners_)});
-#include "supervisor/services.def"
-#undef SERVICE
+        s->overdue = loop_timer_new(plan->loop, on_overdue, s);
         return s;
+}
+
+struct suite *suite_new(const struct launch_plan *plan, const struct options *opt,
+                        const struct suite_events *events)
+{
+        struct suite *s = make(plan, opt, events);
+
+        s->serving = generation_new(&s->shared, opt, 1);
+        return s;
+}
+
+struct suite *suite_take_over(const struct launch_plan *plan, const struct options *opt,
+                              const struct suite_events *events, const struct handover *h)
+{
+        struct suite *s = make(plan, opt, events);
+
+        s->said_ready = h->ready != 0;
+        s->serving = generation_take_over(&s->shared, h);
+        loop_timer_soon(s->look);
+        return s;
+}
+
+void suite_hand_over(const struct suite *s, struct handover *h)
+{
+        assert(s->other == NULL);
+        h->generation = generation_number(s->serving);
+        h->ready = s->said_ready;
+        generation_hand_over(s->serving, h);
 }
 
 void suite_free(struct suite *s)
 {
         if (s == NULL)
                 return;
-        each(s, child_free);
-        for (size_t i = 0; i < SERVICES; i++)
-                free(s->services[i].children);
+        generation_free(s->serving);
+        generation_free(s->other);
         loop_timer_free(s->look);
+        loop_timer_free(s->overdue);
         free(s);
 }
 
+unsigned suite_generation(const struct suite *s)
+{
+        return generation_number(s->serving);
+}
+
+/* --- what is asked --- */
+
 void suite_start(struct suite *s)
 {
-        each(s, child_start);
+        generation_each(s->serving, child_start);
+}
+
+void suite_upgrade(struct suite *s, const struct options *opt, unsigned number)
+{
+        assert(s->phase == SUITE_RUNNING);
+        s->phase = SUITE_TRYING;
+        s->upgrade_ms = opt->upgrade_timeout_ms;
+        s->other = generation_new(&s->shared, opt, number);
+        generation_each(s->other, child_start);
+        loop_timer_arm(s->overdue, s->upgrade_ms);
 }
 
 void suite_drain(struct suite *s)
 {
-        if (s->phase != SUITE_RUNNING)
+        if (is_stopping(s))
                 return;
+        loop_timer_disarm(s->overdue);
         s->phase = SUITE_DRAINING;
         log_info(EV("suite.drain"), LF_I("wave", 0));
         each_of_wave(s, 0, child_drain);
@@ -230,6 +281,7 @@ void suite_quick(struct suite *s)
 {
         if (s->phase == SUITE_STOPPED)
                 return;
+        loop_timer_disarm(s->overdue);
         s->phase = SUITE_QUICK;
         each(s, child_quick);
         loop_timer_soon(s->look);

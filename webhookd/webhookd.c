@@ -119,6 +119,8 @@ void webhookd_drain(void *arg, bool quick)
 {
         struct webhookd *w = arg;
         http_server_stop(w->public_server);
+        if (daemon_replaced(w->daemon))
+                http_server_stop(w->status_server); /* who asks wants to know how the others are */
         process_row_drain(w->row);
         if (quick) {
                 http_server_drop_all(w->public_server);

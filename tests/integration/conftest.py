@@ -1,9 +1,12 @@
-"""Fixtures of the integration tests: single daemons."""
+"""Fixtures of the integration tests: single daemons, and a supervisor without real ones."""
+
+import os
 
 import pytest
 
 from support.pieces import Host
 from support.shim import Shim
+from support.supervised import NotifySocket, Supervised
 from support.webhookd import Webhookd
 
 
@@ -35,6 +38,37 @@ def make_webhookd(request, folder):
 def webhookd(database, make_webhookd):
     """One webhookd whose database is up."""
     return make_webhookd(database.dsn()).start().wait_database()
+
+
+@pytest.fixture
+def make(request, folder):
+    """Makes supervisors with stand-ins for their daemons, not started yet; those that run at the end must stop cleanly."""
+    made = []
+
+    def make_one(**options):
+        made.append(Supervised(folder / f"host{len(made)}", **options))
+        return made[-1]
+
+    yield make_one
+    report = getattr(request.node, "report_call", None)
+    try:
+        for one in made:
+            if report is None or report.failed:
+                request.node.add_report_section("call", f"log of {one.folder.name}", one.log.tail())
+            else:
+                one.stop()
+                assert not [line for line in one.log.lines() if "Sanitizer" in line or "runtime error:" in line]
+    finally:
+        for one in made:
+            one.destroy()
+
+
+@pytest.fixture
+def notify(folder):
+    """Stands for the service manager."""
+    sock = NotifySocket(f"@orch-test-{os.getpid()}-{folder.name}")
+    yield sock
+    sock.close()
 
 
 @pytest.fixture(scope="module")

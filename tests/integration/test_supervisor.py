@@ -12,39 +12,10 @@ import pytest
 
 from support.paths import program
 from support.processes import Process, is_alive
-from support.supervised import DAEMONS, NotifySocket, Supervised
+from support.supervised import DAEMONS, NotifySocket
 from support.wait import stays, wait_for
 
 NOBODY = 61999  # a user id that no process has: the limit on processes counts per user
-
-
-@pytest.fixture
-def make(request, folder):
-    made = []
-
-    def make_one(**options):
-        made.append(Supervised(folder / f"host{len(made)}", **options))
-        return made[-1]
-
-    yield make_one
-    report = getattr(request.node, "report_call", None)
-    try:
-        for one in made:
-            if report is None or report.failed:
-                request.node.add_report_section("call", f"log of {one.folder.name}", one.log.tail())
-            else:
-                one.stop()
-                assert not [line for line in one.log.lines() if "Sanitizer" in line or "runtime error:" in line]
-    finally:
-        for one in made:
-            one.destroy()
-
-
-@pytest.fixture
-def notify(folder):
-    sock = NotifySocket(f"@orch-test-{os.getpid()}-{folder.name}")
-    yield sock
-    sock.close()
 
 
 def seconds(record):

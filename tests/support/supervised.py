@@ -5,6 +5,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import threading
 
 from .logs import LogReader
 from .paths import program, program_env
@@ -16,24 +17,28 @@ DAEMONS = ("webhookd", "workerd", "reaperd", "reconcilerd")
 
 
 class NotifySocket:
-    """Stands for the service manager: receives what the supervisor says by sd_notify."""
+    """Stands for the service manager: receives what the supervisor says by sd_notify, as it comes: the kernel keeps
+    only a few messages that nobody has read."""
 
     def __init__(self, address):
         self.address = address
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind("\0" + address[1:] if address.startswith("@") else address)
-        self.socket.setblocking(False)
         self.messages = []
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+
+    def _read(self):
+        while message := self.socket.recv(4096):
+            self.messages.append(message.decode())
 
     def receive(self, but=("STATUS=", "WATCHDOG=")):
         """All messages so far, without those that begin so."""
-        while True:
-            try:
-                self.messages.append(self.socket.recv(4096).decode())
-            except BlockingIOError:
-                return [m for m in self.messages if not m.startswith(tuple(but))]
+        return [m for m in list(self.messages) if not m.startswith(tuple(but))]
 
     def close(self):
+        self.socket.shutdown(socket.SHUT_RD)  # wakes the reader
+        self.reader.join()
         self.socket.close()
 
 
@@ -74,6 +79,17 @@ class Supervised:
     def release(self, daemon):
         (self.fakes / f"{daemon}.release").touch()
 
+    def install_supervisor(self, script=None):
+        """Puts the supervisor beside its daemons, as an upgrade wants it. A script instead stands for another
+        program; in it, $REAL is the real one."""
+        path = self.bin / "orch-supervisor"
+        path.unlink(missing_ok=True)
+        if script is None:
+            path.symlink_to(program("orch-supervisor"))
+        else:
+            path.write_text(f"#!/bin/sh\nREAL={program('orch-supervisor')}\n{script}\n")
+            path.chmod(0o755)
+
     def write_config(self, **changes):
         self.options.update(changes)
         self.config.write_text("".join(f"{key} = {value}\n" for key, value in self.options.items()))
@@ -85,8 +101,8 @@ class Supervised:
         own = self.bin / "orch-supervisor"
         with open(self.log.path, "ab") as log:
             self.process = subprocess.Popen(
-                [own if own.exists() else program("orch-supervisor"), "--config", self.config], env=self.env, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, start_new_session=True, **popen)
+                [own if own.exists() else program("orch-supervisor"), "--config", self.config], env=self.env,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **popen)
         if wait:
             self.log.wait("supervisor.ready", since=mark)
         return self
@@ -122,6 +138,15 @@ class Supervised:
                     os.kill(process.pid, signal.SIGKILL)
                 except ProcessLookupError:
                     continue
+
+    def orchctl(self, *args):
+        return subprocess.run([program("orchctl"), *args], env={**self.env, "ORCH_CONFIG": str(self.config)},
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=90)
+
+    def told(self):
+        """What supervisor.state says."""
+        lines = (self.state / "supervisor.state").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines)
 
     # --- looking --------------------------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ static int set_up(void **state)
         if (metrics_page_create(&f->shared.plan.metrics, &f->shared.plan.metrics_fd) < 0)
                 return -1;
         f->child = child_new(&f->shared, "fake.1",
-                             &(struct launch_what){.daemon = "fake", .program = "orch-fake"});
+                             &(struct launch_what){.daemon = "fake", .program = "orch-fake"}, 1);
         *state = f;
         return 0;
 }

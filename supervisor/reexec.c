@@ -1,0 +1,84 @@
+/* reexec.c - the exec of reexec.h, and finding oneself executed so. */
+#include "supervisor/reexec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/argv.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "supervisor/handover.h"
+
+void reexec_command(struct argv *command, const char *program, char *const *args)
+{
+        argv_add(command, program);
+        for (char *const *a = args; *a != NULL; a++)
+                argv_add(command, *a);
+}
+
+static int keep_open(int fd)
+{
+        return fcntl(fd, F_SETFD, 0) < 0 ? -errno : 0;
+}
+
+static int close_at_exec(int fd)
+{
+        return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
+/* Comes back with -errno only. */
+static int become(const char *program, char *const *args, int fd)
+{
+        _cleanup_(argv_deinit) struct argv command = ARGV_INIT;
+        _cleanup_(freep) char *number = xasprintf("%d", fd);
+        int r;
+
+        reexec_command(&command, program, args);
+        if (setenv(REEXEC_ENV_FD, number, 1) < 0)
+                return -errno;
+        (void)execv(program, command.words);
+        r = -errno;
+        (void)unsetenv(REEXEC_ENV_FD); /* cannot fail for a valid name */
+        return r;
+}
+
+int reexec(const char *program, char *const *args, const struct handover *h, struct errinfo *err)
+{
+        _cleanup_(closep) int fd = -1;
+        int r = handover_write(h, &fd, err);
+
+        if (r < 0)
+                return r;
+        r = keep_open(fd);
+        if (r == 0)
+                r = handover_each_fd(h, keep_open);
+        if (r == 0)
+                r = become(program, args, fd);
+        (void)handover_each_fd(h, close_at_exec); /* they are open: nothing has closed them */
+        err_set(err, NULL, "cannot become %s: %s", program, log_errno_text(r));
+        return r;
+}
+
+int reexec_inherited(bool *ret_trial)
+{
+        const char *text = getenv(REEXEC_ENV_FD);
+        char *end;
+        long fd;
+        int r;
+
+        if (text == NULL)
+                return -1;
+        errno = 0;
+        fd = strtol(text, &end, 10);
+        r = errno == 0 && *end == '\0' && fd > STDERR_FILENO && fd <= INT_MAX ? close_at_exec((int)fd)
+                                                                              : -EBADF;
+        *ret_trial = getenv(REEXEC_ENV_TRIAL) != NULL;
+        (void)unsetenv(REEXEC_ENV_FD); /* neither can fail for a valid name */
+        (void)unsetenv(REEXEC_ENV_TRIAL);
+        return r < 0 ? -EBADF : (int)fd;
+}
