@@ -13,20 +13,21 @@
 #include "common/nearest.h"
 
 const struct command *const commands[] = {
-        &command_migrate,     &command_up,           &command_down,
+        &command_migrate,       &command_up,           &command_down,
         &command_upgrade,
 
-        &command_status,      &command_queue,        &command_why,
-        &command_watch,       &command_log,          &command_item_show,
-        &command_item_list,   &command_project_list,
+        &command_status,        &command_queue,        &command_why,
+        &command_watch,         &command_log,          &command_item_show,
+        &command_item_list,     &command_project_list, &command_lease_list,
 
-        &command_item_create, &command_item_move,    &command_approve,
-        &command_reject,      &command_cancel,       &command_project_add,
+        &command_item_create,   &command_item_move,    &command_approve,
+        &command_reject,        &command_cancel,       &command_project_add,
+        &command_lease_release,
 
-        &command_config_show, &command_config_set,   &command_config_check,
+        &command_config_show,   &command_config_set,   &command_config_check,
         &command_config_dump,
 
-        &command_help,        &command_completion,   NULL,
+        &command_help,          &command_completion,   NULL,
 };
 
 const struct command_option command_common_options[] = {

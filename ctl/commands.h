@@ -27,6 +27,9 @@ extern const struct command command_item_move;
 extern const struct command command_approve;
 extern const struct command command_reject;
 extern const struct command command_cancel;
+/* cmd_lease.c */
+extern const struct command command_lease_list;
+extern const struct command command_lease_release;
 /* cmd_project.c */
 extern const struct command command_project_add;
 extern const struct command command_project_list;

@@ -59,7 +59,8 @@ comment on column orch.lease.taken_at is 'Since when';
 create function orch.lease_list() returns jsonb
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
-        select jsonb_build_object('leases', coalesce(jsonb_agg(to_jsonb(l) order by l.taken_at), '[]')) from orch.lease l;
+        select jsonb_build_object('leases', coalesce(jsonb_agg(to_jsonb(l)
+                || jsonb_build_object('held_s', floor(extract(epoch from clock_timestamp() - l.taken_at))::bigint) order by l.taken_at), '[]')) from orch.lease l;
 end;
 comment on function orch.lease_list() is 'The transition leases that are held';
 

@@ -197,6 +197,47 @@ def test_cancel_twice(ctl, demo):
     assert ctl("status").stdout.startswith("No live task.")
 
 
+def lease_of(ctl, alive):
+    """DEMO-1 with a transition lease that a process holds."""
+    ctl("item", "create", "demo", "First")
+    ctl.take_in()
+    process = ctl.database.value("select process_id from orch.process_start('host-a', 'boot', 'workerd', 4711, 1, 'test')")
+    ctl.database.query("insert into orch.transition_lease (task_id, process_id, epoch, token, purpose)"
+                       " select id, %s, 1, gen_random_uuid(), 'deployer' from orch.task", process)
+    if not alive:
+        ctl.database.query("update orch.process set ended_at = now(), end_reason = 'gone'")
+
+
+def test_lease(ctl, demo):
+    """T-3, O-2: seen, released once, and released again without a change."""
+    assert ctl("lease", "list").stdout == "No transition lease is held.\n"
+    lease_of(ctl, alive=True)
+    header, row = ctl("lease", "list").stdout.splitlines()
+    assert header.split() == ["ITEM", "REPO", "FOR", "HELD", "FOR", "HOST", "PID", "OWNER"]
+    assert row.split()[:3] == ["DEMO-1", "demo", "deployer"] and row.split()[-3:] == ["host-a", "4711", "alive"]
+    ctl.refused("lease", "DEMO-1", code=2)
+    assert "wants --yes" in ctl.refused("lease", "release", "DEMO-1", code=2)
+    assert len(ctl.json("lease", "list")["leases"]) == 1
+    assert ctl("lease", "release", "DEMO-1", "--yes").stdout == "the transition lease of DEMO-1 (deployer) is released\n"
+    again = ctl.json("lease", "release", "DEMO-1", "-y")
+    assert again == {"leases": [], "message": "DEMO-1 has no transition lease"}
+    ctl.refused("lease", "release", "DEMO-2", "--yes")
+
+
+@pytest.mark.parametrize("answer, code", [("y\n", 0), ("n\n", 1), ("\n", 1), ("\x04", 1)])
+def test_lease_release_asks(ctl, demo, answer, code):
+    lease_of(ctl, alive=False)
+    assert ctl("lease", "list").stdout.splitlines()[1].split()[-1] == "gone"
+    master, slave = pty.openpty()
+    os.write(master, answer.encode())
+    done = subprocess.run([program("orchctl"), "lease", "release", "DEMO-1"], env=ctl.env, stdin=slave, capture_output=True,
+                          text=True, timeout=60)
+    os.close(slave)
+    os.close(master)
+    assert done.returncode == code and done.stderr.startswith("Release the transition lease of DEMO-1 by force? [y/N] ")
+    assert len(ctl.json("lease", "list")["leases"]) == code
+
+
 # --- configuration -------------------------------------------------------------------------------------------
 
 
