@@ -32,7 +32,8 @@ LIST_HEAD(slot_list, slot);
 struct http_server {
         struct http_server_config cfg;
         struct evconnlistener *listener; /* NULL: stopped */
-        struct loop_timer *pause;        /* armed: accepting failed, and is tried again */
+        bool begun;
+        struct loop_timer *pause; /* armed: accepting failed, and is tried again */
         struct slot_list slots;
         unsigned n_slots;
         int spare_fd; /* given up for a moment to accept, and close, one connection when descriptors have run
@@ -40,10 +41,10 @@ struct http_server {
         int64_t warned_ms;
 };
 
-/* Accepting is on exactly when there is room and no pause. */
+/* Once begun, accepting is on exactly when there is room and no pause. */
 static void set_accepting(struct http_server *s)
 {
-        if (s->listener == NULL)
+        if (s->listener == NULL || !s->begun)
                 return;
         if (s->n_slots < s->cfg.conn.limits->connections && !loop_timer_armed(s->pause))
                 (void)evconnlistener_enable(s->listener);
@@ -157,7 +158,8 @@ int http_server_new(const struct http_server_config *cfg, struct http_server **r
         s->pause = loop_timer_new(cfg->conn.loop, on_pause_over, s);
         /* Backlog 0: whoever opened the socket has called listen(2). */
         s->listener = evconnlistener_new(loop_base(cfg->conn.loop), on_accept, s,
-                                         LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, cfg->fd);
+                                         LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0,
+                                         cfg->fd);
         if (s->listener == NULL) {
                 int r = -errno;
                 (void)close(cfg->fd);
@@ -167,6 +169,12 @@ int http_server_new(const struct http_server_config *cfg, struct http_server **r
         evconnlistener_set_error_cb(s->listener, on_accept_error);
         *ret_server = s;
         return 0;
+}
+
+void http_server_begin(struct http_server *s)
+{
+        s->begun = true;
+        set_accepting(s);
 }
 
 void http_server_free(struct http_server *s)

@@ -19,7 +19,10 @@ struct http_server_config {
         void *arg;
 };
 
-int http_server_new(const struct http_server_config *cfg, struct http_server **ret_server); /* 0 or -errno */
+/* 0 or -errno. Accepts nothing yet. */
+int http_server_new(const struct http_server_config *cfg, struct http_server **ret_server);
+/* From now on it accepts; again: nothing. */
+void http_server_begin(struct http_server *s);
 void http_server_free(struct http_server *s); /* ends every connection; NULL is fine */
 unsigned http_server_open(const struct http_server *s);
 /* Accepts nothing more; the connections that are open go on to their end. */

@@ -38,7 +38,8 @@ struct webhookd {
         struct status *status;
         struct http_server *public_server;
         struct http_server *status_server;
-        bool leaving; /* the drain is over; the row is being ended */
+        bool intake_known, status_known; /* how the two connections are: up or down */
+        bool leaving;                    /* the drain is over; the row is being ended */
 };
 
 static bool is_source_on(void *arg, enum route_target target)
@@ -158,18 +159,44 @@ void webhookd_reload(void *arg, const struct options *opt)
         http_server_recheck(w->public_server);
 }
 
-static void on_db_up(void *arg)
+/* Ready when it is known how both connections are, up or down. Before that nothing is taken from the
+ * listeners: they are shared, and another process may be there that can answer at once, or better. */
+static void begin_when_known(struct webhookd *w)
+{
+        if (!w->intake_known || !w->status_known)
+                return;
+        daemon_ready(w->daemon);
+        http_server_begin(w->public_server);
+        http_server_begin(w->status_server);
+}
+
+static void on_intake_up(void *arg)
 {
         struct webhookd *w = arg;
         process_row_up(w->row);
-        daemon_ready(w->daemon);
+        w->intake_known = true;
+        begin_when_known(w);
 }
 
-static void on_db_down(void *arg, const struct errinfo *err)
+static void on_intake_down(void *arg, const struct errinfo *err)
 {
         struct webhookd *w = arg;
         (void)err; /* db.c has logged it */
-        daemon_ready(w->daemon);
+        w->intake_known = true;
+        begin_when_known(w);
+}
+
+static void on_status_up(void *arg)
+{
+        struct webhookd *w = arg;
+        w->status_known = true;
+        begin_when_known(w);
+}
+
+static void on_status_down(void *arg, const struct errinfo *err)
+{
+        (void)err; /* as above */
+        on_status_up(arg);
 }
 
 /* Nothing waits for the row: deliveries are taken without it. */
@@ -235,8 +262,8 @@ static int connect_intake(struct webhookd *w)
                 .default_user = "orch_webhookd",
                 .application_name = name,
                 .statement_timeout_ms = w->settings.intake_timeout_ms * 4 / 5,
-                .on_up = on_db_up,
-                .on_down = on_db_down,
+                .on_up = on_intake_up,
+                .on_down = on_intake_down,
                 .arg = w,
         };
         return db_new(daemon_loop(w->daemon), &cfg, &w->intake_db);
@@ -250,6 +277,9 @@ static int connect_status(struct webhookd *w)
                 .default_user = "orch_webhookd",
                 .application_name = name,
                 .statement_timeout_ms = STATUS_STATEMENT_MS,
+                .on_up = on_status_up,
+                .on_down = on_status_down,
+                .arg = w,
         };
         return db_new(daemon_loop(w->daemon), &cfg, &w->status_db);
 }
