@@ -12,6 +12,7 @@ import time
 import pytest
 
 from support.processes import Process, descendants, is_alive
+from support.stream import Stream, counters
 from support.supervised import DAEMONS
 from support.wait import wait_for
 
@@ -386,3 +387,69 @@ def test_a_reload_during_an_upgrade_reaches_both_generations(host, notify):
     host.send(signal.SIGHUP)
     host.wait_for(lambda: len(host.log.records("fake.reload", since=mark)) == 11)
     assert len(notify.receive()) == 2, "ready is said when the upgrade is over"
+
+
+# --- the real suite --------------------------------------------------------------------------------------------------
+
+def everybody_of(suite):
+    return {name: suite.pids(name) for name in DAEMONS}
+
+
+def test_no_request_fails_and_no_counter_goes_back(make_suite):
+    """T1.1: a stream of deliveries, probes and scrapes through upgrade after upgrade."""
+    suite = make_suite(webhookd_count=2, workerd_count=2, beat_interval="1s").start()
+    with Stream(suite) as stream:
+        for _ in range(6):
+            before = everybody_of(suite)
+            suite.orchctl("upgrade")
+            after = everybody_of(suite)
+            assert not {p for pids in before.values() for p in pids} & {p for pids in after.values() for p in pids}
+            assert {n: len(p) for n, p in before.items()} == {n: len(p) for n, p in after.items()}
+    assert not stream.bad, "\n".join(stream.bad)
+    assert not stream.went_back, "\n".join(stream.went_back)
+    assert stream.stored > 100 and stream.pages > 50
+    assert suite.database.value("select count(*) from orch.event") == stream.stored
+    last = counters(suite.status.get("/metrics").text)
+    assert last['orch_intake_deliveries_total{daemon="webhookd",outcome="stored"}'] == stream.stored
+    assert last['orch_upgrades_total{daemon="supervisor",outcome="done"}'] == 6
+    assert not suite.log.records("reap.process-gone"), "every process ended its row itself"
+
+
+def test_no_request_fails_when_an_upgrade_is_rolled_back(make_suite):
+    """The new webhookds had taken requests, too, and end what they have."""
+    suite = make_suite(webhookd_count=2, upgrade_timeout="2s").start()
+    before = everybody_of(suite)
+    with Stream(suite) as stream:
+        for _ in range(3):
+            suite.write_config(workerd_count=1, gitea_secret_file="/nonexistent")
+            done = suite.orchctl("upgrade", check=False)
+            assert done.returncode == 1 and "did not become ready: exited with 78" in done.stderr
+    assert everybody_of(suite) == before
+    assert not stream.bad, "\n".join(stream.bad)
+    suite.write_config(gitea_secret_file=suite.folder / "gitea.secret")
+
+
+def page_of_another_build(suite):
+    """Makes the metrics page one of a build that knows another metric in the place of one of ours."""
+    folder = pathlib.Path(f"/proc/{suite.process.pid}/fd")
+    page = next(fd for fd in folder.iterdir() if "orch-metrics" in os.readlink(fd))
+    with open(page, "r+b") as file:
+        at = file.read().index(b"orch_signature_failures_total\0")
+        file.seek(at)
+        file.write(b"orch_of_another_build_total\0\0\0")
+
+
+def test_counters_go_on_under_a_build_with_other_metrics(make_suite):
+    suite = make_suite().start()
+    assert suite.post_gitea({}, secret="wrong").status == 401
+    assert suite.post_gitea({}).status == 202
+    first = counters(suite.status.get("/metrics").text)
+    page_of_another_build(suite)
+    with Stream(suite) as stream:
+        suite.orchctl("upgrade")
+    assert not stream.bad and not stream.went_back, "\n".join(stream.bad + stream.went_back)
+    last = counters(suite.status.get("/metrics").text)
+    renamed = {name.replace("signature_failures", "of_another_build") for name in first}
+    assert set(first) <= set(last) and renamed & set(last)
+    assert last['orch_intake_deliveries_total{daemon="webhookd",outcome="stored"}'] == 1 + stream.stored
+    assert not suite.log.records("metrics.apart") and not suite.log.records("supervisor.metrics-anew")
