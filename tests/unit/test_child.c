@@ -18,6 +18,7 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "supervisor/handover.h"
 #include "supervisor/restart.h"
 #include "tests/unit/child_fake.h"
 #include "tests/unit/cm.h"
@@ -294,6 +295,19 @@ static void test_drain_stops_for_good(void **state)
         assert_state(f, CHILD_STOPPED);
 }
 
+static void test_replaced_is_another_signal(void **state)
+{
+        struct fixture *f = *state;
+        start(f, "uR", CHILD_READY);
+        wait_for(f, CHILD_READY, is_heard);
+        uint32_t pid = child_busy(f->child);
+        child_replace(f->child);
+        assert_state(f, CHILD_DRAINING);
+        wait_for_alive(f, pid);
+        loop_clock_advance(f->loop, DRAIN_MS + CHILD_DRAIN_MARGIN_MS);
+        wait_for(f, CHILD_STOPPED, always);
+}
+
 static void test_drain_escalates(void **state)
 {
         struct fixture *f = *state;
@@ -411,6 +425,59 @@ static void test_freed_child_leaves_its_process_an_end_of_file(void **state)
         assert_int_not_equal(kill(pid, 0), 0);
 }
 
+/* --- handing over --- */
+
+/* Puts another child in the place of the fixture's, as the next program would. */
+static void succeed(struct fixture *f)
+{
+        struct handover_child h = {.number = 1};
+        child_hand_over(f->child, &h);
+        child_free(f->child);
+        f->child = child_take_over(&f->shared, "fake.1",
+                                   &(struct launch_what){.daemon = "fake", .program = "orch-fake"}, 1, &h);
+}
+
+static void test_a_wait_goes_on_after_a_handover(void **state)
+{
+        struct fixture *f = *state;
+        start(f, "c", CHILD_WAITING);
+        loop_clock_advance(f->loop, RESTART_THROTTLE_MS / 2);
+        succeed(f);
+        assert_state(f, CHILD_WAITING);
+        assert_true(child_throttled(f->child));
+        loop_clock_advance(f->loop, RESTART_THROTTLE_MS / 2 - 1);
+        assert_state(f, CHILD_WAITING);
+        f->args[0] = "R";
+        loop_clock_advance(f->loop, 1);
+        wait_for(f, CHILD_READY, always);
+}
+
+static void test_the_tally_goes_on_after_a_handover(void **state)
+{
+        struct fixture *f = *state;
+        start(f, "x", CHILD_WAITING);
+        for (int deaths = 1; deaths < RESTART_DEATHS; deaths++) {
+                assert_false(child_throttled(f->child));
+                succeed(f);
+                loop_clock_advance(f->loop, (int64_t)RESTART_FIRST_MS << (deaths - 1));
+                assert_state(f, CHILD_STARTING);
+                wait_for(f, CHILD_WAITING, always);
+        }
+        assert_true(child_throttled(f->child));
+}
+
+static void test_what_was_stopped_stays_so_after_a_handover(void **state)
+{
+        struct fixture *f = *state;
+        start(f, "TR", CHILD_READY);
+        child_drain(f->child);
+        wait_for(f, CHILD_STOPPED, always);
+        succeed(f);
+        assert_state(f, CHILD_STOPPED);
+        child_drain(f->child);
+        assert_state(f, CHILD_STOPPED);
+}
+
 #define CHILD_TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 
 int main(int argc, char *argv[])
@@ -428,6 +495,7 @@ int main(int argc, char *argv[])
                 CHILD_TEST(test_any_message_ends_the_silence),
                 CHILD_TEST(test_silence_counts_while_draining_too),
                 CHILD_TEST(test_drain_stops_for_good),
+                CHILD_TEST(test_replaced_is_another_signal),
                 CHILD_TEST(test_drain_escalates),
                 CHILD_TEST(test_quick_is_quick),
                 CHILD_TEST(test_what_waits_is_stopped_at_once),
@@ -437,6 +505,9 @@ int main(int argc, char *argv[])
                 CHILD_TEST(test_reload_reaches_a_ready_child_only),
                 CHILD_TEST(test_reload_while_starting_is_made_up_for),
                 CHILD_TEST(test_freed_child_leaves_its_process_an_end_of_file),
+                CHILD_TEST(test_a_wait_goes_on_after_a_handover),
+                CHILD_TEST(test_the_tally_goes_on_after_a_handover),
+                CHILD_TEST(test_what_was_stopped_stays_so_after_a_handover),
         };
         if (argc > 1 && strstr(argv[0], "orch-fake") != NULL)
                 child_fake_run(argv[1]);

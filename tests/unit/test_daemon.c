@@ -38,7 +38,7 @@ static void trace(char c)
 
 static void on_drain(void *arg, bool quick)
 {
-        char letter = quick ? 'q' : 'd';
+        char letter = quick ? 'q' : daemon_replaced(under_test.daemon) ? 'r' : 'd';
         if (arg != &under_test || !daemon_draining(under_test.daemon))
                 letter = '!';
         trace(letter);
@@ -209,6 +209,19 @@ static void test_ready_then_drained(void **state)
         assert_int_equal(recv(r->status_fd, &s, sizeof(s), 0), 0); /* ready was said once */
 }
 
+static void test_replaced_drains_and_says_so(void **state)
+{
+        struct run *r = *state;
+        start(r, "q", NULL);
+        expect_status(r, CONTRACT_READY);
+        kill(r->pid, CONTRACT_SIGNAL_REPLACED);
+        expect_status(r, CONTRACT_DRAINING);
+        expect_trace(r, 'r');
+        kill(r->pid, SIGTERM); /* the whole suite is to stop now */
+        expect_trace(r, 'q');
+        expect_exit(r, EXIT_OK);
+}
+
 static void test_second_signal_is_quick(void **state)
 {
         static const int second[] = {SIGTERM, SIGINT};
@@ -376,6 +389,7 @@ int main(void)
 #define WITH_CONFIG(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
                 WITH_CONFIG(test_ready_then_drained),
+                WITH_CONFIG(test_replaced_drains_and_says_so),
                 WITH_CONFIG(test_second_signal_is_quick),
                 WITH_CONFIG(test_interrupt_is_quick_at_once),
                 WITH_CONFIG(test_supervisor_gone),
