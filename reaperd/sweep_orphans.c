@@ -88,15 +88,18 @@ static void on_cleaned(void *arg, const struct proc_exit *ex)
         struct run_dir dir;
         s->cleaner = NULL;
         run_dir_names(&dir, s->state_dir, o->job, o->epoch);
-        if (!ex->signaled && ex->code == 0 && is_unkept(&dir)) {
-                report_unkept(s, o);
-        } else {
-                log_warning(EV("reap.not-cleaned"), LF_I("job", o->job), LF_I("epoch", o->epoch),
-                            LF_S("error", proc_exit_text(ex)), LF_S("then", "tried again at the next tick"));
-                s->next_orphan++;
-                give_back_next(s);
-        }
+        bool cleaned = !ex->signaled && ex->code == 0, unkept = is_unkept(&dir);
         run_dir_deinit(&dir);
+        if (!cleaned)
+                log_warning(EV("reap.not-cleaned"), LF_I("job", o->job), LF_I("epoch", o->epoch),
+                            LF_S("error", proc_exit_text(ex)),
+                            LF_S("then", "tried again at the next tick"));
+        if (cleaned && unkept) {
+                report_unkept(s, o);
+                return;
+        }
+        s->next_orphan++;
+        give_back_next(s);
 }
 
 /* Exit 0 proves that nothing of the agent is left. */

@@ -128,6 +128,26 @@ class Suite:
         self.process.wait()
         self.process = None
 
+    def pause(self):
+        """SIGSTOP of every process of the suite, agents too: the host stands still. Returns them for resume()."""
+        stopped, pids = [], None
+        while pids != (pids := [self.process.pid] + [p.pid for p in descendants(self.process.pid)]):
+            for pid in set(pids) - set(stopped):
+                os.kill(pid, signal.SIGSTOP)
+                stopped.append(pid)
+        return stopped
+
+    def resume(self, stopped):
+        for pid in reversed(stopped):
+            os.kill(pid, signal.SIGCONT)
+
+    def power_off(self):
+        """kill -9 of every process of the suite at one moment, agents too: nobody can do a last thing."""
+        for pid in self.pause():
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
     def destroy(self):
         """Ends everything at once, for the end of a failed test."""
         if self.process is None:

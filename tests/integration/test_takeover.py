@@ -1,0 +1,161 @@
+"""Hosts that die, stand still or boot again, and what the reapers of the others, or their own, make of it.
+
+Two hosts are two suites on one database, with host names and state folders of their own.
+"""
+
+import re
+
+import pytest
+
+from support.agents import BODIES
+from support.pipeline import AUTHORS, Pipeline
+from support.processes import is_alive
+
+# The order of the defaults (options_check.c), a tenth as long.
+LIVENESS = {"beat_interval": "500ms", "freeze_after": "3s", "takeover_after": "6s", "reaper_interval": "500ms"}
+TAKEOVER_S = 6
+
+
+@pytest.fixture
+def hosts(make_suite):
+    """Two hosts, the first of which runs."""
+    return make_suite(host_name="a", **LIVENESS).start(), make_suite(host_name="b", **LIVENESS)
+
+
+def living(line, host):
+    return line.db.value("select count(*) from orch.process p join orch.host h on h.id = p.host_id"
+                         " where h.name = %s and p.ended_at is null", host)
+
+
+def host_of(line, run):
+    return line.db.value("select h.name from orch.run r join orch.process p on p.id = r.process_id"
+                         " join orch.host h on h.id = p.host_id where r.id = %s", run["id"])
+
+
+def wait_taken_over(line, item, host="b"):
+    line.wait(lambda: len(line.runs(item)) == 2 and line.runs(item)[1]["pid"], 40, "the second run")
+    assert host_of(line, line.runs(item)[1]) == host
+
+
+def check_done_twice_begun(line, agents, item):
+    """J-1, P-7: what was begun twice is done once."""
+    line.wait_shown(item, "in_review")
+    assert [r["outcome"] for r in line.runs(item)] == ["lost", "success"]
+    job = line.jobs(item)[0]
+    assert (job["attempts"], job["crashes"]) == (1, 1)
+    line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
+
+
+def test_a_dead_host_is_taken_over(hosts, project, agents, gate):
+    """R-6, R-8, J-6: all of a host dies; after takeover_after, and not before, another one does its work, once."""
+    a, b = hosts
+    gate.hold("analyst")
+    line = Pipeline(a, project)
+    item = line.item()
+    run = line.wait_running(item, "analyst")
+    line.suite = b.start()
+    a.power_off()
+    assert not is_alive(run["pid"])
+    wait_taken_over(line, item)
+    gate.open()
+    check_done_twice_begun(line, agents, item)
+    line.check_no_overlap(agents)
+    line.wait(lambda: living(line, "a") == 0, 20, "the rows of the dead host are ended")
+    silences = line.db.query("select p.end_reason, p.ended_at - p.beat_at as silence from orch.process p"
+                             " join orch.host h on h.id = p.host_id where h.name = 'a'")
+    assert all(re.fullmatch(r"silent for \d+ s: beat \d+", row["end_reason"]) for row in silences)
+    assert all(row["silence"].total_seconds() >= TAKEOVER_S for row in silences)
+
+
+def test_a_host_that_stood_still_is_fenced(hosts, project, agents, gate):
+    """T-5, R-6: SIGSTOP of a whole host for longer than takeover_after; when it goes on it writes nothing, stops its
+    agent, condemns nobody, and joins again."""
+    a, b = hosts
+    gate.hold("analyst")
+    line = Pipeline(a, project)
+    item = line.item()
+    run = line.wait_running(item, "analyst")
+    line.suite = b.start()
+    stopped = a.pause()
+    wait_taken_over(line, item)
+    line.wait(lambda: living(line, "a") == 0, 20, "the rows of the host that stands still are ended")
+    a.resume(stopped)
+    a.log.wait("process.fenced", daemon="workerd")
+    line.wait(lambda: not is_alive(run["pid"]), 20, "its agent is stopped")
+    line.wait(lambda: living(line, "a") == 4, 20, "it has joined again")
+    gate.open()
+    check_done_twice_begun(line, agents, item)
+    assert not a.log.records("job.ended", job=run["job_id"]) and not a.log.records("job.pushed", job=run["job_id"])
+    assert not [r for r in a.log.records("reap.process-gone") if r["host"] == "b"]
+
+
+def test_an_earlier_boot_holds_nothing(make_suite, project, agents, gate):
+    """T-2, R-6: whatever a process of an earlier boot held is given back at once, a run with a shim too."""
+    gate.hold("analyst")
+    suite = make_suite(**LIVENESS).start()
+    line = Pipeline(suite, project)
+    item = line.item()
+    line.wait_running(item, "analyst")
+    line.db.query("update orch.process set boot_id = 'an-earlier-boot' where daemon = 'workerd'")
+    line.wait(lambda: len(line.runs(item)) > 1, 30, "the second run")
+    gate.open()
+    line.wait_shown(item, "in_review")
+    assert line.runs(item)[0]["outcome"] == "lost" and line.runs(item)[-1]["outcome"] == "success"
+    assert "the host has booted since" in suite.log.records("reap.process-gone")[0]["evidence"]
+    line.check_no_overlap(agents)
+    line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
+
+
+def test_a_job_over_the_ceiling(make_suite, project, agents, gate):
+    """R-6 tier 3, T-3: what runs for too long is taken back whatever its owner says, and people are alerted."""
+    gate.hold("analyst")
+    suite = make_suite(**LIVENESS).start()
+    line = Pipeline(suite, project)
+    item = line.item()
+    run = line.wait_running(item, "analyst")
+    line.db.query("update orch.job set claimed_at = now() - interval '1 day' where id = %s", run["job_id"])
+    suite.log.wait("reap.overdue")
+    assert line.db.value("select count(*) from orch.effect where kind = 'alert' and payload ->> 'text' like '%%taken back'") == 1
+    gate.open()
+    line.wait_shown(item, "in_review")
+    assert line.runs(item)[0]["outcome"] == "lost" and line.runs(item)[-1]["outcome"] == "success"
+    line.check_no_overlap(agents)
+    line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
+
+
+def test_leases_of_the_dead(suite, project):
+    """R-7: a merge lease without a running job and a transition lease without a living owner go."""
+    line = Pipeline(suite, project)
+    line.wait_shown(line.item(), "in_review")
+    line.db.query("insert into orch.merge_lease (repo_id, task_id) select repo_id, id from orch.task")
+    line.db.query("insert into orch.transition_lease (task_id, process_id, epoch, token, purpose)"
+                  " select t.id, p.process_id, 1, gen_random_uuid(), 'deployer' from orch.task t,"
+                  " orch.process_start('testhost', 'an-earlier-boot', 'workerd', 1, 1, 'test') p")
+    for lease in ("merge_lease", "transition_lease"):
+        line.wait(lambda: line.db.value(f"select count(*) from orch.{lease}") == 0, 15, f"the {lease} is reclaimed")
+
+
+# Kills the worker, then the shim, and lives on as a stray.
+POISON = 'if [[ $ORCH_TITLE == Poison ]]; then\n' \
+         'kill -KILL "$(cut -d " " -f 4 "/proc/$PPID/stat")" "$PPID"; exec sleep 1000\n' \
+         'fi\n'
+
+
+def test_a_job_that_kills_its_worker_does_not_stand_in_the_way(make_suite, project, agents):
+    """J-6, R-6: it waits behind its peers, fails for good after some crashes, and its strays are killed each time."""
+    agents.set("analyst", POISON + BODIES["analyst"])
+    suite = make_suite(worker_slots=1, **LIVENESS).start()
+    line = Pipeline(suite, project, serial_gate_enabled="off", job_max_crashes=2, job_backoff_s=1)
+    poison = line.item("Poison")
+    suite.log.wait("job.started")
+    peers = [line.item(f"Peer {n}") for n in range(2)]
+    for peer in peers:
+        line.wait_shown(peer, "in_review", timeout=90)
+    line.wait_escalated(poison, timeout=120)
+    job = line.jobs(poison)[0]
+    assert (job["status"], job["crashes"]) == ("failed", 3) and len(line.runs(poison)) == 3
+    starts = [mark.work_item for mark in agents.marks("start", role="analyst")]
+    assert starts.count(poison) == 3 and starts.index(peers[0]) < [i for i, s in enumerate(starts) if s == poison][2]
+    strays = [mark.pid for mark in agents.marks("start", work_item=poison)]
+    line.wait(lambda: not any(is_alive(pid) for pid in strays), 15, "its strays are killed")
+    line.check_no_overlap(agents)
