@@ -65,7 +65,7 @@ static bool agrees(const char *item)
         text_clean(&question, item);
         fprintf(stderr, "Release the transition lease of %s by force? [y/N] ", question.buf);
         if (fgets(answer, sizeof(answer), stdin) == NULL)
-                fputc('\n', stderr); /* end of input: no */
+                (void)fputc('\n', stderr); /* end of input: no */
         return answer[0] == 'y' || answer[0] == 'Y';
 }
 

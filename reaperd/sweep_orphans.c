@@ -92,8 +92,7 @@ static void on_cleaned(void *arg, const struct proc_exit *ex)
         run_dir_deinit(&dir);
         if (!cleaned)
                 log_warning(EV("reap.not-cleaned"), LF_I("job", o->job), LF_I("epoch", o->epoch),
-                            LF_S("error", proc_exit_text(ex)),
-                            LF_S("then", "tried again at the next tick"));
+                            LF_S("error", proc_exit_text(ex)), LF_S("then", "tried again at the next tick"));
         if (cleaned && unkept) {
                 report_unkept(s, o);
                 return;

@@ -137,7 +137,7 @@ def test_leases_of_the_dead(suite, project):
 
 # Kills the worker, then the shim, and lives on as a stray.
 POISON = 'if [[ $ORCH_TITLE == Poison ]]; then\n' \
-         'kill -KILL "$(cut -d " " -f 4 "/proc/$PPID/stat")" "$PPID"; exec sleep 1000\n' \
+         'kill -KILL "$(cut -d " " -f 4 "/proc/$PPID/stat")" "$PPID"; exec tail -f /dev/null\n' \
          'fi\n'
 
 

@@ -52,7 +52,7 @@ def test_one_heir_only(world):
 
 def test_an_orphan_is_not_claimable_and_runs_once(world):
     """J-1: while it waits for adoption nobody else gets it, and its repo's gate stays closed."""
-    a, b = world.item(), world.item()
+    _, b = world.item(), world.item()
     job = world.claim()
     start(world, job)
     gone(world, world.process)

@@ -58,8 +58,7 @@ static const struct row rows[] = {
          "silent for 75 s: beat 12"},
 
         {"afar, silent, not for long", "there", BOOT, "workerd", -ENOENT, 0, 74999, JUDGED_ALIVE, ""},
-        {"afar, silent", "there", BOOT, "workerd", 0, 500, 75000, JUDGED_SILENT,
-         "silent for 75 s: beat 12"},
+        {"afar, silent", "there", BOOT, "workerd", 0, 500, 75000, JUDGED_SILENT, "silent for 75 s: beat 12"},
         {"afar, another boot than ours", "there", OTHER, "workerd", 0, 500, 0, JUDGED_ALIVE, ""},
 };
 
