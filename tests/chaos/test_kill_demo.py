@@ -112,6 +112,7 @@ def test_items_survive_the_death_of_everything(cluster, database, folder, projec
 
     suite.wait_ready()
     suite.wait_for(lambda: settled(database), what="inbox and outbox are empty")
+    suite.wait_for(lambda: not history.trees(suite), what="the worktrees of the dead are removed")
     for item in items:
         history.check_stages(database, item)
     history.check_jobs(database)
