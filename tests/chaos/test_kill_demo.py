@@ -85,7 +85,7 @@ def test_items_survive_the_death_of_everything(cluster, database, folder, projec
     """J-1, J-6, P-7, P-8, P-12, T-5, I-3, R-6, S-5: exactly once, whatever dies."""
     for key, value in SETTINGS.items():
         database.query("select orch.setting_set(%s, %s)", key, str(value))
-    agents = Agents(folder / "agents", before="sleep 0.6 # lasts long enough to be killed")
+    agents = Agents(folder / "agents", before="timeout 0.6 tail -f /dev/null || :")
     suite = make_suite(webhookd_count=2, workerd_count=2, **agents.options()).start()
     suite.add_project(project)
     operator, sender = Operator(database, project), Sender(suite)
