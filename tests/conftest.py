@@ -7,6 +7,8 @@ import tempfile
 
 import pytest
 
+pytest.register_assert_rewrite("support")  # so that their failures show values too
+
 from support.agents import Agents, Gate
 from support.cluster import Cluster
 from support.processes import LeakCheck, become_subreaper
