@@ -45,16 +45,16 @@ declare
         t orch.task;
 begin
         select * into t from orch.task where id = j.task_id for no key update;
-        if t.terminal or (t.cancel_requested_at is not null and not orch.in_critical_window(t)) then
-                update orch.job set status = 'cancelled', outcome = 'cancelled', reason = p_reason, process_id = null, token = null,
-                        claimed_at = null, epoch = epoch + 1, ended_at = clock_timestamp() where id = j.id;
-                perform orch.advance(t.id, p_actor);
-                return;
-        end if;
         update orch.job set status = 'queued', outcome = p_outcome, reason = p_reason, process_id = null, token = null,
                 claimed_at = null, stop_requested_at = null, epoch = epoch + 1, run_at = clock_timestamp() + p_delay,
                 attempts = attempts - case when p_refund then 1 else 0 end
         where id = j.id;
+        -- asked after it has ended to run: as long as it ran it was itself what a cancellation waits for (C-6)
+        if t.terminal or (t.cancel_requested_at is not null and not orch.in_critical_window(t)) then
+                update orch.job set status = 'cancelled', outcome = 'cancelled', ended_at = clock_timestamp() where id = j.id;
+                perform orch.advance(t.id, p_actor);
+                return;
+        end if;
         perform orch.wake();
 end
 $$;
