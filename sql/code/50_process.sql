@@ -19,6 +19,16 @@ language sql stable
 return exists (select from orch.process p where p.id = p_process and p.epoch = p_epoch and p.ended_at is null);
 comment on function orch.process_alive(bigint, bigint) is 'Whether a process is still the one it registered as: not ended, not declared dead';
 
+create function orch.process_hold(p_process bigint, p_epoch bigint) returns boolean
+language plpgsql as $$
+begin
+        perform from orch.process p where p.id = p_process and p.epoch = p_epoch and p.ended_at is null for share;
+        return found;
+end
+$$;
+comment on function orch.process_hold(bigint, bigint) is
+        'As process_alive(), and keeps it so to the end of the transaction: who ends the process, or gives back what it does not know to hold, waits for the claim that is under way, and sees it.';
+
 create function orch.process_beat(p_process bigint, p_epoch bigint, p_draining boolean)
 returns table (alive boolean, jobs_wanted boolean, events_wanted boolean, effects_wanted boolean, stop_jobs bigint[])
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -103,7 +103,7 @@ declare
         j orch.job;
         priority smallint;
 begin
-        if not orch.process_alive(p_process, p_epoch) then
+        if not orch.process_hold(p_process, p_epoch) then
                 return;
         end if;
         foreach priority in array array(select p::smallint from generate_series(0, 4) p

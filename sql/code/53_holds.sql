@@ -10,7 +10,9 @@ declare
         n integer := 0;
         m integer;
 begin
-        if not orch.process_alive(p_process, p_epoch) then
+        -- a claim may still be under way on a connection that is lost: it is waited for
+        perform from orch.process p where p.id = p_process and p.epoch = p_epoch and p.ended_at is null for no key update;
+        if not found then
                 return 0;
         end if;
         for id_of_job in select id from orch.job where process_id = p_process and status = 'running' and id <> all (p_jobs) order by id loop
