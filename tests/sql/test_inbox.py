@@ -66,6 +66,18 @@ def test_order_per_key(world):
     assert "cancelled" in world.call("event_handle", 10)[0]["outcome"]
 
 
+def test_order_holds_while_an_earlier_event_is_not_routed(world):
+    """I-3: of two workers that route, the one with the later event may be first: it is not handled before the earlier one."""
+    a = world.item("a", handle=False)
+    world.operate("item_move", a, "stop", None)
+    for e in reversed(world.call("event_unrouted", 10)):
+        assert world.call("event_handle", 10) == []
+        body = world.db.value("select convert_from(body, 'UTF8')::jsonb from orch.event where id = %s", e["event_id"])
+        world.call("event_route", e["event_id"], "item:" + a, "tracker.item", "demo", a, body)
+    assert "taken in" in world.call("event_handle", 10)[0]["outcome"]
+    assert "cancelled" in world.call("event_handle", 10)[0]["outcome"]
+
+
 def test_failing_handler_is_retried_then_dead(world):
     """I-3: one event that cannot be handled does not stop the others, and ends as a dead letter."""
     world.set("event_max_attempts", "2")
