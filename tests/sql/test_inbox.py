@@ -224,6 +224,19 @@ def test_reconciler_leaves_people_and_the_young_alone(world):
     assert reconcile(world) == {"examined": 1, "advanced": 0, "skipped": 1}
 
 
+def test_reconciler_comes_to_everything(world):
+    """R-10: tasks that wait for people, however many and however long, do not keep a tick of two from what it can move."""
+    world.set("stage_grace_s", "0")
+    world.set("serial_gate_enabled", "off")
+    for _ in range(4):
+        world.item()
+        world.succeed(world.claim())
+    a = world.item()
+    world.db.query("delete from orch.job where task_id = %s", world.task_id(a))
+    ticks = (world.call("reconcile_gates", 2, user="orch_reconcilerd")[0] for _ in range(60))
+    assert any(tick["advanced"] == 1 for tick in ticks)
+
+
 def test_reconciler_queues_a_job_that_was_never_queued(world):
     """R-1: level-triggered: a step without its job gets it."""
     world.set("stage_grace_s", "0")
