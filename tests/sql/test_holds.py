@@ -104,6 +104,18 @@ def test_a_late_deletion_never_meets_the_new_branch(world):
     assert world.claim()["branch"] == first
 
 
+def test_a_branch_that_could_not_be_deleted_is_not_met_again(world):
+    """C-3, C-7: a deletion that was given up leaves the old branch in the forge. The new life begins from scratch beside it."""
+    a = world.item("Thing")
+    world.succeed(world.claim())
+    world.operate("cancel", a, None)
+    for row in world.call("effect_claim", world.process, world.epoch, 10):
+        if row["kind"] == "delete_branch":
+            world.call("effect_finish", row["effect_id"], row["epoch"], row["token"], "dead", "refused", None)
+    world.move(a, "to_analyse")
+    assert world.claim()["branch"] == f"feature/{a}-thing-{world.task(a)['id']}"
+
+
 def test_a_push_whose_answer_was_lost_is_deleted_too(world):
     """C-3: the branch is deleted also when no push was ever recorded."""
     a = world.item()
