@@ -3,9 +3,12 @@
 import os
 import pathlib
 import shutil
+import signal
 import tempfile
 
 import pytest
+
+pytest.register_assert_rewrite("support")  # so that their failures show values too
 
 from support.agents import Agents, Gate
 from support.cluster import Cluster
@@ -17,6 +20,11 @@ become_subreaper()
 
 # Data folders of servers that outlive a test; their processes come and go as PostgreSQL likes.
 lasting_folders = []
+
+
+def pytest_configure(config):
+    """A run that is told to end ends as after Ctrl-C: what it has started goes first."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -11,6 +11,7 @@
 
 #include "common/err.h"
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/mem.h"
 #include "common/proc.h"
 #include "common/strbuf.h"
@@ -19,9 +20,13 @@
 
 #define FOLDERS_MAX 256 /* swept per start */
 #define OWNER_MAX   256
+#define AGAIN_MS    2000
 
 struct leftovers {
         struct loop *loop;
+        char *state_dir;
+        struct loop_timer *timer;
+        bool again; /* a dead worker's shim is still at work, or there were too many: another look is due */
         struct run_dir dirs[FOLDERS_MAX];
         size_t n, next;
         size_t part; /* of dirs[next]: tree, home, tmp */
@@ -103,28 +108,31 @@ static bool parse_name(const char *name, int64_t *ret_job, int64_t *ret_epoch)
         return *end == '\0';
 }
 
-static void consider(struct leftovers *l, const char *state_dir, const char *name)
+static void consider(struct leftovers *l, const char *name)
 {
         int64_t job = 0, epoch = 0;
         struct run_dir dir = RUN_DIR_INIT;
         if (!parse_name(name, &job, &epoch))
                 return;
-        run_dir_names(&dir, state_dir, job, epoch);
-        if (owner_is_dead(&dir) && run_dir_is_locked(&dir) == 0)
+        run_dir_names(&dir, l->state_dir, job, epoch);
+        bool dead = owner_is_dead(&dir);
+        if (dead && l->n < FOLDERS_MAX && run_dir_is_locked(&dir) == 0) {
                 l->dirs[l->n++] = dir;
-        else
-                run_dir_deinit(&dir);
+                return;
+        }
+        l->again |= dead;
+        run_dir_deinit(&dir);
 }
 
-static void find(struct leftovers *l, const char *state_dir)
+static void find(struct leftovers *l)
 {
-        _cleanup_(freep) char *path = xasprintf("%s/runs", state_dir);
+        _cleanup_(freep) char *path = xasprintf("%s/runs", l->state_dir);
         DIR *runs = opendir(path);
         if (runs == NULL)
                 return; /* no run was ever made here */
         const struct dirent *entry;
-        while (l->n < FOLDERS_MAX && (entry = readdir(runs)) != NULL)
-                consider(l, state_dir, entry->d_name);
+        while ((entry = readdir(runs)) != NULL)
+                consider(l, entry->d_name);
         (void)closedir(runs);
 }
 
@@ -152,19 +160,39 @@ static void on_removed(void *arg, int r, const struct errinfo *err)
 
 static void remove_next(struct leftovers *l)
 {
-        if (l->next == l->n)
+        if (l->next == l->n) {
+                if (l->again)
+                        loop_timer_arm(l->timer, AGAIN_MS);
                 return;
+        }
         const struct run_dir *dir = &l->dirs[l->next];
         const char *const parts[] = {dir->tree, dir->home, dir->tmp};
         l->op = tree_remove(l->loop, parts[l->part], on_removed, l);
+}
+
+static void forget_dirs(struct leftovers *l)
+{
+        for (size_t i = 0; i < l->n; i++)
+                run_dir_deinit(&l->dirs[i]);
+        l->n = l->next = 0;
+        l->again = false;
+}
+
+static void on_timer(void *arg)
+{
+        struct leftovers *l = arg;
+        forget_dirs(l);
+        find(l);
+        remove_next(l);
 }
 
 struct leftovers *leftovers_sweep(struct loop *loop, const char *state_dir)
 {
         struct leftovers *l = xcalloc(1, sizeof(*l));
         l->loop = loop;
-        find(l, state_dir);
-        remove_next(l);
+        l->state_dir = xstrdup(state_dir);
+        l->timer = loop_timer_new(loop, on_timer, l);
+        loop_timer_soon(l->timer);
         return l;
 }
 
@@ -173,7 +201,8 @@ void leftovers_free(struct leftovers *l)
         if (l == NULL)
                 return;
         tree_remove_cancel(l->op);
-        for (size_t i = 0; i < l->n; i++)
-                run_dir_deinit(&l->dirs[i]);
+        forget_dirs(l);
+        loop_timer_free(l->timer);
+        free(l->state_dir);
         free(l);
 }

@@ -19,6 +19,16 @@ language sql stable
 return exists (select from orch.process p where p.id = p_process and p.epoch = p_epoch and p.ended_at is null);
 comment on function orch.process_alive(bigint, bigint) is 'Whether a process is still the one it registered as: not ended, not declared dead';
 
+create function orch.process_hold(p_process bigint, p_epoch bigint) returns boolean
+language plpgsql as $$
+begin
+        perform from orch.process p where p.id = p_process and p.epoch = p_epoch and p.ended_at is null for share;
+        return found;
+end
+$$;
+comment on function orch.process_hold(bigint, bigint) is
+        'As process_alive(), and keeps it so to the end of the transaction: who ends the process, or gives back what it does not know to hold, waits for the claim that is under way, and sees it.';
+
 create function orch.process_beat(p_process bigint, p_epoch bigint, p_draining boolean)
 returns table (alive boolean, jobs_wanted boolean, events_wanted boolean, effects_wanted boolean, orphans_wanted boolean, held_jobs bigint[], stop_jobs bigint[])
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -46,16 +56,16 @@ declare
         t orch.task;
 begin
         select * into t from orch.task where id = j.task_id for no key update;
-        if t.terminal or (t.cancel_requested_at is not null and not orch.in_critical_window(t)) then
-                update orch.job set status = 'cancelled', outcome = 'cancelled', reason = p_reason, process_id = null, token = null,
-                        claimed_at = null, orphaned_at = null, epoch = epoch + 1, ended_at = clock_timestamp() where id = j.id;
-                perform orch.advance(t.id, p_actor);
-                return;
-        end if;
         update orch.job set status = 'queued', outcome = p_outcome, reason = p_reason, process_id = null, token = null,
                 claimed_at = null, stop_requested_at = null, orphaned_at = null, epoch = epoch + 1, run_at = clock_timestamp() + p_delay,
                 attempts = attempts - case when p_refund then 1 else 0 end
         where id = j.id;
+        -- asked after it has ended to run: as long as it ran it was itself what a cancellation waits for (C-6)
+        if t.terminal or (t.cancel_requested_at is not null and not orch.in_critical_window(t)) then
+                update orch.job set status = 'cancelled', outcome = 'cancelled', ended_at = clock_timestamp() where id = j.id;
+                perform orch.advance(t.id, p_actor);
+                return;
+        end if;
         perform orch.wake();
 end
 $$;

@@ -17,7 +17,7 @@ begin
                 update orch.repo set last_started_at = clock_timestamp() where id = j.repo_id;
         end if;
         update orch.task t set branch = n.name || case when exists (select from orch.effect f
-                        where f.object_key = 'branch:' || t.repo_id || ':' || n.name and f.status in ('pending', 'running')) then '-' || t.id else '' end
+                        where f.object_key = 'branch:' || t.repo_id || ':' || n.name and f.status <> 'done') then '-' || t.id else '' end
         from (select 'feature/' || k.work_item
                         || coalesce('-' || nullif(trim(both '-' from left(regexp_replace(lower(k.title), '[^a-z0-9]+', '-', 'g'), 40)), ''), '') as name
               from orch.task k where k.id = j.task_id) n
@@ -27,7 +27,7 @@ begin
         return j;
 end
 $$;
-comment on function orch.job_start(bigint, bigint) is 'J-1: makes a locked, claimable job a running one: attempt, epoch, token, owner, time, run row; names the branch (P-8), apart from one whose deletion is still to come';
+comment on function orch.job_start(bigint, bigint) is 'J-1: makes a locked, claimable job a running one: attempt, epoch, token, owner, time, run row; names the branch (P-8), apart from one whose deletion is still to come, or was given up';
 
 create function orch.has_side_effects(j orch.job) returns boolean
 language sql stable
@@ -174,7 +174,7 @@ declare
         j orch.job;
         priority smallint;
 begin
-        if not orch.process_alive(p_process, p_epoch) then
+        if not orch.process_hold(p_process, p_epoch) then
                 return;
         end if;
         foreach priority in array array(select p::smallint from generate_series(0, 4) p

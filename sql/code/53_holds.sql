@@ -13,7 +13,9 @@ declare
         n integer := 0;
         m integer;
 begin
-        if not orch.process_alive(p_process, p_epoch) then
+        -- a claim may still be under way on a connection that is lost: it is waited for
+        perform from orch.process p where p.id = p_process and p.epoch = p_epoch and p.ended_at is null for no key update;
+        if not found then
                 return 0;
         end if;
         for j in select k.id, r.log is not null as has_shim from orch.job k join orch.run r on r.job_id = k.id and r.epoch = k.epoch

@@ -25,10 +25,12 @@ declare
         j orch.job;
         before bigint;
 begin
+        if not orch.process_hold(p_process, p_epoch) then
+                return;
+        end if;
         perform from orch.task t where t.id = (select task_id from orch.job where id = p_job) for no key update;
         perform from orch.job where id = p_job for no key update;
-        if not orch.process_alive(p_process, p_epoch)
-           or not exists (select from orch.orphan_of(p_process) o where o.id = p_job and o.epoch = p_job_epoch) then
+        if not exists (select from orch.orphan_of(p_process) o where o.id = p_job and o.epoch = p_job_epoch) then
                 return;
         end if;
         select process_id into before from orch.job where id = p_job;

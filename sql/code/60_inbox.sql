@@ -87,6 +87,8 @@ begin
                 select * from orch.event v
                 where v.status = 'routed' and v.run_at <= clock_timestamp()
                   and not exists (select from orch.event w where w.status = 'routed' and w.key = v.key and w.id < v.id)
+                  -- an earlier one that nobody has routed yet may turn out to have the same key
+                  and not exists (select from orch.event w where w.status = 'received' and w.source = v.source and w.id < v.id)
                 order by v.id limit p_limit for no key update skip locked
         loop
                 event_id := e.id;

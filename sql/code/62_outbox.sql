@@ -5,7 +5,7 @@ returns table (effect_id bigint, epoch bigint, token uuid, port text, kind text,
         adapter text, location text, default_branch text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-        if not orch.process_alive(p_process, p_epoch) then
+        if not orch.process_hold(p_process, p_epoch) then
                 return;
         end if;
         return query

@@ -26,7 +26,7 @@ begin
         if pg_try_advisory_xact_lock(hashtext('orch.reconcile_gates')) then
                 for i in select * from orch.idle_task w
                          where w.idle_since < clock_timestamp() - make_interval(secs => orch.setting_int('stage_grace_s'))
-                         order by w.idle_since limit p_limit
+                         order by random() limit p_limit -- the longest idle wait for people: in order they would hide all others
                 loop
                         examined := examined + 1;
                         select * into t from orch.task where id = i.task_id for no key update skip locked;

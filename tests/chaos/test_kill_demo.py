@@ -23,6 +23,10 @@ KILLS = int(os.environ.get("ORCH_CHAOS_KILLS", "20"))
 SETTINGS = {"job_max_crashes": 100, "job_max_attempts": 20, "job_backoff_s": 1, "effect_backoff_s": 1, "stage_grace_s": 2,
             "process_dead_after_s": 5}
 
+# An agent that is at work for a while, now and then for so long that its successor would meet it; that does not heed
+# SIGTERM; and that has a child which has left its process group.
+STUBBORN = "trap '' TERM; timeout --signal=KILL $((RANDOM % 4 ? 0 : 4)).3 tail -f /dev/null || :"
+
 
 class Operator:
     """A person at the two gates, who tries again when the database is away."""
@@ -85,8 +89,8 @@ def test_items_survive_the_death_of_everything(cluster, database, folder, projec
     """J-1, J-6, P-7, P-8, P-12, T-5, I-3, R-6, S-5: exactly once, whatever dies."""
     for key, value in SETTINGS.items():
         database.query("select orch.setting_set(%s, %s)", key, str(value))
-    agents = Agents(folder / "agents", before="sleep 0.6 # lasts long enough to be killed")
-    suite = make_suite(webhookd_count=2, workerd_count=2, **agents.options()).start()
+    agents = Agents(folder / "agents", before=STUBBORN)
+    suite = make_suite(webhookd_count=2, workerd_count=2, log_level="info", **agents.options()).start()
     suite.add_project(project)
     operator, sender = Operator(database, project), Sender(suite)
     operator.create()
@@ -112,6 +116,7 @@ def test_items_survive_the_death_of_everything(cluster, database, folder, projec
 
     suite.wait_ready()
     suite.wait_for(lambda: settled(database), what="inbox and outbox are empty")
+    suite.wait_for(lambda: not history.trees(suite), what="the worktrees of the dead are removed")
     for item in items:
         history.check_stages(database, item)
     history.check_jobs(database)

@@ -1,5 +1,7 @@
 """Cancellation as far as rows go (C-1 to C-8)."""
 
+import pytest
+
 
 def test_cancel_of_a_waiting_task_is_a_full_reset(world):
     """C-3: jobs, leases, branch deletion, stage, tombstones; the row stays."""
@@ -69,6 +71,24 @@ def test_deferred_is_applied_when_the_deploy_failed(world):
     world.operate("cancel", a, None)
     world.succeed(job, "FAILED")
     assert world.db.value("select stage from orch.task") == "cancelled"
+
+
+@pytest.mark.parametrize("way_back", ["failed", "transient", "released", "lost"])
+def test_deferred_is_applied_when_the_deploy_would_be_repeated(world, way_back):
+    """C-6, J-6: the deploy has ended without a result. It is not repeated, and does not wait for ever to be."""
+    a = world.item()
+    world.work(until="deploy", item=a)
+    world.operate("approve", a, None)
+    job = world.claim()
+    assert "deferred" in world.operate("cancel", a, None)["message"]
+    if way_back == "released":
+        world.call("job_release", job["job_id"], job["epoch"], job["token"], "drain")
+    elif way_back == "lost":
+        world.call("process_gone", world.process, "pid gone", user="orch_reaperd")
+    else:
+        world.finish(job, way_back, reason="exit 1")
+    assert world.db.value("select stage from orch.task") == "cancelled"
+    assert world.db.value("select status from orch.job where id = %s", job["job_id"]) == "cancelled"
 
 
 def test_parked_for_confirmation_is_not_critical(world):

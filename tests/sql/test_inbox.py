@@ -66,6 +66,18 @@ def test_order_per_key(world):
     assert "cancelled" in world.call("event_handle", 10)[0]["outcome"]
 
 
+def test_order_holds_while_an_earlier_event_is_not_routed(world):
+    """I-3: of two workers that route, the one with the later event may be first: it is not handled before the earlier one."""
+    a = world.item("a", handle=False)
+    world.operate("item_move", a, "stop", None)
+    for e in reversed(world.call("event_unrouted", 10)):
+        assert world.call("event_handle", 10) == []
+        body = world.db.value("select convert_from(body, 'UTF8')::jsonb from orch.event where id = %s", e["event_id"])
+        world.call("event_route", e["event_id"], "item:" + a, "tracker.item", "demo", a, body)
+    assert "taken in" in world.call("event_handle", 10)[0]["outcome"]
+    assert "cancelled" in world.call("event_handle", 10)[0]["outcome"]
+
+
 def test_failing_handler_is_retried_then_dead(world):
     """I-3: one event that cannot be handled does not stop the others, and ends as a dead letter."""
     world.set("event_max_attempts", "2")
@@ -210,6 +222,19 @@ def test_reconciler_leaves_people_and_the_young_alone(world):
     assert reconcile(world)["examined"] == 0
     world.set("stage_grace_s", "0")
     assert reconcile(world) == {"examined": 1, "advanced": 0, "skipped": 1}
+
+
+def test_reconciler_comes_to_everything(world):
+    """R-10: tasks that wait for people, however many and however long, do not keep a tick of two from what it can move."""
+    world.set("stage_grace_s", "0")
+    world.set("serial_gate_enabled", "off")
+    for _ in range(4):
+        world.item()
+        world.succeed(world.claim())
+    a = world.item()
+    world.db.query("delete from orch.job where task_id = %s", world.task_id(a))
+    ticks = (world.call("reconcile_gates", 2, user="orch_reconcilerd")[0] for _ in range(60))
+    assert any(tick["advanced"] == 1 for tick in ticks)
 
 
 def test_reconciler_queues_a_job_that_was_never_queued(world):

@@ -66,9 +66,13 @@ def check_effects(database):
     assert not left, left
 
 
+def trees(suite):
+    """Worktrees of runs that are still there; those of the dead are removed when their shims have ended."""
+    return sorted((suite.folder / "state").glob("runs/*/tree"))
+
+
 def check_nothing_left(suite, project):
     """No worktree of a run is left, and no lock file of git, which would stop the next command for good."""
     state = suite.folder / "state"
-    trees = sorted(state.glob("runs/*/tree"))
     locks = [path for bare in (*state.glob("mirrors/*.git"), project.bare) for path in bare.rglob("*.lock")]
-    assert not trees and not locks, (trees, locks)
+    assert not trees(suite) and not locks, (trees(suite), locks)

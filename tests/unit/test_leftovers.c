@@ -96,6 +96,33 @@ static void test_only_those_of_the_dead(void **state)
                 run_dir_deinit(&dirs[i]);
 }
 
+/* The shim of a worker that has just died still stops its agent when the next worker starts. */
+static void test_looks_again_while_a_shim_is_at_work(void **state)
+{
+        struct run_dir dir;
+        struct loop *loop = NULL;
+        (void)state;
+        _cleanup_(freep) char *gone = xasprintf("4194304 1 %s\n", proc_boot_id());
+        make_run(&dir, 1, gone);
+        _cleanup_(closep) int lock = open(dir.lock, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+        assert_int_equal(flock(lock, LOCK_EX), 0);
+        assert_int_equal(loop_new(&loop), 0);
+        loop_clock_freeze(loop);
+        struct leftovers *l = leftovers_sweep(loop, state_dir);
+        loop_clock_advance(loop, 0);
+        while (loop_run_pending(loop))
+                continue;
+        assert_true(exists(dir.path, "home"));
+        assert_int_equal(flock(lock, LOCK_UN), 0);
+        loop_clock_advance(loop, 2000);
+        while (loop_run_pending(loop))
+                continue;
+        assert_false(exists(dir.path, "home"));
+        leftovers_free(l);
+        loop_free(loop);
+        run_dir_deinit(&dir);
+}
+
 static void test_foreign_names_are_left_alone(void **state)
 {
         static const char *const names[] = {"1-", "-1", "a-b", "1-1x", " 1-1", "1", "notes"};
@@ -153,6 +180,7 @@ int main(void)
 #define ROW(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
         const struct CMUnitTest tests[] = {
                 ROW(test_only_those_of_the_dead),
+                ROW(test_looks_again_while_a_shim_is_at_work),
                 ROW(test_foreign_names_are_left_alone),
                 ROW(test_no_runs_at_all),
         };
