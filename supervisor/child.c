@@ -300,10 +300,8 @@ static child_action *const actions[CHILD_STATES][EVENTS] = {
 
 static void handle(struct child *c, enum child_event event)
 {
-        child_action *action = actions[c->state][event];
-
-        if (action != NULL)
-                action(c);
+        if (actions[c->state][event] != NULL)
+                actions[c->state][event](c);
 }
 
 /* --- what is asked --- */

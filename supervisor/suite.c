@@ -103,7 +103,8 @@ static void change_over(struct suite *s)
 static void roll_back(struct suite *s)
 {
         s->rolled_back = true;
-        log_warning(EV("suite.rolled-back"), LF_I("generation", generation_number(s->other)), LF_ERR(&s->why));
+        log_warning(EV("suite.rolled-back"), LF_I("generation", generation_number(s->other)),
+                    LF_ERR(&s->why));
         let_other_leave(s);
 }
 

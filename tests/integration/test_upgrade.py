@@ -186,7 +186,7 @@ def other_port(host):
     (lambda host: host.install_supervisor("exit 0"), "does not say that it would take over: it exited with 0"),
     (lambda host: host.install_supervisor("echo nothing for you >&2; exit 1"), "nothing for you"),
     (lambda host: host.install_supervisor("kill -9 $$"), "it killed by SIGKILL"),
-    (lambda host: host.install_supervisor("sleep 60"), "did not say within 10000 ms"),
+    (lambda host: host.install_supervisor("sleep 60"), "did not say within 10000 ms"),  # lasts
     # It would take over, but is gone when it comes to it.
     (lambda host: host.install_supervisor('[ -z "$ORCH_HANDOVER_TRIAL" ] || rm "$0"; exec $REAL "$@"'), "cannot become"),
     (lambda host: host.install_supervisor('[ -z "$ORCH_HANDOVER_TRIAL" ] || : > "$0"; exec $REAL "$@"'), "cannot become"),
@@ -307,7 +307,7 @@ def test_a_daemon_that_cannot_be_started_is_a_reason(host):
 # --- stopping meanwhile ----------------------------------------------------------------------------------------------
 
 def begin_trial(host):
-    host.install_supervisor("exec sleep 30")
+    host.install_supervisor("exec sleep 30")  # lasts
     host.send(signal.SIGUSR2)
     host.log.wait("upgrade.started")
 

@@ -1,7 +1,4 @@
-/*
- * The state machine of one child, with real processes and a clock that stands still. The processes are this
- * very program, called as orch-fake: its first argument is a script of letters, see act().
- */
+/* The state machine of one child, with real processes and a clock that stands still. */
 #include "supervisor/child.h"
 
 #include <poll.h>
@@ -18,129 +15,8 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "supervisor/handover.h"
 #include "supervisor/restart.h"
-#include "tests/unit/child_fake.h"
-#include "tests/unit/cm.h"
-
-#define DRAIN_MS 20000
-
-/* --- the fixture --- */
-
-struct fixture {
-        struct loop *loop;
-        struct child_shared shared;
-        struct child *child;
-        char *args[2];
-        char folder[32];
-        char *program;
-        unsigned changes;
-};
-
-static double middle(void)
-{
-        return 0.5;
-}
-
-static void on_change(void *arg)
-{
-        struct fixture *f = arg;
-        f->changes++;
-}
-
-static int set_up(void **state)
-{
-        struct fixture *f = xcalloc(1, sizeof(*f));
-        char self[256];
-        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-        if (n < 0 || loop_new(&f->loop) < 0)
-                return -1;
-        self[n] = '\0';
-        (void)snprintf(f->folder, sizeof(f->folder), "/tmp/test_child.XXXXXX");
-        if (mkdtemp(f->folder) == NULL)
-                return -1;
-        f->program = xasprintf("%s/orch-fake", f->folder);
-        if (symlink(self, f->program) < 0)
-                return -1;
-        loop_clock_freeze(f->loop);
-        f->shared = (struct child_shared){
-                .plan = {.loop = f->loop,
-                         .bin_dir = f->folder,
-                         .args = f->args,
-                         .listen_public_fd = -1,
-                         .listen_status_fd = -1,
-                         .metrics_fd = -1},
-                .drain_ms = DRAIN_MS,
-                .random = middle,
-                .on_change = on_change,
-                .arg = f,
-        };
-        if (metrics_page_create(&f->shared.plan.metrics, &f->shared.plan.metrics_fd) < 0)
-                return -1;
-        f->child = child_new(&f->shared, "fake.1",
-                             &(struct launch_what){.daemon = "fake", .program = "orch-fake"}, 1);
-        *state = f;
-        return 0;
-}
-
-static int tear_down(void **state)
-{
-        struct fixture *f = *state;
-        child_free(f->child);
-        loop_free(f->loop);
-        (void)close(f->shared.plan.metrics_fd);
-        int r = unlink(f->program) | rmdir(f->folder);
-        free(f->program);
-        free(f);
-        return r;
-}
-
-static bool always(const struct fixture *f)
-{
-        (void)f;
-        return true;
-}
-
-static bool is_heard(const struct fixture *f)
-{
-        return child_busy(f->child) != 0;
-}
-
-/* Runs the loop, with the clock standing still, until the child is in the state and the condition holds. */
-static void wait_for(struct fixture *f, enum child_state wanted, bool (*condition)(const struct fixture *f))
-{
-        time_t deadline = time(NULL) + 20;
-        while (child_state(f->child) != wanted || !condition(f)) {
-                (void)loop_run_pending(f->loop);
-                (void)poll(NULL, 0, 1);
-                if (time(NULL) > deadline)
-                        fail_msg("is %s, not %s", child_state_name(child_state(f->child)),
-                                 child_state_name(wanted));
-        }
-}
-
-/* Until the process has said that it is alive. */
-static void wait_for_alive(struct fixture *f, uint32_t pid)
-{
-        time_t deadline = time(NULL) + 20;
-        while (child_busy(f->child) != pid + 1) {
-                (void)loop_run_pending(f->loop);
-                (void)poll(NULL, 0, 1);
-                assert_true(time(NULL) <= deadline);
-        }
-}
-
-static void start(struct fixture *f, char *script, enum child_state wanted)
-{
-        f->args[0] = script;
-        child_start(f->child);
-        wait_for(f, wanted, always);
-}
-
-static void assert_state(const struct fixture *f, enum child_state wanted)
-{
-        assert_string_equal(child_state_name(child_state(f->child)), child_state_name(wanted));
-}
+#include "tests/unit/child_fixture.h"
 
 /* --- starting and dying --- */
 
@@ -425,61 +301,6 @@ static void test_freed_child_leaves_its_process_an_end_of_file(void **state)
         assert_int_not_equal(kill(pid, 0), 0);
 }
 
-/* --- handing over --- */
-
-/* Puts another child in the place of the fixture's, as the next program would. */
-static void succeed(struct fixture *f)
-{
-        struct handover_child h = {.number = 1};
-        child_hand_over(f->child, &h);
-        child_free(f->child);
-        f->child = child_take_over(&f->shared, "fake.1",
-                                   &(struct launch_what){.daemon = "fake", .program = "orch-fake"}, 1, &h);
-}
-
-static void test_a_wait_goes_on_after_a_handover(void **state)
-{
-        struct fixture *f = *state;
-        start(f, "c", CHILD_WAITING);
-        loop_clock_advance(f->loop, RESTART_THROTTLE_MS / 2);
-        succeed(f);
-        assert_state(f, CHILD_WAITING);
-        assert_true(child_throttled(f->child));
-        loop_clock_advance(f->loop, RESTART_THROTTLE_MS / 2 - 1);
-        assert_state(f, CHILD_WAITING);
-        f->args[0] = "R";
-        loop_clock_advance(f->loop, 1);
-        wait_for(f, CHILD_READY, always);
-}
-
-static void test_the_tally_goes_on_after_a_handover(void **state)
-{
-        struct fixture *f = *state;
-        start(f, "x", CHILD_WAITING);
-        for (int deaths = 1; deaths < RESTART_DEATHS; deaths++) {
-                assert_false(child_throttled(f->child));
-                succeed(f);
-                loop_clock_advance(f->loop, (int64_t)RESTART_FIRST_MS << (deaths - 1));
-                assert_state(f, CHILD_STARTING);
-                wait_for(f, CHILD_WAITING, always);
-        }
-        assert_true(child_throttled(f->child));
-}
-
-static void test_what_was_stopped_stays_so_after_a_handover(void **state)
-{
-        struct fixture *f = *state;
-        start(f, "TR", CHILD_READY);
-        child_drain(f->child);
-        wait_for(f, CHILD_STOPPED, always);
-        succeed(f);
-        assert_state(f, CHILD_STOPPED);
-        child_drain(f->child);
-        assert_state(f, CHILD_STOPPED);
-}
-
-#define CHILD_TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
-
 int main(int argc, char *argv[])
 {
         const struct CMUnitTest tests[] = {
@@ -505,9 +326,6 @@ int main(int argc, char *argv[])
                 CHILD_TEST(test_reload_reaches_a_ready_child_only),
                 CHILD_TEST(test_reload_while_starting_is_made_up_for),
                 CHILD_TEST(test_freed_child_leaves_its_process_an_end_of_file),
-                CHILD_TEST(test_a_wait_goes_on_after_a_handover),
-                CHILD_TEST(test_the_tally_goes_on_after_a_handover),
-                CHILD_TEST(test_what_was_stopped_stays_so_after_a_handover),
         };
         if (argc > 1 && strstr(argv[0], "orch-fake") != NULL)
                 child_fake_run(argv[1]);
