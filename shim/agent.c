@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shim/freeze.h"
+
 #define OOM_SCORE "500" /* a host short of memory loses an agent before it loses us */
 #define NICENESS  10
 
@@ -36,7 +38,7 @@ static void be_modest(const struct args *args)
                 (void)setpriority(PRIO_PROCESS, 0, NICENESS);
 }
 
-static int set_up(const struct args *args, int output_fd)
+static int set_up(const struct args *args, const struct freeze *freeze, int output_fd)
 {
         if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
                 return errno;
@@ -47,13 +49,14 @@ static int set_up(const struct args *args, int output_fd)
                 return errno;
         if (chdir(args->cwd) < 0)
                 return errno;
-        return 0;
+        return -freeze_join(freeze);
 }
 
-static _Noreturn void child(const struct args *args, int output_fd, int report_fd)
+static _Noreturn void child(const struct args *args, const struct freeze *freeze, int output_fd,
+                            int report_fd)
 {
         reset_signals();
-        int error = set_up(args, output_fd);
+        int error = set_up(args, freeze, output_fd);
         if (error == 0) {
                 be_modest(args);
                 execvp(args->command[0], args->command);
@@ -64,14 +67,14 @@ static _Noreturn void child(const struct args *args, int output_fd, int report_f
         _exit(127);
 }
 
-int agent_start(const struct args *args, int output_fd, pid_t *ret_pid)
+int agent_start(const struct args *args, const struct freeze *freeze, int output_fd, pid_t *ret_pid)
 {
         int report[2];
         if (pipe2(report, O_CLOEXEC) < 0)
                 return -errno;
         pid_t pid = fork();
         if (pid == 0)
-                child(args, output_fd, report[1]);
+                child(args, freeze, output_fd, report[1]);
         int error = pid < 0 ? errno : 0;
         (void)close(report[1]);
         if (pid > 0 && read(report[0], &error, sizeof(error)) == (ssize_t)sizeof(error))

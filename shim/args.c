@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LOG_MIN 1024 /* room for a head, a seam and a tail */
 
@@ -20,9 +21,15 @@ static const struct {
         {"lock", offsetof(struct args, lock), -1},
         {"stdin", offsetof(struct args, stdin_path), -1},
         {"cwd", offsetof(struct args, cwd), -1},
+        {"control", offsetof(struct args, control), -1},
         {"lock-wait-ms", offsetof(struct args, lock_wait_ms), 0},
-        {"grace-ms", offsetof(struct args, grace_ms), 0},
-        {"wall-ms", offsetof(struct args, wall_ms), 0},
+        {"renewed-ms", offsetof(struct args, renewed_ms), 0},
+        {"grace-ms", offsetof(struct args, limits.grace_ms), 0},
+        {"wall-ms", offsetof(struct args, limits.wall_ms), 0},
+        {"start-ms", offsetof(struct args, limits.start_ms), 0},
+        {"idle-ms", offsetof(struct args, limits.idle_ms), 0},
+        {"freeze-ms", offsetof(struct args, limits.freeze_ms), 0},
+        {"frozen-kill-ms", offsetof(struct args, limits.frozen_kill_ms), 0},
         {"log-max", offsetof(struct args, log_max), LOG_MIN},
 };
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
@@ -32,7 +39,10 @@ static int usage(const char *why, const char *what)
         fprintf(stderr,
                 "orch-shim: %s%s\n"
                 "usage: orch-shim --run-dir DIR --lock FILE [--lock-wait-ms N] --stdin FILE --cwd DIR\n"
-                "                 [--grace-ms N] [--wall-ms N] [--log-max BYTES] [--nice] -- COMMAND ARG...\n"
+                "                 [--control NAME] [--grace-ms N] [--wall-ms N] [--start-ms N] [--idle-ms "
+                "N]\n"
+                "                 [--freeze-ms N] [--frozen-kill-ms N] [--renewed-ms N]\n"
+                "                 [--log-max BYTES] [--nice] -- COMMAND ARG...\n"
                 "       orch-shim --clean --lock FILE [--lock-wait-ms N]\n",
                 why, what);
         return -EINVAL;
@@ -72,6 +82,8 @@ static int check(const struct args *a)
                 return 0;
         if (a->run_dir == NULL || a->stdin_path == NULL || a->cwd == NULL)
                 return usage("missing: --run-dir, --stdin or --cwd", "");
+        if (a->control != NULL && (a->control[0] == '\0' || strchr(a->control, '/') != NULL))
+                return usage("not a name: --control ", a->control);
         if (a->command[0] == NULL)
                 return usage("missing: the command after --", "");
         return 0;
@@ -79,7 +91,7 @@ static int check(const struct args *a)
 
 int args_parse(int argc, char *const *argv, struct args *ret)
 {
-        struct args a = {.grace_ms = 10000, .log_max = 64 << 20};
+        struct args a = {.limits.grace_ms = 10000, .log_max = 64 << 20};
         struct option table[N_FIELDS + 3] = {{"nice", no_argument, NULL, OPT_NICE},
                                              {"clean", no_argument, NULL, OPT_CLEAN}};
         for (size_t i = 0; i < N_FIELDS; i++) {

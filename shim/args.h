@@ -4,18 +4,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shim/cascade.h"
+
 struct args {
         const char *run_dir;    /* where log and status go */
         const char *lock;       /* held for as long as anything of the agent may live */
         const char *stdin_path; /* the agent's standard input */
         const char *cwd;        /* the agent's working directory */
+        const char *control;    /* name of the control socket in run_dir; NULL: none */
         int64_t lock_wait_ms;   /* how long to wait for the lock */
-        int64_t grace_ms;       /* between SIGTERM and SIGKILL */
-        int64_t wall_ms;        /* longest run; 0: no limit */
-        int64_t log_max;        /* bytes */
-        bool nice;              /* run the agent at a lower priority */
-        bool clean;             /* start nothing: only kill what a predecessor left behind */
-        char *const *command;   /* NULL-terminated; borrowed from argv */
+        int64_t renewed_ms;     /* CLOCK_BOOTTIME at which the run was last renewed; 0: at its start */
+        struct cascade_limits limits;
+        int64_t log_max;      /* bytes */
+        bool nice;            /* run the agent at a lower priority */
+        bool clean;           /* start nothing: only kill what a predecessor left behind */
+        char *const *command; /* NULL-terminated; borrowed from argv */
 };
 
 /* 0, or -EINVAL after a message on standard error. */

@@ -32,6 +32,7 @@ static int fail(const char *what, int r)
 int main(int argc, char *argv[])
 {
         static struct lock lock = {.fd = -1};
+        static struct control control = CONTROL_INIT;
         struct args args;
         if (args_parse(argc, argv, &args) < 0)
                 return EXIT_USAGE;
@@ -40,13 +41,13 @@ int main(int argc, char *argv[])
                           0); /* what an older kernel cannot close is close-on-exec anyway */
         (void)setsid();       /* fails for a group leader, which is as good */
         (void)signal(SIGPIPE, SIG_IGN);
-        int control_fd = control_init();
+        control_init(&control);
 
         int r = lock_take(&lock, args.lock, args.lock_wait_ms);
         if (r == 0 && lock.predecessor[0] != '\0')
                 r = strays_kill(lock.predecessor, STRAYS_TIMEOUT_MS);
         if (r == -EWOULDBLOCK || r == -ETIMEDOUT) {
-                control_say(control_fd, "locked-out\n");
+                control_say(&control, "locked-out");
                 return EXIT_TEMPORARY;
         }
         if (r < 0)
@@ -55,6 +56,6 @@ int main(int argc, char *argv[])
                 lock_clear(&lock);
                 return EXIT_OK;
         }
-        r = watch_run(&args, &lock, control_fd);
+        r = watch_run(&args, &lock, &control);
         return r < 0 ? fail("keep the agent", r) : EXIT_OK;
 }

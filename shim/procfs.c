@@ -48,6 +48,25 @@ static bool visit(int proc_fd, const char *name, procfs_fn *fn, void *arg)
         return go_on;
 }
 
+pid_t procfs_parent(pid_t pid)
+{
+        char path[32];
+        struct procfs_entry e = {.pid = pid};
+        (void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+        e.dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (e.dir_fd < 0)
+                return 0;
+        bool there = read_stat(&e);
+        (void)close(e.dir_fd);
+        return there ? e.parent : 0;
+}
+
+/* The descriptor of /proc/PID serves as a pidfd. */
+void procfs_signal(const struct procfs_entry *e, int signo)
+{
+        (void)syscall(SYS_pidfd_send_signal, e->dir_fd, signo, NULL, 0); /* see procfs.h */
+}
+
 int procfs_walk(procfs_fn *fn, void *arg)
 {
         _Alignas(struct dirent_head) char buf[2048];

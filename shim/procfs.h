@@ -16,3 +16,7 @@ struct procfs_entry {
 typedef bool procfs_fn(void *arg, const struct procfs_entry *e);
 /* 0 or -errno. Processes that come or go meanwhile may be missed: callers walk again. */
 int procfs_walk(procfs_fn *fn, void *arg);
+/* The parent of a process, a zombie included; 0: there is no such process. */
+pid_t procfs_parent(pid_t pid);
+/* To this very process; one that is gone, or not ours to signal, has none. */
+void procfs_signal(const struct procfs_entry *e, int signo);

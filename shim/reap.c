@@ -1,4 +1,4 @@
-/* reap.c - waitpid until dry, and signals to what a walk over /proc shows to be ours. */
+/* reap.c - waitpid until dry, and signals to what walks over /proc show to be ours. */
 #include "shim/reap.h"
 
 #include <errno.h>
@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shim/family.h"
 #include "shim/procfs.h"
 
 enum reap_seen reap_collect(struct reap *r)
@@ -25,13 +26,6 @@ enum reap_seen reap_collect(struct reap *r)
         return pid < 0 && errno == ECHILD ? REAP_NONE_LEFT : seen;
 }
 
-struct round {
-        struct reap *reap;
-        int signo;
-        int children;
-        bool group_lives; /* a child of ours is in the agent's group */
-};
-
 static bool had_term(struct reap *r, pid_t pid)
 {
         for (unsigned i = 0; i < r->n_had_term; i++)
@@ -42,43 +36,52 @@ static bool had_term(struct reap *r, pid_t pid)
         return false;
 }
 
-/* A failure means that it is gone, or not ours to kill: the next round, or the lack of one, tells. */
-static bool on_process(void *arg, const struct procfs_entry *e)
+struct round {
+        struct reap *reap;
+        int found;
+        bool group_lives; /* a child of ours is in the agent's group */
+};
+
+/* Those in the group get theirs with the group. */
+static bool term_one(void *arg, const struct procfs_entry *e)
 {
         struct round *round = arg;
         if (e->parent != getpid())
                 return true;
-        round->children++;
-        if (e->group == round->reap->leader)
+        if (e->group == round->reap->leader) {
                 round->group_lives = true;
-        else if (round->signo == SIGKILL || !had_term(round->reap, e->pid)) {
-                (void)kill(e->pid, round->signo);
-                if (round->signo != SIGKILL)
-                        (void)kill(e->pid, SIGCONT);
+        } else if (!had_term(round->reap, e->pid)) {
+                procfs_signal(e, SIGTERM);
+                procfs_signal(e, SIGCONT);
         }
         return true;
 }
 
-static int signal_round(struct reap *r, int signo)
-{
-        struct round round = {.reap = r, .signo = signo};
-        (void)procfs_walk(on_process, &round); /* without /proc the group is still reached below */
-        if (!r->leader_gone)
-                round.group_lives = true;
-        if (round.group_lives && (signo == SIGKILL || !had_term(r, r->leader))) {
-                (void)kill(-r->leader, signo);
-                if (signo != SIGKILL)
-                        (void)kill(-r->leader, SIGCONT);
-        }
-        return round.children;
-}
-
 void reap_term(struct reap *r)
 {
-        (void)signal_round(r, SIGTERM); /* how many does not matter yet */
+        struct round round = {.reap = r, .group_lives = !r->leader_gone};
+        (void)procfs_walk(term_one, &round); /* without /proc the group is still reached below */
+        if (round.group_lives && !had_term(r, r->leader)) {
+                (void)kill(-r->leader, SIGTERM);
+                (void)kill(-r->leader, SIGCONT);
+        }
+}
+
+static bool kill_one(void *arg, const struct procfs_entry *e)
+{
+        struct round *round = arg;
+        round->found++;
+        if (e->parent == getpid() && e->group == round->reap->leader)
+                round->group_lives = true;
+        procfs_signal(e, SIGKILL);
+        return true;
 }
 
 int reap_kill(struct reap *r)
 {
-        return signal_round(r, SIGKILL);
+        struct round round = {.reap = r, .group_lives = !r->leader_gone};
+        (void)family_walk(kill_one, &round); /* as above */
+        if (round.group_lives)
+                (void)kill(-r->leader, SIGKILL);
+        return round.found;
 }

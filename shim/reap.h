@@ -3,8 +3,8 @@
  *
  * The shim is the subreaper: whatever escapes the agent's group becomes a child of the shim as soon as its
  * parent dies. So signalling the group and our own children, again after each death, reaches everything in
- * the end. Only children of ours that we have not collected are signalled, and the group only while one of
- * them is in it: such numbers cannot have been given to anybody else.
+ * the end; SIGKILL goes to all descendants at once. The group is signalled only while a child of ours, or one
+ * that we have not collected, is in it: such a number cannot have been given to anybody else.
  */
 #pragma once
 

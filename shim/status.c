@@ -13,11 +13,16 @@ static const char *outcome_name(const struct status *st)
 {
         if (st->start_error != 0)
                 return "start-failed";
-        if (st->cause == CASCADE_CAUSE_WALL)
+        switch (st->cause) {
+        case CASCADE_CAUSE_NONE:
+                return WIFSIGNALED(st->wait_status) ? "signaled" : "exited";
+        case CASCADE_CAUSE_WALL:
+        case CASCADE_CAUSE_START:
+        case CASCADE_CAUSE_IDLE:
                 return "timeout";
-        if (st->cause != CASCADE_CAUSE_NONE)
+        default:
                 return "stopped";
-        return WIFSIGNALED(st->wait_status) ? "signaled" : "exited";
+        }
 }
 
 size_t status_format(const struct status *st, char buf[static STATUS_MAX])

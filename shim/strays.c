@@ -8,10 +8,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "shim/cgroup.h"
 #include "shim/procfs.h"
 
 #define ROUND_MS 20
@@ -43,7 +43,6 @@ static bool environ_has(int fd, const char *marker, size_t len)
         return false;
 }
 
-/* The descriptor of /proc/PID serves as a pidfd. */
 static bool on_process(void *arg, const struct procfs_entry *e)
 {
         struct hunt *hunt = arg;
@@ -54,7 +53,7 @@ static bool on_process(void *arg, const struct procfs_entry *e)
                 return true; /* not ours, or gone */
         if (environ_has(fd, hunt->marker, hunt->marker_len)) {
                 hunt->found++;
-                (void)syscall(SYS_pidfd_send_signal, e->dir_fd, SIGKILL, NULL, 0); /* the next round looks */
+                procfs_signal(e, SIGKILL); /* the next round looks whether it has gone */
         }
         (void)close(fd);
         return true;
@@ -71,7 +70,7 @@ int strays_kill(const char *run_dir, int64_t timeout_ms)
         for (;; timeout_ms -= ROUND_MS) {
                 hunt.found = 0;
                 int r = procfs_walk(on_process, &hunt);
-                if (r < 0 || hunt.found == 0)
+                if (r < 0 || (hunt.found == 0 && cgroup_clear(run_dir) == 0))
                         return r;
                 if (timeout_ms <= 0)
                         return -ETIMEDOUT;

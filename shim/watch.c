@@ -17,12 +17,13 @@
 #include "shim/agent.h"
 #include "shim/cascade.h"
 #include "shim/control.h"
+#include "shim/freeze.h"
 #include "shim/lock.h"
 #include "shim/log.h"
 #include "shim/reap.h"
 #include "shim/status.h"
 
-#define READS_PER_TURN 16 /* of the output, before signals and commands get their turn */
+#define READS_PER_TURN 16 /* of the output, before signals and words get their turn */
 #define READS_AT_END                                                                                         \
         1024 /* more than a pipe holds; bounded, because what cannot be killed may go on writing */
 
@@ -30,8 +31,9 @@ struct watch {
         const struct args *args;
         int dir_fd; /* the run folder */
         int signal_fd;
-        int output_fd;  /* our end of the agent's output; -1 after EOF */
-        int control_fd; /* -1: none, or workerd has gone */
+        int output_fd; /* our end of the agent's output; -1 after EOF */
+        struct control *control;
+        struct freeze freeze;
         struct log log;
         struct cascade cascade;
         struct reap reap;
@@ -71,7 +73,13 @@ static int prepare(struct watch *w)
         if (w->dir_fd < 0)
                 return -errno;
         int r = open_signals(w);
-        return r < 0 ? r : log_open(&w->log, w->dir_fd, w->args->log_max);
+        if (r == 0)
+                r = log_open(&w->log, w->dir_fd, w->args->log_max);
+        if (r == 0 && w->args->control != NULL)
+                r = control_listen(w->control, w->dir_fd, w->args->control);
+        if (r == 0)
+                freeze_open(&w->freeze, w->args->run_dir);
+        return r;
 }
 
 static int start(struct watch *w)
@@ -79,7 +87,7 @@ static int start(struct watch *w)
         int output[2];
         if (pipe2(output, O_CLOEXEC) < 0)
                 return -errno;
-        int r = agent_start(w->args, output[1], &w->reap.leader);
+        int r = agent_start(w->args, &w->freeze, output[1], &w->reap.leader);
         (void)close(output[1]);
         w->output_fd = output[0];
         if (r == 0 && fcntl(w->output_fd, F_SETFL, O_NONBLOCK) < 0)
@@ -93,6 +101,7 @@ static bool read_output(struct watch *w)
         static char buf[32768];
         ssize_t n = read(w->output_fd, buf, sizeof(buf));
         if (n > 0) {
+                cascade_output(&w->cascade, now_ms(CLOCK_BOOTTIME));
                 if (!w->reported)
                         log_append(&w->log, buf, (size_t)n);
                 return true;
@@ -122,26 +131,53 @@ static void report(struct watch *w)
         w->result = status_write(w->dir_fd, &w->status);
         w->reported = true;
         if (w->result == 0)
-                control_say(w->control_fd, "ended\n");
+                control_say(w->control, "ended");
 }
 
-static void feed(struct watch *w, enum cascade_event ev, enum cascade_cause cause)
+static void act(struct watch *w, enum cascade_action action)
 {
-        switch (cascade_on(&w->cascade, ev, cause, now_ms(CLOCK_BOOTTIME))) {
+        switch (action) {
         case CASCADE_DO_NOTHING:
+                break;
+        case CASCADE_DO_FREEZE:
+                freeze_stop(&w->freeze, w->reap.leader);
+                break;
+        case CASCADE_DO_THAW:
+                freeze_go_on(&w->freeze, w->reap.leader);
                 break;
         case CASCADE_DO_TERM:
                 reap_term(&w->reap);
+                break;
+        case CASCADE_DO_TERM_THAW:
+                reap_term(&w->reap);
+                freeze_go_on(&w->freeze, w->reap.leader);
                 break;
         case CASCADE_DO_KILL:
                 w->status.survivors = reap_kill(&w->reap);
                 break;
         case CASCADE_DO_REPORT:
-                if (ev == CASCADE_EV_NONE)
+                if (w->cascade.state == CASCADE_GONE)
                         w->status.survivors = 0;
                 report(w);
                 break;
         }
+}
+
+/* Acts first: what is said is true. */
+static void act_and_tell(struct watch *w, enum cascade_state before, enum cascade_action action)
+{
+        enum cascade_state now = w->cascade.state;
+        act(w, action);
+        if (before != CASCADE_FROZEN && now == CASCADE_FROZEN)
+                control_say(w->control, "frozen");
+        else if (before == CASCADE_FROZEN && now == CASCADE_RUNNING)
+                control_say(w->control, "thawed");
+}
+
+static void feed(struct watch *w, enum cascade_event ev, enum cascade_cause cause)
+{
+        enum cascade_state before = w->cascade.state;
+        act_and_tell(w, before, cascade_on(&w->cascade, ev, cause, now_ms(CLOCK_BOOTTIME)));
 }
 
 static void on_children(struct watch *w)
@@ -172,50 +208,101 @@ static void on_signals(struct watch *w)
         }
 }
 
-static void on_control(struct watch *w)
+static void hello(struct watch *w)
 {
-        int eof = 0;
-        enum cascade_cause cause = control_read(w->control_fd, &eof);
-        if (eof) {
-                (void)close(w->control_fd);
-                w->control_fd = -1;
+        control_say(w->control, "hello %s %d", cascade_state_name(w->cascade.state), (int)w->reap.leader);
+}
+
+/* A renewal that cannot be is no worse than none. */
+static void renew(struct watch *w, int64_t sent_ms)
+{
+        enum cascade_state before = w->cascade.state;
+        enum cascade_action action;
+        if (cascade_renew(&w->cascade, sent_ms, now_ms(CLOCK_BOOTTIME), &action) == 0)
+                act_and_tell(w, before, action);
+}
+
+static void obey(struct watch *w, enum control_word word, int64_t sent_ms)
+{
+        switch (word) {
+        case CONTROL_NOTHING:
+                break;
+        case CONTROL_RENEW:
+                renew(w, sent_ms);
+                break;
+        case CONTROL_CANCEL:
+                feed(w, CASCADE_EV_STOP, CASCADE_CAUSE_CANCELLED);
+                break;
+        case CONTROL_SHUTDOWN:
+                feed(w, CASCADE_EV_STOP, CASCADE_CAUSE_SHUTDOWN);
+                break;
+        case CONTROL_KILL:
+                feed(w, CASCADE_EV_KILL, CASCADE_CAUSE_KILLED);
+                break;
         }
-        if (cause != CASCADE_CAUSE_NONE)
-                feed(w, CASCADE_EV_STOP, cause);
+}
+
+static void on_peer(struct watch *w)
+{
+        enum control_word word;
+        int64_t sent_ms = 0;
+        control_read(w->control);
+        while ((word = control_next(w->control, &sent_ms)) != CONTROL_NOTHING)
+                obey(w, word, sent_ms);
+}
+
+static void on_connection(struct watch *w)
+{
+        int r = control_accept(w->control);
+        if (r > 0)
+                hello(w);
+        else if (r < 0)
+                fprintf(stderr, "orch-shim: nobody can connect any more: %s\n", strerror(-r));
 }
 
 static int poll_timeout(const struct watch *w)
 {
-        if (w->cascade.deadline_ms == CASCADE_NEVER)
+        int64_t deadline_ms = cascade_deadline(&w->cascade);
+        if (deadline_ms == CASCADE_NEVER)
                 return -1;
-        int64_t left = w->cascade.deadline_ms - now_ms(CLOCK_BOOTTIME);
+        int64_t left = deadline_ms - now_ms(CLOCK_BOOTTIME);
         return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
+/* The clocks come last: what has been written or said in time counts, also when we were held up. */
 static int turn(struct watch *w)
 {
         struct pollfd fds[] = {{.fd = w->signal_fd, .events = POLLIN},
-                               {.fd = w->control_fd, .events = POLLIN},
+                               {.fd = w->control->peer_fd, .events = POLLIN},
+                               {.fd = w->control->listen_fd, .events = POLLIN},
                                {.fd = w->output_fd, .events = POLLIN}};
         if (poll(fds, sizeof(fds) / sizeof(fds[0]), poll_timeout(w)) < 0)
                 return errno == EINTR ? 0 : -errno;
-        if (fds[2].revents != 0)
+        if (fds[3].revents != 0)
                 drain_output(w, READS_PER_TURN);
         if (fds[1].revents != 0)
-                on_control(w);
+                on_peer(w);
+        if (fds[2].revents != 0)
+                on_connection(w);
         if (fds[0].revents != 0)
                 on_signals(w);
-        if (now_ms(CLOCK_BOOTTIME) >= w->cascade.deadline_ms)
-                feed(w, CASCADE_EV_TIMER, CASCADE_CAUSE_NONE);
+        enum cascade_state before = w->cascade.state;
+        act_and_tell(w, before, cascade_tick(&w->cascade, now_ms(CLOCK_BOOTTIME)));
         return 0;
+}
+
+static void begin(struct watch *w)
+{
+        int64_t now = now_ms(CLOCK_BOOTTIME);
+        int64_t renewed_ms = w->args->renewed_ms;
+        cascade_init(&w->cascade, &w->args->limits, now, renewed_ms > 0 ? renewed_ms : now);
+        hello(w);
+        control_say(w->control, "started %d", (int)w->reap.leader);
 }
 
 static int watch_until_gone(struct watch *w)
 {
-        char line[32];
-        (void)snprintf(line, sizeof(line), "started %d\n", (int)w->reap.leader); /* a pid always fits */
-        control_say(w->control_fd, line);
-        cascade_init(&w->cascade, now_ms(CLOCK_BOOTTIME), w->args->wall_ms, w->args->grace_ms);
+        begin(w);
         while (w->cascade.state != CASCADE_GONE) {
                 int r = turn(w);
                 if (r < 0)
@@ -224,10 +311,30 @@ static int watch_until_gone(struct watch *w)
         return w->result;
 }
 
-int watch_run(const struct args *args, struct lock *lock, int control_fd)
+static void not_started(struct watch *w, int error)
 {
-        struct watch w = {
-                .args = args, .dir_fd = -1, .signal_fd = -1, .output_fd = -1, .control_fd = control_fd};
+        w->status.start_error = error;
+        w->cascade.state = CASCADE_GONE;
+        hello(w);
+        report(w);
+}
+
+/* Nothing of the agent is left. */
+static void clear(struct watch *w, struct lock *lock)
+{
+        freeze_close(&w->freeze, w->args->run_dir);
+        control_end(w->control);
+        lock_clear(lock);
+}
+
+int watch_run(const struct args *args, struct lock *lock, struct control *control)
+{
+        struct watch w = {.args = args,
+                          .dir_fd = -1,
+                          .signal_fd = -1,
+                          .output_fd = -1,
+                          .control = control,
+                          .freeze = FREEZE_INIT};
         int r = prepare(&w);
         if (r == 0)
                 r = lock_mark(lock, args->run_dir);
@@ -235,15 +342,10 @@ int watch_run(const struct args *args, struct lock *lock, int control_fd)
                 return r;
         w.status.started_ms = now_ms(CLOCK_REALTIME);
         r = start(&w);
-        if (r == 0) {
-                r = watch_until_gone(&w);
-        } else {
-                w.status.start_error = -r;
-                w.cascade.state = CASCADE_GONE;
-                report(&w);
-                r = w.result;
-        }
+        if (r < 0)
+                not_started(&w, -r);
+        r = r < 0 ? w.result : watch_until_gone(&w);
         if (w.cascade.state == CASCADE_GONE)
-                lock_clear(lock);
+                clear(&w, lock);
         return r;
 }

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,13 +14,13 @@
 #include "common/proc.h"
 #include "workerd/commit.h"
 #include "workerd/mirror.h"
+#include "workerd/shim_link.h"
 #include "workerd/tree.h"
 #include "workerd/verdict.h"
 
 #define RETRY_MIN_MS 1000
 #define RETRY_MAX_MS 30000
 #define RETRIES_MAX  20 /* about five minutes */
-#define SHIM_LAST_MS 30000
 
 static const struct {
         const char *name;
@@ -64,19 +63,6 @@ static void begin(struct job *job)
                 job_prepare(job);
 }
 
-/* The shim bounds its agent; a shim that outlives its bounds by far is asked again, then killed. */
-static void shim_hangs(struct job *job)
-{
-        bool asked = job->control.fd < 0;
-        log_error(EV("shim.hangs"), LF_I("job", job->claim.job), LF_I("shim", proc_pid(job->shim)),
-                  LF_S("then", asked ? "it is killed" : "it is asked to stop its agent"));
-        if (asked)
-                (void)proc_kill(job->shim, SIGKILL, false); /* gone already is as good */
-        else
-                job_control_close(job);
-        loop_timer_arm(job->timer, SHIM_LAST_MS);
-}
-
 static void on_timer(void *arg)
 {
         struct job *job = arg;
@@ -85,7 +71,7 @@ static void on_timer(void *arg)
                 begin(job);
                 return;
         case JOB_RUNNING:
-                shim_hangs(job);
+                job_agent_hangs(job);
                 return;
         case JOB_RETRYING:
                 job_ask(job);
@@ -111,7 +97,6 @@ struct job *job_new(const struct job_host *host, struct claim *claim, const char
         *claim = (struct claim){.token = NULL};
         job->report = (struct report)REPORT_INIT;
         job->backoff = (struct backoff){.min_ms = RETRY_MIN_MS, .max_ms = RETRY_MAX_MS};
-        job->control.fd = -1;
         job->fn = fn;
         job->arg = arg;
         claim_run_info(&job->claim, &job->info);
@@ -128,7 +113,9 @@ void job_free(struct job *job)
         if (job == NULL)
                 return;
         drop_operations(job);
-        job_control_close(job); /* EOF tells the shim to stop its agent */
+        if (job->link != NULL)
+                shim_link_shutdown(job->link);
+        shim_link_free(job->link);
         if (job->shim != NULL)
                 proc_forget(job->shim);
         forge_free(job->forge);
@@ -160,6 +147,12 @@ void job_stop(struct job *job, enum job_stop why)
                 drop_operations(job);
                 job_record(job);
         }
+}
+
+void job_renewed(struct job *job)
+{
+        if (job->state == JOB_RUNNING && job->stop != JOB_STOP_FENCED)
+                job_agent_renew(job);
 }
 
 void job_conclude(struct job *job, enum report_outcome outcome, const char *fmt, ...)

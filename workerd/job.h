@@ -25,7 +25,8 @@ struct job_host {
         struct git *git;
         const struct options *opt;
         const char *state_dir;
-        const char *shim; /* path of orch-shim */
+        const char *shim;   /* path of orch-shim */
+        int64_t renewed_ms; /* loop_now_ms() at which the newest confirmed beat was sent; 0: none was yet */
 };
 
 /* Why a job is to end early; a later word overrides an earlier one. */
@@ -49,3 +50,5 @@ void job_free(struct job *job);
 int64_t job_id(const struct job *job);
 /* Asks for an early end. A step that cannot be left half-done is done first; then the job ends as usual. */
 void job_stop(struct job *job, enum job_stop why);
+/* The host's claims were confirmed as of host->renewed_ms: a running agent may go on. */
+void job_renewed(struct job *job);

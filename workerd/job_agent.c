@@ -1,13 +1,15 @@
 /*
  * job_agent.c - runs a command under orch-shim: an agent, or the project's own command.
  *
- * The shim owns the process group, the log, the clocks; we hold one end of its control socket and read its
- * status file when it has ended. Whatever happens to us, the shim sees our end close and stops what it runs.
+ * The shim owns the process group, the log, the clocks; we talk with it over a link and read its status file
+ * when it has ended. It does its duty without us, but freezes what it runs when we have not renewed it for
+ * too long.
  */
 #include "workerd/job_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,30 +25,14 @@
 #include "queries.h"
 #include "workerd/agent_env.h"
 #include "workerd/run_status.h"
+#include "workerd/shim_link.h"
 #include "workerd/task_file.h"
 
 #define SHIM_CONTROL_FD     3
 #define SHIM_SLACK_MS       60000 /* beyond its own bounds, for a machine under load */
+#define SHIM_LAST_MS        30000
 #define STARTED_DEADLINE_MS 60000
 #define LOG_EXCERPT_BYTES   4096
-
-void job_control_close(struct job *job)
-{
-        struct job_control *c = &job->control;
-        if (c->io != NULL)
-                loop_io_free(take_ptr(c->io));
-        if (c->fd >= 0)
-                (void)close(c->fd);
-        c->fd = -1;
-}
-
-void job_agent_stop(struct job *job)
-{
-        const char why = job->stop == JOB_STOP_CANCELLED ? 'C' : 'S';
-        /* A shim that cannot be told sees the end of the socket instead. */
-        if (job->control.fd >= 0 && send(job->control.fd, &why, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
-                job_control_close(job);
-}
 
 static void on_started_recorded(void *arg, const struct db_result *res)
 {
@@ -64,47 +50,105 @@ static void record_started(struct job *job)
 {
         char pid[24];
         struct job_fence_text fence = job_fence_params(job);
-        (void)snprintf(pid, sizeof(pid), "%ld", (long)job->control.agent);
+        (void)snprintf(pid, sizeof(pid), "%ld", (long)job->agent);
         const char *params[] = {fence.job, fence.epoch, job->claim.token, pid, job->dir.log, job->base_sha};
         log_info(EV("job.started"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
                  LF_S("work_item", job->claim.work_item), LF_S("role", job->claim.role),
-                 LF_I("agent", job->control.agent), LF_S("log", job->dir.log));
+                 LF_I("agent", job->agent), LF_S("log", job->dir.log));
         job->request = db_query(job->host->db, &Q_JOB_STARTED, params, STARTED_DEADLINE_MS,
                                 on_started_recorded, job);
 }
 
-static void on_control_line(struct job *job, const char *line)
+/* Longer than the shim takes with all of its bounds. */
+static void arm_bound(struct job *job)
 {
-        static const char started[] = "started ";
-        if (strncmp(line, started, strlen(started)) == 0 && job->control.agent == 0) {
-                job->control.agent = (pid_t)strtol(line + strlen(started), NULL, 10);
+        const struct options *opt = job->host->opt;
+        loop_timer_arm(job->timer,
+                       opt->agent_timeout_ms + 2 * opt->agent_kill_grace_seconds * 1000 + SHIM_SLACK_MS);
+}
+
+/* The shim's clocks stand still with its agent, and so does ours. */
+static void on_frozen(struct job *job)
+{
+        loop_timer_disarm(job->timer);
+        log_warning(EV("agent.frozen"), LF_I("job", job->claim.job), LF_I("agent", job->agent),
+                    LF_S("reason", "no heartbeat was confirmed for too long"),
+                    LF_S("then", "it goes on with the next one that is"));
+}
+
+static void on_thawed(struct job *job)
+{
+        arm_bound(job);
+        log_info(EV("agent.thawed"), LF_I("job", job->claim.job), LF_I("agent", job->agent));
+}
+
+static void on_state(struct job *job, enum shim_state state)
+{
+        bool was_frozen = !loop_timer_armed(job->timer);
+        if (state == SHIM_FROZEN && !was_frozen)
+                on_frozen(job);
+        else if (state != SHIM_FROZEN && was_frozen)
+                on_thawed(job);
+}
+
+static void on_shim_news(void *arg, const struct shim_news *news)
+{
+        struct job *job = arg;
+        switch (news->event) {
+        case SHIM_LINKED:
+                job->agent = news->agent;
+                on_state(job, news->state);
+                return;
+        case SHIM_CHANGED:
+                on_state(job, news->state);
+                return;
+        case SHIM_STARTED:
                 record_started(job);
-        } else if (strcmp(line, "locked-out") == 0) {
-                job->control.locked_out = true;
+                return;
+        case SHIM_LOCKED_OUT:
+                job->locked_out = true;
+                return;
+        case SHIM_NOBODY:
+        case SHIM_GONE:
+        case SHIM_GARBAGE: /* its exit tells, or it is found again */
+                shim_link_free(take_ptr(job->link));
+                return;
         }
 }
 
-static void on_control(void *arg, int fd, unsigned events)
+/* For saying something: found again by its socket, should it have been lost. */
+static struct shim_link *link_of(struct job *job)
 {
-        struct job *job = arg;
-        struct job_control *c = &job->control;
-        (void)events;
-        ssize_t n = recv(fd, c->line + c->len, sizeof(c->line) - 1 - c->len, MSG_DONTWAIT);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-                return;
-        if (n <= 0) { /* the shim has ended, or speaks no language of ours; its exit tells */
-                loop_io_free(take_ptr(c->io));
-                return;
-        }
-        c->len += (size_t)n;
-        c->line[c->len] = '\0';
-        char *newline;
-        while ((newline = memchr(c->line, '\n', c->len)) != NULL) {
-                *newline = '\0';
-                on_control_line(job, c->line);
-                c->len -= (size_t)(newline + 1 - c->line);
-                memmove(c->line, newline + 1, c->len + 1);
-        }
+        if (job->link == NULL)
+                job->link = shim_link_connect(job->host->loop, job->dir.path, on_shim_news, job);
+        return job->link;
+}
+
+void job_agent_renew(struct job *job)
+{
+        shim_link_renew(link_of(job), job->host->renewed_ms);
+}
+
+void job_agent_stop(struct job *job)
+{
+        if (job->stop == JOB_STOP_FENCED)
+                shim_link_kill(link_of(job));
+        else if (job->stop == JOB_STOP_CANCELLED)
+                shim_link_cancel(link_of(job));
+        else
+                shim_link_shutdown(link_of(job));
+}
+
+void job_agent_hangs(struct job *job)
+{
+        log_error(EV("shim.hangs"), LF_I("job", job->claim.job), LF_I("shim", proc_pid(job->shim)),
+                  LF_S("then", job->shim_asked ? "it is killed" : "it is asked to kill its agent"));
+        if (job->shim_asked)
+                (void)proc_kill(job->shim, SIGKILL, false); /* gone already is as good */
+        else
+                shim_link_kill(link_of(job));
+        job->shim_asked = true;
+        loop_timer_arm(job->timer, SHIM_LAST_MS);
 }
 
 static void on_ended(struct job *job, const struct run_status *st)
@@ -130,11 +174,10 @@ static void on_shim_exit(void *arg, const struct proc_exit *ex)
         struct job *job = arg;
         struct run_status st;
         struct errinfo err = ERRINFO_INIT;
-        bool locked_out = job->control.locked_out;
         job->shim = NULL;
         db_request_forget(take_ptr(job->request));
-        job_control_close(job);
-        if (locked_out)
+        shim_link_free(take_ptr(job->link));
+        if (job->locked_out)
                 job_conclude(job, REPORT_TRANSIENT,
                              "an earlier run of this job has not ended yet on this host");
         else if (run_status_read(job->dir.status, &st, &err) < 0)
@@ -186,6 +229,7 @@ static void shim_args(struct job *job, struct argv *args)
                 {"--lock", job->dir.lock},
                 {"--stdin", job->claim.kind == CLAIM_CI ? "/dev/null" : job->dir.task_file},
                 {"--cwd", job->dir.tree},
+                {"--control", SHIM_LINK_SOCKET},
         };
         const struct {
                 const char *name;
@@ -196,6 +240,11 @@ static void shim_args(struct job *job, struct argv *args)
                 {"--lock-wait-ms", grace_ms + 5000},
                 {"--grace-ms", grace_ms},
                 {"--wall-ms", opt->agent_timeout_ms},
+                {"--start-ms", opt->agent_start_timeout_ms},
+                {"--idle-ms", opt->agent_idle_timeout_ms},
+                {"--freeze-ms", opt->freeze_after_ms},
+                {"--frozen-kill-ms", opt->frozen_kill_after_ms},
+                {"--renewed-ms", job->host->renewed_ms},
                 {"--log-max", opt->agent_log_max_bytes},
         };
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
@@ -239,8 +288,7 @@ static int start_shim(struct job *job, const struct argv *args, struct errinfo *
                 (void)close(ends[0]);
                 return r;
         }
-        job->control.fd = ends[0];
-        job->control.io = loop_io_new(job->host->loop, ends[0], LOOP_READ, on_control, job);
+        job->link = shim_link_take(job->host->loop, ends[0], on_shim_news, job);
         return 0;
 }
 
@@ -248,7 +296,6 @@ void job_run(struct job *job)
 {
         struct argv args = ARGV_INIT;
         struct errinfo err = ERRINFO_INIT;
-        const struct options *opt = job->host->opt;
         int r = 0;
         shim_args(job, &args);
         if (add_command(job, &args, &err) < 0) {
@@ -266,8 +313,7 @@ void job_run(struct job *job)
                 job_conclude(job, REPORT_TRANSIENT, "the run could not be started: %s", err.text);
                 goto out;
         }
-        loop_timer_arm(job->timer,
-                       opt->agent_timeout_ms + 2 * opt->agent_kill_grace_seconds * 1000 + SHIM_SLACK_MS);
+        arm_bound(job);
 out:
         argv_deinit(&args);
 }

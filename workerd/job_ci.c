@@ -58,7 +58,9 @@ void job_ci_ended(struct job *job, const struct run_status *st)
                 killed(job, st->signo);
                 return;
         case RUN_TIMEOUT:
-                red(job, "the test command ran for longer than it may");
+                red(job, strcmp(st->stop_reason, "wall") == 0
+                                 ? "the test command ran for longer than it may"
+                                 : "the test command wrote nothing for longer than it may");
                 return;
         case RUN_START_FAILED:
                 job_conclude(job, REPORT_FAILED, "the test command could not be started: %s", st->error);

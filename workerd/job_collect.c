@@ -152,8 +152,7 @@ void job_ask(struct job *job)
 {
         char pid[24];
         struct job_fence_text fence = job_fence_params(job);
-        (void)snprintf(pid, sizeof(pid), "%ld",
-                       (long)(job->control.agent != 0 ? job->control.agent : getpid()));
+        (void)snprintf(pid, sizeof(pid), "%ld", (long)(job->agent != 0 ? job->agent : getpid()));
         const char *params[] = {fence.job,
                                 fence.epoch,
                                 job->claim.token,

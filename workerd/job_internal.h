@@ -17,9 +17,9 @@
 #include "common/run_dir.h"
 #include "workerd/run_info.h"
 
-struct loop_io;
 struct loop_timer;
 struct proc;
+struct shim_link;
 
 /*
  * X(id, name, yields_to): the last says from which kind of stop on the step is left at once; a weaker stop
@@ -68,16 +68,6 @@ enum job_state {
 #undef X
 };
 
-/* Our end of the shim's control socket. */
-struct job_control {
-        int fd; /* -1: none */
-        struct loop_io *io;
-        char line[64];
-        size_t len;
-        pid_t agent; /* 0: not said yet */
-        bool locked_out;
-};
-
 struct job {
         const struct job_host *host;
         struct claim claim;
@@ -110,7 +100,12 @@ struct job {
         struct forge_call *forge_call;
         struct db_request *request;
         struct proc *shim;
-        struct job_control control;
+        struct shim_link *link; /* NULL also when it was lost: made anew when there is something to say */
+
+        /* what the shim has said */
+        pid_t agent; /* 0: nothing yet */
+        bool locked_out;
+        bool shim_asked; /* to end at once, because it hangs */
 };
 
 /* job.c */
@@ -133,7 +128,9 @@ void job_prepare(struct job *job);
 /* job_agent.c: the shim and what runs under it. Leads to job_collect() or job_ci_ended(). */
 void job_run(struct job *job);
 void job_agent_stop(struct job *job);
-void job_control_close(struct job *job);
+void job_agent_renew(struct job *job);
+/* The shim does not end: asked to kill its agent, and the next time killed itself. */
+void job_agent_hangs(struct job *job);
 /* job_collect.c: commit, verdict, push. Leads to job_record(). */
 void job_collect(struct job *job);
 void job_judge(struct job *job);

@@ -75,6 +75,15 @@ enum report_outcome report_outcome_parse(const char *word)
         return REPORT_FAILED;
 }
 
+static const char *timeout_text(const char *stop_reason)
+{
+        if (strcmp(stop_reason, "start") == 0)
+                return "the agent wrote nothing for longer than it may after its start and was stopped";
+        if (strcmp(stop_reason, "idle") == 0)
+                return "the agent wrote nothing for longer than it may and was stopped";
+        return "the agent ran for longer than it may and was stopped";
+}
+
 bool report_run_end(struct report *r, const struct run_status *st, const char *command)
 {
         r->exit_code = st->end == RUN_EXITED ? st->code : -1;
@@ -90,7 +99,7 @@ bool report_run_end(struct report *r, const struct run_status *st, const char *c
                                strsignal(st->signo));
                 return false;
         case RUN_TIMEOUT:
-                report_outcome(r, REPORT_TIMEOUT, "the agent ran for longer than it may and was stopped");
+                report_outcome(r, REPORT_TIMEOUT, "%s", timeout_text(st->stop_reason));
                 return false;
         case RUN_START_FAILED:
                 report_outcome(r, REPORT_FAILED, "the agent could not be started: %s: %s", command,

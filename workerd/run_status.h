@@ -14,8 +14,8 @@
 enum run_end {
         RUN_EXITED,       /* by itself: code */
         RUN_SIGNALED,     /* by a signal that was not ours: signo */
-        RUN_TIMEOUT,      /* the wall clock was over */
-        RUN_STOPPED,      /* as asked: stop_reason "cancelled", "shutdown", "orphaned" or "signal" */
+        RUN_TIMEOUT,      /* a clock was over: stop_reason "wall", "start" or "idle" */
+        RUN_STOPPED,      /* stop_reason "cancelled", "shutdown", "killed", "abandoned" or "signal" */
         RUN_START_FAILED, /* the command was never started: error */
 };
 

@@ -217,6 +217,9 @@ static void on_beat(void *arg, const struct process_beat *beat)
                 else if (process_row_has(&beat->stop_jobs, id))
                         job_stop(w->jobs[i], JOB_STOP_CANCELLED);
         }
+        w->host.renewed_ms = beat->sent_ms;
+        for (size_t i = 0; i < w->n_jobs; i++)
+                job_renewed(w->jobs[i]);
         tell_holds(w);
         if (w->state != WORKER_LIVE)
                 return;

@@ -102,11 +102,7 @@ def start_shim(folder, no_leaks):
         if shim.process.poll() is None:
             shim.process.kill()
         shim.process.communicate()
-        shim.control.close()
-
-
-def sh(script):
-    return "/bin/sh", "-c", script
+        shim.hang_up()
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def test_wall_clock(start_shim):
     """J-3"""
     shim = start_shim(*FOREVER, wall_ms=300)
     status = shim.end()
-    assert (status["outcome"], status["signal"], status["stop_reason"]) == ("timeout", "15", "")
+    assert (status["outcome"], status["signal"], status["stop_reason"]) == ("timeout", "15", "wall")
 
 
 def test_sigterm_ignored_is_sigkill_after_the_grace(start_shim):
@@ -64,7 +64,7 @@ def test_sigterm_ignored_is_sigkill_after_the_grace(start_shim):
 def test_sigterm_may_be_answered_within_the_grace(start_shim):
     shim = start_shim(*sh("trap 'echo cleaning; exit 7' TERM; echo ready; sleep infinity & wait"))
     wait_for(lambda: b"ready" in shim.log())
-    shim.say(b"C")
+    shim.say("cancel")
     status = shim.end()
     assert (status["outcome"], status["code"], status["stop_reason"]) == ("stopped", "7", "cancelled")
     assert b"cleaning" in shim.log()
@@ -74,29 +74,39 @@ def test_a_stopped_agent_can_answer_sigterm(start_shim):
     shim = start_shim(*sh("trap 'exit 7' TERM; echo ready; kill -STOP $$; sleep infinity"))
     wait_for(lambda: b"ready" in shim.log())
     wait_for(lambda: "T" in [p.state for p in all_processes() if p.pid == shim.agent()])
-    shim.say(b"S")
+    shim.say("shutdown")
     status = shim.end()
     assert (status["outcome"], status["stop_reason"]) == ("stopped", "shutdown")
     assert status["signal"] != "9"
 
 
-@pytest.mark.parametrize("byte, reason", [(b"C", "cancelled"), (b"S", "shutdown"), (b"?!C", "cancelled"),
-                                          (b"CS", "cancelled")])
-def test_commands(start_shim, byte, reason):
-    """C-3, J-3: bytes of a later release mean nothing; the first reason stands."""
+def test_start_clock(start_shim):
+    """J-3: no output at all."""
+    status = start_shim(*FOREVER, start_ms=300, idle_ms=10).end()
+    assert (status["outcome"], status["signal"], status["stop_reason"]) == ("timeout", "15", "start")
+
+
+def test_idle_clock(start_shim, folder):
+    """J-3: output stops the start clock; a pause after it, on either stream, is what the idle clock measures."""
+    script = f"for i in 1 2 3 4; do sleep 0.2; echo $i >&2; done; touch {folder}/silent; sleep infinity"  # lasts
+    shim = start_shim(*sh(script), start_ms=20000, idle_ms=1500)
+    status = shim.end()
+    assert (status["outcome"], status["stop_reason"]) == ("timeout", "idle")
+    assert (folder / "silent").exists() and shim.log() == b"1\n2\n3\n4\n"
+    assert int(status["ended_ms"]) - int(status["started_ms"]) > 2200
+
+
+@pytest.mark.parametrize("lines, reason, signo", [
+    ("cancel", "cancelled", "15"), ("shutdown", "shutdown", "15"), ("cancel\nshutdown", "cancelled", "15"),
+    ("kill", "killed", "9")])
+def test_commands(start_shim, lines, reason, signo):
+    """C-3, J-3: the first reason stands."""
     shim = start_shim(*FOREVER)
     shim.agent()
-    shim.say(byte)
+    shim.say(lines)
     status = shim.end()
-    assert (status["outcome"], status["stop_reason"], status["signal"]) == ("stopped", reason, "15")
-    assert shim.hear("ended\n").endswith("ended\n")
-
-
-def test_end_of_the_control_socket(start_shim):
-    shim = start_shim(*FOREVER)
-    agent = shim.agent()
-    shim.hang_up()
-    assert (shim.end()["stop_reason"], is_alive(agent)) == ("orphaned", False)
+    assert (status["outcome"], status["stop_reason"], status["signal"]) == ("stopped", reason, signo)
+    assert shim.hear_the_end().endswith("ended\n")
 
 
 @pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -108,7 +118,7 @@ def test_the_shim_itself_is_told_to_end(start_shim, signo):
 
 
 def test_without_a_control_socket(start_shim):
-    assert start_shim(*sh("exit 4"), control=False).end()["code"] == "4"
+    assert start_shim(*sh("exit 4"), started_with_peer=False).end()["code"] == "4"
 
 
 @pytest.mark.parametrize("command, why", [
@@ -134,7 +144,7 @@ def test_a_daemon_that_escaped_is_gone(start_shim, folder, prelude, stays):
     escaped = int(wait_for(lambda: mark.exists() and mark.read_text()))
     if stays:
         shim.agent()
-        shim.say(b"C")
+        shim.say("cancel")
     status = shim.end()
     assert not is_alive(escaped)
     assert status["outcome"] == ("stopped" if stays else "exited") and status["survivors"] == "0"
@@ -148,7 +158,7 @@ def test_a_chain_of_sessions_is_gone(start_shim, folder):
     script.chmod(0o755)
     shim = start_shim(str(script), "8", grace_ms=200)
     wait_for(lambda: (folder / "pids").exists() and len((folder / "pids").read_text().split()) == 9)
-    shim.say(b"C")
+    shim.say("cancel")
     shim.end()
     assert not [pid for pid in (folder / "pids").read_text().split() if is_alive(int(pid))]
 
@@ -159,7 +169,7 @@ def test_a_fork_bomb_within_its_limit(start_shim):
               "if [ $(ls -d /proc/[0-9]* | wc -l) -lt 300 ]; then f & fi; f & wait; }; f")
     shim = start_shim("/bin/bash", "-c", script, grace_ms=200)
     wait_for(lambda: len(shim.alive()) > 20)
-    shim.say(b"C")
+    shim.say("cancel")
     shim.end(timeout=90)
 
 

@@ -124,7 +124,7 @@ def test_a_second_shim_of_the_job_is_locked_out(start_shim):
     assert second.hear("locked-out\n") == "locked-out\n" and second.wait() == 75
     assert 0.25 < time.monotonic() - began < 20
     assert not (second.run_dir / "status").exists() and not (second.run_dir / "log").exists()
-    first.say(b"S")
+    first.say("shutdown")
     first.end()
 
 
@@ -133,7 +133,7 @@ def test_a_second_shim_waits_for_the_first(start_shim):
     first.agent()
     second = start_shim(*sh("exit 3"), lock_wait_ms=30000)
     stays(lambda: not (second.run_dir / "log").exists(), 0.3)
-    first.say(b"S")
+    first.say("shutdown")
     first.end()
     assert second.end()["code"] == "3"
 
@@ -157,7 +157,7 @@ def test_what_a_killed_shim_left_is_killed_by_the_next(start_shim, folder):
                    env=marked(folder, "run-2"))
     assert second.end()["code"] == "0"
     assert not is_alive(escaped) and is_alive(bystander)
-    other.say(b"S")
+    other.say("shutdown")
     other.end()
 
 
@@ -188,7 +188,7 @@ def test_status_is_complete_or_absent_whenever_the_shim_is_killed(start_shim, fo
     complete = absent = 0
     chance = random.Random(7)
     for i in range(60):
-        shim = start_shim(*sh("sleep 0.02; echo x; exit 9"), name=f"run-{i}", lock=f"lock-{i}", control=False)  # lasts
+        shim = start_shim(*sh("sleep 0.02; echo x; exit 9"), name=f"run-{i}", lock=f"lock-{i}", started_with_peer=False)  # lasts
         try:
             shim.process.wait(timeout=chance.uniform(0, 0.12))
         except subprocess.TimeoutExpired:
@@ -211,7 +211,7 @@ def test_status_comes_by_rename_only(start_shim):
     watch = libc.inotify_init1(os.O_NONBLOCK)
     shim = start_shim(*sh("trap 'exit 2' TERM; sleep infinity & wait"))
     assert libc.inotify_add_watch(watch, bytes(shim.run_dir), IN_CREATE | IN_MOVED_TO) >= 0
-    shim.say(b"C")
+    shim.say("cancel")
     shim.end()
     events, seen = os.read(watch, 65536), []
     os.close(watch)
@@ -241,6 +241,6 @@ def test_pss_is_below_one_megabyte(start_shim, folder, record_property):
     pss = int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.M).group(1))
     record_property("pss_kib", pss)
     print(f"PSS of one orch-shim: {pss} KiB")
-    shim.say(b"S")
+    shim.say("shutdown")
     shim.end()
     assert pss < 1024

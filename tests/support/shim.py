@@ -1,5 +1,6 @@
 """One orch-shim, and the test in the place of workerd at the other end of its control socket."""
 
+import os
 import pathlib
 import re
 import select
@@ -9,56 +10,108 @@ import time
 
 from .paths import program, program_env
 from .processes import descendants
+from .wait import wait_for
 
 # What an agent of these tests finds in its environment, beside what a test adds.
 AGENT_ENV = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 FOREVER = "/bin/sleep", "infinity"
 
 
-class Shim:
-    """One shim with its run folder."""
+def boottime_ms():
+    """The clock of renewals."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000000
 
-    def __init__(self, folder, *command, lock="lock", env=None, control=True, stdin="the task\n", binary=None, **options):
-        self.run_dir = pathlib.Path(folder)
-        self.run_dir.mkdir(exist_ok=True)
-        (self.run_dir / "task.md").write_text(stdin)
-        self.lock = self.run_dir.parent / lock
-        given = {"run-dir": self.run_dir, "lock": self.lock, "stdin": self.run_dir / "task.md", "cwd": self.run_dir,
-                 "grace-ms": 5000, **{k.replace("_", "-"): v for k, v in options.items()}}
-        args = [str(binary or program("orch-shim"))]
-        for key, value in given.items():
-            args += [f"--{key}", str(value)]
-        ours, theirs = socket.socketpair()
-        self.control = ours
-        # Descriptor 3 by way of the shell, whose own descriptors end with it.
-        env = {**AGENT_ENV, **(env or {}), **({k: v for k, v in program_env().items() if "SAN" in k})}
-        redirect = f"exec 3<&{theirs.fileno()} {theirs.fileno()}<&-" if control else "exec 3<&-"
-        self.process = subprocess.Popen(["/bin/bash", "-c", f'{redirect}; exec "$@"', "bash", *args, "--", *command],
-                                        env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, text=True)
-        theirs.close()
+
+class Peer:
+    """One end of the talk with a shim (shim/control.h)."""
+
+    def __init__(self, sock):
+        self.socket = sock
         self.said = ""
+
+    def _receive(self, deadline, what):
+        ready, _, _ = select.select([self.socket], [], [], max(0, deadline - time.monotonic()))
+        assert ready, f"not heard in time: {what}; heard {self.said!r}"
+        try:
+            data = self.socket.recv(4096)
+        except ConnectionResetError:  # hung up on with something unread
+            data = b""
+        self.said += data.decode()
+        return bool(data)
 
     def hear(self, text, timeout=30):
         """Waits until the shim has said `text`; returns all it has said."""
         deadline = time.monotonic() + timeout
         while text not in self.said:
-            ready, _, _ = select.select([self.control], [], [], max(0, deadline - time.monotonic()))
-            assert ready, f"not heard within {timeout} s: {text!r}; heard {self.said!r}"
-            data = self.control.recv(4096)
-            assert data, f"control socket closed before {text!r}; heard {self.said!r}; {self.process.communicate()}"
-            self.said += data.decode()
+            more = self._receive(deadline, repr(text))
+            assert more or text in self.said, f"hung up before {text!r}; heard {self.said!r}"
         return self.said
+
+    def hear_the_end(self, timeout=30):
+        """Waits until the shim has hung up; returns all it has said."""
+        deadline = time.monotonic() + timeout
+        while self._receive(deadline, "the end"):
+            pass
+        return self.said
+
+    def say(self, line):
+        self.socket.sendall(line.encode() + b"\n")
+
+    def renew(self, age_ms=0):
+        self.say(f"renew {boottime_ms() - age_ms}")
+
+    def hang_up(self):
+        self.socket.close()
+
+
+def connect(run_dir):
+    """As a later workerd does: by the socket in the run folder, however deep that is."""
+    sock = socket.socket(socket.AF_UNIX)
+    place = os.open(pathlib.Path(run_dir) / "control", os.O_PATH | os.O_NOFOLLOW)
+    try:
+        sock.connect(f"/proc/self/fd/{place}")
+    finally:
+        os.close(place)
+    return Peer(sock)
+
+
+class Shim(Peer):
+    """One shim with its run folder; the test is the peer that it was started with.
+
+    `started_with_peer` False: its descriptor 3 is closed. `cgroup`: folder of the cgroup to start it in.
+    """
+
+    def __init__(self, folder, *command, lock="lock", env=None, started_with_peer=True, stdin="the task\n", binary=None,
+                 cgroup=None, **options):
+        self.run_dir = pathlib.Path(folder)
+        self.run_dir.mkdir(exist_ok=True, parents=True)
+        (self.run_dir / "task.md").write_text(stdin)
+        self.lock = self.run_dir.parent / lock
+        given = {"run-dir": self.run_dir, "lock": self.lock, "stdin": self.run_dir / "task.md", "cwd": self.run_dir,
+                 "grace-ms": 5000, "control": "control", **{k.replace("_", "-"): v for k, v in options.items()}}
+        args = [str(binary or program("orch-shim"))]
+        for key, value in given.items():
+            args += [f"--{key}", str(value)]
+        ours, theirs = socket.socketpair()
+        super().__init__(ours)
+        # Descriptor 3 by way of the shell, whose own descriptors end with it.
+        env = {**AGENT_ENV, **(env or {}), **({k: v for k, v in program_env().items() if "SAN" in k})}
+        setup = f"exec 3<&{theirs.fileno()} {theirs.fileno()}<&-" if started_with_peer else "exec 3<&-"
+        if cgroup:
+            setup += f"; echo $$ >{cgroup}/cgroup.procs || exit"
+        self.process = subprocess.Popen(["/bin/bash", "-c", f'{setup}; exec "$@"', "bash", *args, "--", *command],
+                                        env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, text=True)
+        theirs.close()
 
     def agent(self):
         """Pid of the agent."""
         return int(re.search(r"started (\d+)\n", self.hear("started ")).group(1))
 
-    def say(self, byte):
-        self.control.send(byte)
-
-    def hang_up(self):
-        self.control.close()
+    def connect(self):
+        """One more peer, once the shim listens."""
+        wait_for((self.run_dir / "control").exists)
+        return connect(self.run_dir)
 
     def wait(self, timeout=60):
         """The exit code, when it is the expected one; the message goes into the failure."""
@@ -109,3 +162,40 @@ UNTIL_MARK = "while not os.path.exists({mark!r}): time.sleep(0.01)"  # lasts
 def daemon(mark, prelude="pass", rest=""):
     """An agent that leaves a daemon behind: a double fork in a session of its own."""
     return "/usr/bin/python3", "-c", DAEMON.format(mark=str(mark), prelude=prelude, rest=rest.format(mark=str(mark)))
+
+
+def ticker(path, escaped=False):
+    """An agent that appends a number to a file every few milliseconds, as long as it is let. Escaped: its daemon does,
+    after a double fork, in a session of its own."""
+    tick = (f"with open({str(path)!r}, 'w', 1) as f:\n"
+            "    n = 0\n"
+            "    while True:\n"
+            "        n += 1\n"
+            "        print(n, file=f)\n"
+            "        time.sleep(0.005)  # lasts\n")
+    detach = ("import os, signal, time\n"
+              "if os.fork() > 0: signal.pause()\n"
+              "os.setsid()\n"
+              "if os.fork() > 0: os._exit(0)\n")
+    return "/usr/bin/python3", "-c", ("import time\n" if not escaped else detach) + tick
+
+
+class Ticks:
+    """What a ticker has written."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def numbers(self):
+        try:
+            return [int(line) for line in self.path.read_text().splitlines()]
+        except FileNotFoundError:
+            return []
+
+    def wait_for_more(self):
+        seen = len(self.numbers())
+        wait_for(lambda: len(self.numbers()) > seen)
+
+    def none_is_missing(self):
+        numbers = self.numbers()
+        return numbers == list(range(1, len(numbers) + 1))
