@@ -3,13 +3,15 @@
 Two hosts are two suites on one database, with host names and state folders of their own.
 """
 
+import os
 import re
+import signal
 
 import pytest
 
 from support.agents import BODIES
 from support.pipeline import AUTHORS, Pipeline
-from support.processes import is_alive
+from support.processes import Process, is_alive
 
 # The order of the defaults (options_check.c), a tenth as long.
 LIVENESS = {"beat_interval": "500ms", "freeze_after": "3s", "takeover_after": "6s", "reaper_interval": "500ms"}
@@ -87,6 +89,29 @@ def test_a_host_that_stood_still_is_fenced(hosts, project, agents, gate):
     check_done_twice_begun(line, agents, item)
     assert not a.log.records("job.ended", job=run["job_id"]) and not a.log.records("job.pushed", job=run["job_id"])
     assert not [r for r in a.log.records("reap.process-gone") if r["host"] == "b"]
+
+
+def test_a_run_stands_still_before_it_is_taken_over(hosts, project, agents, gate):
+    """T-5, R-6: a host whose worker and reaper are stopped, but whose shim and agent are not: the shim has frozen the
+    agent before another host begins, and kills it when the worker goes on and finds itself fenced."""
+    a, b = hosts
+    gate.hold("analyst")
+    line = Pipeline(a, project)
+    item = line.item()
+    run = line.wait_running(item, "analyst")
+    line.suite = b.start()
+    stopped = a.pids("reaperd") + a.pids("workerd")
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    line.wait(lambda: len(line.runs(item)) == 2, 40, "the second claim")
+    assert Process(run["pid"]).state == "T"
+    gate.open()
+    check_done_twice_begun(line, agents, item)
+    assert Process(run["pid"]).state == "T" and len(agents.marks("end", role="analyst")) == 1
+    a.resume(stopped)
+    a.log.wait("process.fenced", daemon="workerd")
+    line.wait(lambda: not is_alive(run["pid"]), 20, "its agent is killed")
+    assert len(agents.marks("end", role="analyst")) == 1 and not a.log.records("job.ended", job=run["job_id"])
 
 
 def test_an_earlier_boot_holds_nothing(make_suite, project, agents, gate):
