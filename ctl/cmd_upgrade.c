@@ -131,7 +131,7 @@ const struct command command_upgrade = {
         .name = "upgrade",
         .group = GROUP_SUITE,
         .args = "",
-        .summary = "have the running suite become the programs and the configuration that are there now",
+        .summary = "have the running suite become the programs that are installed now",
         .text = "First the new orch-supervisor is asked whether it could take over; if not, nothing is "
                 "changed. "
                 "Then the supervisor becomes it, as the same process, and starts a new generation of all "

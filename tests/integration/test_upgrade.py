@@ -362,6 +362,18 @@ def test_nobody_is_left_when_the_supervisor_is_killed_in_an_upgrade(host, begin,
     assert host.told()["generation"] == "1"
 
 
+@pytest.mark.parametrize("signals", ["TERM", "HUP TERM", "USR2 TERM"])
+def test_signals_in_the_middle_of_the_exec_are_heard(host, signals):
+    """They come when the program before has no handlers any more, and the next one has none yet."""
+    host.start()
+    kill = "; ".join(f"kill -{name} $$" for name in signals.split())
+    host.install_supervisor(f'[ -n "$ORCH_HANDOVER_TRIAL" ] || {{ {kill}; }}; exec $REAL "$@"')
+    host.send(signal.SIGUSR2)
+    assert host.wait_exit() == 0
+    assert len(host.log.records("supervisor.stopping")) == 1
+    assert host.told()["reason"] == "the supervisor was told to stop"
+
+
 def test_no_signal_is_lost_in_an_upgrade(host):
     """SIGTERM at any moment of one, and of the exec most of all, is heard; SIGHUP never ends the supervisor."""
     chance = random.Random(3)
