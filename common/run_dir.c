@@ -1,9 +1,11 @@
 /* run_dir.c - builds the names, and makes the folders. */
 #include "common/run_dir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -80,6 +82,32 @@ int run_dir_is_locked(const struct run_dir *rd)
         if (flock(fd, LOCK_SH | LOCK_NB) == 0)
                 return 0;
         return errno == EWOULDBLOCK ? 1 : -errno;
+}
+
+static bool parse_name(const char *name, int64_t *ret_job, int64_t *ret_epoch)
+{
+        char *end = NULL;
+        if (*name < '0' || *name > '9')
+                return false;
+        *ret_job = strtoll(name, &end, 10);
+        if (end[0] != '-' || end[1] < '0' || end[1] > '9')
+                return false;
+        *ret_epoch = strtoll(end + 1, &end, 10);
+        return *end == '\0';
+}
+
+void run_dir_each(const char *state_dir, void (*fn)(void *arg, int64_t job, int64_t epoch), void *arg)
+{
+        _cleanup_(freep) char *path = xasprintf("%s/runs", state_dir);
+        DIR *runs = opendir(path);
+        if (runs == NULL)
+                return; /* no run was ever made here */
+        const struct dirent *entry;
+        int64_t job, epoch;
+        while ((entry = readdir(runs)) != NULL)
+                if (parse_name(entry->d_name, &job, &epoch))
+                        fn(arg, job, epoch);
+        (void)closedir(runs);
 }
 
 char *run_dir_mirror(const char *state_dir, const char *repo)

@@ -305,15 +305,14 @@ const struct command command_down = {
         .group = GROUP_SUITE,
         .args = "",
         .summary = "stop the suite on this host",
-        .text = "Asks the supervisor to drain: no new work is taken, present work is finished for up to "
-                "drain_timeout, what "
-                "is then still running is stopped and done again at the next start. Waits for the end. A "
-                "suite that does "
-                "not run is fine. Interrupting this command does not interrupt the drain.",
+        .text = "Asks the supervisor to drain: no new work is taken, and steps under way are ended for up to "
+                "drain_timeout. Agents are not stopped: they work on by themselves, stand still when nobody "
+                "comes back within freeze_after, and are gone on with at the next start. Waits for the end. "
+                "A suite that does not run is fine. Interrupting this command does not interrupt the drain.",
         .json = "{\"running\", \"ready\", \"pid\" (of the supervisor, or null)}",
         .options =
                 (const struct command_option[]){
-                        {"quick", 0, NULL, "do not finish present work: stop it now"},
+                        {"quick", 0, NULL, "do not end steps under way: leave now"},
                         {"timeout", 0, "TIME", "how long to wait for the end (drain_timeout and 15s)"},
                         {.name = NULL},
                 },

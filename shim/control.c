@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,6 +31,12 @@ void control_init(struct control *c)
             fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC) < 0)
                 return;
         c->peer_fd = CONTROL_FD;
+}
+
+bool control_is_abandoned(const struct control *c)
+{
+        struct pollfd peer = {.fd = c->peer_fd};
+        return c->peer_fd >= 0 && poll(&peer, 1, 0) == 1 && (peer.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 /* By way of the folder's descriptor: a socket's path has 107 bytes, and run folders are deeper. */

@@ -20,6 +20,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +49,8 @@ int control_listen(struct control *c, int dir_fd, const char *name);
 /* The socket has become readable. 1: there is a new peer, which wants its hello; 0: none; or -errno: nobody
  * can connect any more. */
 int control_accept(struct control *c);
+/* Whether the first peer was there and has hung up. */
+bool control_is_abandoned(const struct control *c);
 /* A line without its newline. Without a peer it is said to nobody. */
 void control_say(struct control *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The peer has become readable: reads once, so that a peer that never stops talking holds up nobody. */

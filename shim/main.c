@@ -5,8 +5,9 @@
  * nothing, needs only libc, and knows neither job nor database. It does its duty whatever becomes of workerd.
  * What it leaves on disk is described in log.h, status.h and lock.h; what it hears and says in control.h.
  *
- * Exit code (contract.h): 0 the status was written; 75 another shim of the same job lives, or what a killed
- * one left behind cannot be killed; 2 wrong command line; 1 anything else, said on standard error.
+ * Exit code (contract.h): 0 the status was written; 75 nothing was begun: another shim of the same job lives,
+ * or what a killed one left behind cannot be killed, or whoever started us is gone already; 2 wrong command
+ * line; 1 anything else, said on standard error.
  */
 #include <errno.h>
 #include <signal.h>
@@ -55,6 +56,12 @@ int main(int argc, char *argv[])
         if (args.clean) {
                 lock_clear(&lock);
                 return EXIT_OK;
+        }
+        /* From now on whoever looks for this run finds the lock held. Before, it may have been found to be
+         * lost, and its job given to somebody else; but only once its starter was dead. */
+        if (control_is_abandoned(&control)) {
+                lock_clear(&lock);
+                return EXIT_TEMPORARY;
         }
         r = watch_run(&args, &lock, &control);
         return r < 0 ? fail("keep the agent", r) : EXIT_OK;

@@ -65,6 +65,7 @@ int claim_read(struct claim *ret, const struct db_result *res, int row, struct e
                 .crashed = db_bool(res, row, "crashed"),
                 .branch = copy(res, row, "branch"),
                 .head_sha = copy(res, row, "head_sha"),
+                .base_sha = copy(res, row, "base_sha"),
                 .repo = copy(res, row, "repo"),
                 .forge = copy(res, row, "forge"),
                 .location = copy(res, row, "forge_location"),
@@ -81,9 +82,10 @@ int claim_read(struct claim *ret, const struct db_result *res, int row, struct e
 
 void claim_deinit(struct claim *c)
 {
-        char *strings[] = {c->token, c->work_item, c->title,          c->description, c->role,
-                           c->stage, c->input,     c->branch,         c->head_sha,    c->repo,
-                           c->forge, c->location,  c->default_branch, c->docs_dir,    c->test_command};
+        char *strings[] = {c->token,          c->work_item, c->title,        c->description,
+                           c->role,           c->stage,     c->input,        c->branch,
+                           c->head_sha,       c->repo,      c->forge,        c->location,
+                           c->default_branch, c->docs_dir,  c->test_command, c->base_sha};
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
                 free(strings[i]);
         *c = (struct claim){.token = NULL};

@@ -23,11 +23,12 @@ struct claim {
         int attempt, max_attempts;
         bool crashed; /* an earlier claim of this job was lost */
         char *branch, *head_sha;
+        char *base_sha; /* of a run that was announced before: adopted */
         char *repo, *forge, *location, *default_branch, *docs_dir, *test_command;
 };
 
-/* Copies row `row` of job_claim. 0, or -EINVAL with the reason in `err`: the row makes no sense to us. `ret`
- * is then still good for the fence (job, epoch, token) and claim_deinit(). */
+/* Copies row `row` of job_claim or job_adopt. 0, or -EINVAL with the reason in `err`: the row makes no sense
+ * to us. `ret` is then still good for the fence (job, epoch, token) and claim_deinit(). */
 int claim_read(struct claim *ret, const struct db_result *res, int row, struct errinfo *err);
 void claim_deinit(struct claim *c);
 /* What the modules of a run want to know; borrows from the claim. */

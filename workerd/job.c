@@ -13,6 +13,8 @@
 #include "common/metrics.h"
 #include "common/proc.h"
 #include "workerd/commit.h"
+#include "workerd/evict.h"
+#include "workerd/leftovers.h"
 #include "workerd/mirror.h"
 #include "workerd/shim_link.h"
 #include "workerd/tree.h"
@@ -25,16 +27,18 @@
 static const struct {
         const char *name;
         int yields_to;
+        unsigned leads_to;
 } states[] = {
-#define X(id, name, yields_to) [JOB_##id] = {(name), (int)(yields_to)},
+#define X(id, name, yields_to, leads_to) [JOB_##id] = {(name), (int)(yields_to), (leads_to)},
         JOB_STATES(X)
 #undef X
 };
 
 void job_set_state(struct job *job, enum job_state next)
 {
+        unsigned always = job->state < JOB_RECORDING ? TO(RECORDING) | TO(ENDED) : TO(ENDED);
         assert(job->state != JOB_ENDED);
-        assert(next > job->state || next == JOB_RECORDING || next == JOB_ASKING);
+        assert(((states[job->state].leads_to | always) & (1u << next)) != 0);
         log_debug(EV("job.state"), LF_I("job", job->claim.job), LF_S("from", states[job->state].name),
                   LF_S("to", states[next].name));
         job->state = next;
@@ -53,10 +57,23 @@ static void drop_operations(struct job *job)
         db_request_forget(take_ptr(job->request));
 }
 
+static void adopt(struct job *job)
+{
+        struct errinfo err = ERRINFO_INIT;
+        if (leftovers_mark(&job->dir, &err) < 0)
+                log_warning(EV("job.not-marked"), LF_I("job", job->claim.job), LF_ERR(&err),
+                            LF_S("then", "its folder is removed when it ends"));
+        job_agent_attach(job);
+}
+
 static void begin(struct job *job)
 {
         if (job->report.outcome != REPORT_NONE)
                 job_record(job); /* its claim made no sense */
+        else if (job->adopted && job_acceptable(job))
+                adopt(job);
+        else if (job->adopted)
+                return; /* concluded */
         else if (job->claim.kind == CLAIM_MERGE)
                 job_ask(job);
         else
@@ -70,17 +87,26 @@ static void on_timer(void *arg)
         case JOB_NEW:
                 begin(job);
                 return;
+        case JOB_ATTACHING:
+                job_agent_attach(job);
+                return;
+        case JOB_STARTING:
+                job_start(job);
+                return;
         case JOB_RUNNING:
                 job_agent_hangs(job);
                 return;
         case JOB_RETRYING:
-                job_ask(job);
+                job->again(job);
                 return;
         case JOB_RECORDING:
                 job_record_again(job);
                 return;
         case JOB_CLEANING:
                 job_set_state(job, JOB_ENDED);
+                job->fn(job->arg, job);
+                return;
+        case JOB_ENDED:
                 job->fn(job->arg, job);
                 return;
         default:
@@ -108,14 +134,35 @@ struct job *job_new(const struct job_host *host, struct claim *claim, const char
         return job;
 }
 
+/* Where its run began: what the database was told then. The branch cannot have moved since: it is one job's
+ * at a time. */
+static void take_start(struct job *job)
+{
+        const struct claim *c = &job->claim;
+        const char *base = c->base_sha != NULL ? c->base_sha : "";
+        (void)git_oid_read(base, job->base_sha);
+        (void)git_oid_read(c->head_sha != NULL ? c->head_sha : base, job->start_sha);
+        job->info.base_sha = job->base_sha;
+        job->info.start_sha = job->start_sha;
+}
+
+struct job *job_new_adopted(const struct job_host *host, struct claim *claim, const char *refused,
+                            job_done_fn *fn, void *arg)
+{
+        struct job *job = job_new(host, claim, refused, fn, arg);
+        job->adopted = true;
+        job->launched = true;
+        take_start(job);
+        return job;
+}
+
 void job_free(struct job *job)
 {
         if (job == NULL)
                 return;
         drop_operations(job);
-        if (job->link != NULL)
-                shim_link_shutdown(job->link);
         shim_link_free(job->link);
+        evict_free(job->evict);
         if (job->shim != NULL)
                 proc_forget(job->shim);
         forge_free(job->forge);
@@ -123,7 +170,6 @@ void job_free(struct job *job)
         report_deinit(&job->report);
         run_dir_deinit(&job->dir);
         free(job->mirror);
-        free(job->command);
         claim_deinit(&job->claim);
         free(job);
 }
@@ -133,20 +179,40 @@ int64_t job_id(const struct job *job)
         return job->claim.job;
 }
 
+/* Nothing is lost by it: what an heir needs is in the run's folder and in the database. */
+static void let_go(struct job *job)
+{
+        log_info(EV("job.let-go"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
+                 LF_S("state", states[job->state].name));
+        shim_link_free(take_ptr(job->link));
+        if (job->shim != NULL)
+                proc_forget(take_ptr(job->shim));
+        job_set_state(job, JOB_ENDED);
+        loop_timer_soon(job->timer);
+}
+
+static void end_early(struct job *job)
+{
+        drop_operations(job);
+        if (job->stop == JOB_STOP_LEAVE && job->launched)
+                let_go(job);
+        else
+                job_record(job);
+}
+
 void job_stop(struct job *job, enum job_stop why)
 {
-        static const char *const words[] = {"", "shutdown", "cancelled", "fenced"};
+        static const char *const words[] = {"", "leave", "cancelled", "fenced"};
         if (why <= job->stop || job->state >= JOB_CLEANING)
                 return;
         job->stop = why;
         log_info(EV("job.stopping"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
                  LF_S("why", words[why]), LF_S("state", states[job->state].name));
-        if (job->state == JOB_RUNNING) {
+        bool agent_lives = job->state == JOB_RUNNING || job->state == JOB_ATTACHING;
+        if (agent_lives && why != JOB_STOP_LEAVE)
                 job_agent_stop(job);
-        } else if ((int)why >= states[job->state].yields_to) {
-                drop_operations(job);
-                job_record(job);
-        }
+        else if ((int)why >= states[job->state].yields_to)
+                end_early(job);
 }
 
 void job_renewed(struct job *job)
@@ -167,10 +233,10 @@ void job_conclude(struct job *job, enum report_outcome outcome, const char *fmt,
         job_record(job);
 }
 
-void job_retry(struct job *job, const char *what, const struct errinfo *err)
+void job_retry(struct job *job, const char *what, const struct errinfo *err, void (*again)(struct job *job))
 {
         if (job->stop != JOB_STOP_NONE) {
-                job_record(job);
+                end_early(job);
                 return;
         }
         if (job->backoff.attempts >= RETRIES_MAX) {
@@ -180,8 +246,8 @@ void job_retry(struct job *job, const char *what, const struct errinfo *err)
         int64_t wait_ms = backoff_next_ms(&job->backoff, backoff_random());
         log_warning(EV("job.retry"), LF_I("job", job->claim.job), LF_S("what", what), LF_ERR(err),
                     LF_I("attempt", job->backoff.attempts), LF_I("wait_ms", wait_ms));
-        if (job->state != JOB_RETRYING)
-                job_set_state(job, JOB_RETRYING);
+        job->again = again;
+        job_set_state(job, JOB_RETRYING);
         loop_timer_arm(job->timer, wait_ms);
 }
 
@@ -199,4 +265,11 @@ struct job_fence_text job_fence_params(const struct job *job)
         (void)snprintf(text.job, sizeof(text.job), "%" PRId64, job->claim.job);
         (void)snprintf(text.epoch, sizeof(text.epoch), "%" PRId64, job->claim.epoch);
         return text;
+}
+
+/* Once the end is being recorded, the claim may be gone because it was; the answer tells. */
+void job_not_held(struct job *job)
+{
+        if (job->state < JOB_RECORDING && job->stop != JOB_STOP_FENCED)
+                job_fence(job);
 }

@@ -1,36 +1,33 @@
 /*
- * job_agent.c - runs a command under orch-shim: an agent, or the project's own command.
+ * job_agent.c - the link to the shim of a run, whoever started it, and the end of the run.
  *
  * The shim owns the process group, the log, the clocks; we talk with it over a link and read its status file
  * when it has ended. It does its duty without us, but freezes what it runs when we have not renewed it for
- * too long.
+ * too long. A shim that we started is our child, and its exit says that it has ended; of one that we adopted
+ * the job's lock says so, which every shim holds for its life.
  */
 #include "workerd/job_internal.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "common/argv.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/options.h"
 #include "common/proc.h"
 #include "queries.h"
-#include "workerd/agent_env.h"
+#include "workerd/evict.h"
 #include "workerd/run_status.h"
 #include "workerd/shim_link.h"
-#include "workerd/task_file.h"
 
-#define SHIM_CONTROL_FD     3
 #define SHIM_SLACK_MS       60000 /* beyond its own bounds, for a machine under load */
 #define SHIM_LAST_MS        30000
+#define SHIM_ENDED_MS       5000 /* from its last word to its exit */
+#define ATTACH_RETRY_MS     200
 #define STARTED_DEADLINE_MS 60000
 #define LOG_EXCERPT_BYTES   4096
 
@@ -89,6 +86,38 @@ static void on_state(struct job *job, enum shim_state state)
                 on_frozen(job);
         else if (state != SHIM_FROZEN && was_frozen)
                 on_thawed(job);
+        if (state == SHIM_ENDED)
+                loop_timer_arm(job->timer, SHIM_ENDED_MS);
+}
+
+/* The claim is good as of the newest beat: a shim that has frozen its agent lets it go on. */
+static void on_attached(struct job *job)
+{
+        job_set_state(job, JOB_RUNNING);
+        evict_free(take_ptr(job->evict));
+        arm_bound(job);
+        log_info(EV("job.attached"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
+                 LF_I("agent", job->agent));
+        job_agent_renew(job);
+}
+
+static void on_linked(struct job *job, const struct shim_news *news)
+{
+        job->agent = news->agent;
+        if (job->state == JOB_ATTACHING)
+                on_attached(job);
+        on_state(job, news->state);
+}
+
+/* Of our own child the exit tells. Of another's shim the lock tells, and that is looked at again. */
+static void on_unlinked(struct job *job)
+{
+        shim_link_free(take_ptr(job->link));
+        if (job->shim != NULL)
+                return;
+        if (job->state != JOB_ATTACHING)
+                job_set_state(job, JOB_ATTACHING);
+        loop_timer_arm(job->timer, ATTACH_RETRY_MS);
 }
 
 static void on_shim_news(void *arg, const struct shim_news *news)
@@ -96,8 +125,7 @@ static void on_shim_news(void *arg, const struct shim_news *news)
         struct job *job = arg;
         switch (news->event) {
         case SHIM_LINKED:
-                job->agent = news->agent;
-                on_state(job, news->state);
+                on_linked(job, news);
                 return;
         case SHIM_CHANGED:
                 on_state(job, news->state);
@@ -110,10 +138,16 @@ static void on_shim_news(void *arg, const struct shim_news *news)
                 return;
         case SHIM_NOBODY:
         case SHIM_GONE:
-        case SHIM_GARBAGE: /* its exit tells, or it is found again */
-                shim_link_free(take_ptr(job->link));
+        case SHIM_GARBAGE:
+                on_unlinked(job);
                 return;
         }
+}
+
+void job_agent_link(struct job *job, int fd)
+{
+        job->link = shim_link_take(job->host->loop, fd, on_shim_news, job);
+        arm_bound(job);
 }
 
 /* For saying something: found again by its socket, should it have been lost. */
@@ -133,18 +167,52 @@ void job_agent_stop(struct job *job)
 {
         if (job->stop == JOB_STOP_FENCED)
                 shim_link_kill(link_of(job));
-        else if (job->stop == JOB_STOP_CANCELLED)
-                shim_link_cancel(link_of(job));
         else
-                shim_link_shutdown(link_of(job));
+                shim_link_cancel(link_of(job));
 }
 
+/* The lock may be held by the shim of another claim of this job, which is over then. */
+void job_agent_attach(struct job *job)
+{
+        int locked = run_dir_is_locked(&job->dir);
+        if (job->state != JOB_ATTACHING)
+                job_set_state(job, JOB_ATTACHING);
+        if (locked == 0) {
+                job_agent_ended(job, "has died");
+                return;
+        }
+        if (job->evict == NULL)
+                job->evict =
+                        evict_others(job->host->loop, job->host->state_dir, job->claim.job, job->claim.epoch);
+        (void)link_of(job);
+        if (job->stop != JOB_STOP_NONE)
+                job_agent_stop(job);
+}
+
+static void kill_shim(struct job *job)
+{
+        unsigned long long start = 0;
+        pid_t pid = job->link != NULL ? shim_link_peer(job->link) : 0;
+        if (job->shim != NULL)
+                (void)proc_kill(job->shim, SIGKILL, false); /* gone already is as good */
+        else if (pid > 0 && proc_start_time(pid, &start) == 0)
+                (void)proc_signal_known(pid, start, SIGKILL); /* the kernel named it, and the link is up */
+}
+
+/* A status on disk means that its duty is done: what it still waits for are processes that cannot be killed.
+ */
 void job_agent_hangs(struct job *job)
 {
-        log_error(EV("shim.hangs"), LF_I("job", job->claim.job), LF_I("shim", proc_pid(job->shim)),
+        struct run_status st;
+        struct errinfo err = ERRINFO_INIT;
+        if (run_status_read(job->dir.status, &st, &err) == 0) {
+                job_agent_ended(job, "does not end");
+                return;
+        }
+        log_error(EV("shim.hangs"), LF_I("job", job->claim.job), LF_I("agent", job->agent),
                   LF_S("then", job->shim_asked ? "it is killed" : "it is asked to kill its agent"));
         if (job->shim_asked)
-                (void)proc_kill(job->shim, SIGKILL, false); /* gone already is as good */
+                kill_shim(job);
         else
                 shim_link_kill(link_of(job));
         job->shim_asked = true;
@@ -159,161 +227,33 @@ static void on_ended(struct job *job, const struct run_status *st)
                 log_error(EV("agent.survivors"), LF_I("job", job->claim.job),
                           LF_I("processes", st->survivors),
                           LF_S("hint", "they could not be killed; look for processes in state D"));
-        if (job->stop >= JOB_STOP_CANCELLED || (st->end == RUN_STOPPED && job->stop != JOB_STOP_NONE)) {
+        if (job->stop >= JOB_STOP_CANCELLED) {
                 job_record(job);
         } else if (job->claim.kind == CLAIM_CI) {
                 job_ci_ended(job, st);
         } else {
-                (void)report_run_end(&job->report, st, job->command);
+                (void)report_run_end(&job->report, st, job_agent_command(job));
                 job_collect(job);
         }
 }
 
-static void on_shim_exit(void *arg, const struct proc_exit *ex)
+void job_agent_ended(struct job *job, const char *how)
 {
-        struct job *job = arg;
         struct run_status st;
         struct errinfo err = ERRINFO_INIT;
-        job->shim = NULL;
         db_request_forget(take_ptr(job->request));
         shim_link_free(take_ptr(job->link));
+        evict_free(take_ptr(job->evict));
+        if (job->shim != NULL)
+                proc_forget(take_ptr(job->shim));
+        int r = run_status_read(job->dir.status, &st, &err);
         if (job->locked_out)
                 job_conclude(job, REPORT_TRANSIENT,
                              "an earlier run of this job has not ended yet on this host");
-        else if (run_status_read(job->dir.status, &st, &err) < 0)
-                job_conclude(job, REPORT_TRANSIENT, "orch-shim left no status: it %s", proc_exit_text(ex));
+        else if (r == -ENOENT)
+                job_conclude(job, REPORT_TRANSIENT, "orch-shim left no status: it %s", how);
+        else if (r < 0)
+                job_conclude(job, REPORT_TRANSIENT, "what orch-shim left is no status: %s", err.text);
         else
                 on_ended(job, &st);
-}
-
-static const char *configured_command(const struct options *opt, const char *role)
-{
-        const struct {
-                const char *role, *command;
-        } commands[] = {
-                {"analyst", opt->agent_command_analyst},     {"architect", opt->agent_command_architect},
-                {"developer", opt->agent_command_developer}, {"reviewer", opt->agent_command_reviewer},
-                {"tester", opt->agent_command_tester},       {"deployer", opt->agent_command_deployer},
-        };
-        for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-                if (strcmp(commands[i].role, role) == 0 && commands[i].command[0] != '\0')
-                        return commands[i].command;
-        return opt->agent_command;
-}
-
-/* What runs: the role's command, or the project's by a shell. 0 or -errno with the reason. */
-static int add_command(struct job *job, struct argv *args, struct errinfo *err)
-{
-        if (job->claim.kind == CLAIM_CI) {
-                argv_add(args, "/bin/sh");
-                argv_add(args, "-c");
-                argv_add(args, job->info.test_command);
-                return 0;
-        }
-        size_t first = args->n;
-        int r = argv_split(args, configured_command(job->host->opt, job->claim.role), err);
-        if (r == 0)
-                job->command = xstrdup(args->words[first]);
-        return r;
-}
-
-static void shim_args(struct job *job, struct argv *args)
-{
-        const struct options *opt = job->host->opt;
-        int64_t grace_ms = opt->agent_kill_grace_seconds * 1000;
-        argv_add(args, job->host->shim);
-        const struct {
-                const char *name, *value;
-        } texts[] = {
-                {"--run-dir", job->dir.path},
-                {"--lock", job->dir.lock},
-                {"--stdin", job->claim.kind == CLAIM_CI ? "/dev/null" : job->dir.task_file},
-                {"--cwd", job->dir.tree},
-                {"--control", SHIM_LINK_SOCKET},
-        };
-        const struct {
-                const char *name;
-                int64_t value;
-        } numbers[] = {
-                /* an agent of a dead workerd is stopped within the grace; wait for that rather than lose a
-                   turn */
-                {"--lock-wait-ms", grace_ms + 5000},
-                {"--grace-ms", grace_ms},
-                {"--wall-ms", opt->agent_timeout_ms},
-                {"--start-ms", opt->agent_start_timeout_ms},
-                {"--idle-ms", opt->agent_idle_timeout_ms},
-                {"--freeze-ms", opt->freeze_after_ms},
-                {"--frozen-kill-ms", opt->frozen_kill_after_ms},
-                {"--renewed-ms", job->host->renewed_ms},
-                {"--log-max", opt->agent_log_max_bytes},
-        };
-        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-                argv_add(args, texts[i].name);
-                argv_add(args, texts[i].value);
-        }
-        for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
-                argv_add(args, numbers[i].name);
-                argv_addf(args, "%" PRId64, numbers[i].value);
-        }
-        argv_add(args, "--");
-}
-
-static int spawn_shim(struct job *job, const struct argv *args, const struct argv *env, int shim_end,
-                      struct errinfo *err)
-{
-        const struct proc_fd fds[] = {{.from = shim_end, .to = SHIM_CONTROL_FD}};
-        const struct proc_spec spec = {
-                .argv = (const char *const *)args->words,
-                .envp = (const char *const *)env->words,
-                .fds = fds,
-                .n_fds = ARRAY_SIZE(fds),
-        };
-        return proc_spawn(job->host->loop, &spec, on_shim_exit, job, &job->shim, err);
-}
-
-static int start_shim(struct job *job, const struct argv *args, struct errinfo *err)
-{
-        int ends[2];
-        struct argv env = ARGV_INIT;
-        const struct options *opt = job->host->opt;
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) {
-                err_set(err, "", "no socket pair for the shim: %s", log_errno_text(errno));
-                return -errno;
-        }
-        agent_env_build(&env, &job->info, &job->dir, opt->agent_path, opt->agent_env);
-        int r = spawn_shim(job, args, &env, ends[1], err);
-        argv_deinit(&env);
-        (void)close(ends[1]);
-        if (r < 0) {
-                (void)close(ends[0]);
-                return r;
-        }
-        job->link = shim_link_take(job->host->loop, ends[0], on_shim_news, job);
-        return 0;
-}
-
-void job_run(struct job *job)
-{
-        struct argv args = ARGV_INIT;
-        struct errinfo err = ERRINFO_INIT;
-        int r = 0;
-        shim_args(job, &args);
-        if (add_command(job, &args, &err) < 0) {
-                job_conclude(job, REPORT_FAILED, "the command of the %s is not usable: %s", job->claim.role,
-                             err.text);
-                goto out;
-        }
-        if (job->claim.kind == CLAIM_AGENT)
-                r = task_file_write(job->dir.task_file, &job->info, job->step, &err);
-        if (r == 0) {
-                job_set_state(job, JOB_RUNNING);
-                r = start_shim(job, &args, &err);
-        }
-        if (r < 0) {
-                job_conclude(job, REPORT_TRANSIENT, "the run could not be started: %s", err.text);
-                goto out;
-        }
-        arm_bound(job);
-out:
-        argv_deinit(&args);
 }

@@ -62,10 +62,19 @@ static void on_committed(void *arg, const struct commit_result *res)
                 job_judge(job);
 }
 
-void job_collect(struct job *job)
+static void commit(struct job *job)
 {
         job_set_state(job, JOB_COMMITTING);
         job->commit_op = commit_make(job->host->git, &job->info, &job->dir, job->mirror, on_committed, job);
+}
+
+/* Whoever adopted the run does not know how far the worker before has come. */
+void job_collect(struct job *job)
+{
+        if (job->adopted && job->report.outcome == REPORT_NONE)
+                job_seek(job, commit);
+        else
+                commit(job);
 }
 
 static void on_judged(void *arg, const struct verdict_result *res)
@@ -100,6 +109,26 @@ void job_judge(struct job *job)
                                        job->report.head_sha, on_judged, job);
 }
 
+static void moved_by_others(struct job *job)
+{
+        job_conclude(job, REPORT_FAILED, "somebody else has pushed to the branch %s: it is at %s",
+                     job->claim.branch, job->moved_to);
+}
+
+/* A push of an earlier life of this job may have arrived late: git may outlive the worker that started it. */
+static void moved(struct job *job, const char *remote_sha)
+{
+        bool sought = job->moved_to[0] != '\0';
+        (void)snprintf(job->moved_to, sizeof(job->moved_to), "%s",
+                       remote_sha[0] != '\0' ? remote_sha : "(gone)");
+        if (sought) {
+                moved_by_others(job);
+                return;
+        }
+        report_forget_evidence(&job->report);
+        job_seek(job, moved_by_others);
+}
+
 static void on_pushed(void *arg, const struct git_push_result *res)
 {
         struct job *job = arg;
@@ -112,15 +141,14 @@ static void on_pushed(void *arg, const struct git_push_result *res)
                 job_conclude(job, REPORT_SUCCESS, "pushed to %s", job->claim.branch);
                 return;
         case GIT_PUSH_MOVED:
-                job_conclude(job, REPORT_FAILED, "somebody else has pushed to the branch %s: it is at %s",
-                             job->claim.branch, res->remote_sha[0] != '\0' ? res->remote_sha : "(gone)");
+                moved(job, res->remote_sha);
                 return;
         case GIT_PUSH_REFUSED:
                 job_conclude(job, REPORT_FAILED, "the push was refused: %s", res->err.text);
                 return;
         case GIT_PUSH_UNAVAILABLE:
         case GIT_PUSH_UNKNOWN:
-                job_retry(job, "push", &res->err);
+                job_retry(job, "push", &res->err, job_ask);
                 return;
         }
 }
@@ -137,7 +165,7 @@ static void on_asked(void *arg, const struct db_result *res)
         struct job *job = arg;
         job->request = NULL;
         if (res->outcome != DB_OK || db_rows(res) != 1)
-                job_retry(job, "claim check", &res->err);
+                job_retry(job, "claim check", &res->err, job_ask);
         else if (!db_bool(res, 0, "held"))
                 job_stop(job,
                          JOB_STOP_CANCELLED); /* or fenced: then recording it says so, and changes nothing */

@@ -29,7 +29,7 @@ static void on_cleaned(void *arg, int r, const struct errinfo *err)
         job->cleaned++;
         if (r < 0) {
                 log_warning(EV("job.not-cleaned"), LF_I("job", job->claim.job), LF_S("path", job->dir.path),
-                            LF_ERR(err), LF_S("then", "swept at the next start"));
+                            LF_ERR(err), LF_S("then", "tried again later"));
                 loop_timer_soon(job->timer); /* the owner file stays, so that the sweep finds it */
                 return;
         }

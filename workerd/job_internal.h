@@ -18,52 +18,61 @@
 #include "workerd/run_info.h"
 
 struct loop_timer;
+struct evict;
 struct proc;
 struct shim_link;
 
 /*
- * X(id, name, yields_to): the last says from which kind of stop on the step is left at once; a weaker stop
- * lets it end first. What a state waits for, and where it leads:
+ * X(id, name, yields_to, leads_to): `yields_to` says from which kind of stop on the step is left at once; a
+ * weaker stop lets it end first. What a state waits for:
  *
- *   NEW         the loop's next turn                        MIRRORING, ASKING (merge)
- *   MIRRORING   mirror_update                               SEEKING, CLEARING (ci)
- *   SEEKING     commit_find: was it pushed before a crash?  JUDGING if so, else CLEARING
- *   CLEARING    removal of an earlier folder of this claim  CUTTING
- *   CUTTING     tree_prepare, tree_checkout                 RUNNING
- *   RUNNING     the shim's end; timer: the shim hangs       COMMITTING, RECORDING (ci, stopped)
- *   COMMITTING  commit_make                                 JUDGING, RECORDING (a failed run, kept only)
- *   JUDGING     verdict_read                                ASKING, RECORDING
- *   ASKING      job_started: is the claim still ours?       PUSHING, MERGING
- *   PUSHING     commit_push                                 RECORDING, RETRYING
- *   MERGING     forge_merge                                 RECORDING, RETRYING
- *   RETRYING    the timer                                   ASKING
- *   RECORDING   job_finish or job_release; timer: again     CLEANING
- *   CLEANING    removal of tree/, home/ and tmp/            ENDED
+ *   NEW         the loop's next turn
+ *   ATTACHING   (adopted) the shim's hello, or that the job's lock is free; timer: the next look
+ *   MIRRORING   mirror_update
+ *   SEEKING     commit_find: did an earlier life of the job push its work?
+ *   CLEARING    removal of an earlier folder of this claim
+ *   CUTTING     tree_prepare, tree_checkout
+ *   STARTING    job_started: the run is announced before its shim exists; timer: again
+ *   RUNNING     the shim's end; timer: the shim hangs
+ *   COMMITTING  commit_make
+ *   JUDGING     verdict_read
+ *   ASKING      job_started: is the claim still ours?
+ *   PUSHING     commit_push
+ *   MERGING     forge_merge
+ *   RETRYING    the timer
+ *   RECORDING   job_finish or job_release; timer: again
+ *   CLEANING    removal of tree/, home/ and tmp/
+ *   ENDED       the loop's next turn
  *
- * Every state before RECORDING may also lead there, with an outcome that says why. git and the database bound
- * their own calls, so only states that wait for something else have a timer of ours.
+ * Every state before RECORDING may also lead there, with an outcome that says why, and to ENDED, when the run
+ * is let go. git and the database bound their own calls, so only states that wait for something else have a
+ * timer of ours.
  */
+#define TO(id) (1u << JOB_##id)
 #define JOB_STATES(X)                                                                                        \
-        X(NEW, "new", JOB_STOP_SHUTDOWN)                                                                     \
-        X(MIRRORING, "mirroring", JOB_STOP_SHUTDOWN)                                                         \
-        X(SEEKING, "seeking", JOB_STOP_SHUTDOWN)                                                             \
-        X(CLEARING, "clearing", JOB_STOP_SHUTDOWN)                                                           \
-        X(CUTTING, "cutting", JOB_STOP_SHUTDOWN)                                                             \
-        X(RUNNING, "running", JOB_STOP_NEVER) /* the shim is told, and its end is awaited */                 \
-        X(COMMITTING, "committing", JOB_STOP_CANCELLED)                                                      \
-        X(JUDGING, "judging", JOB_STOP_CANCELLED)                                                            \
-        X(ASKING, "asking", JOB_STOP_CANCELLED)                                                              \
-        X(PUSHING, "pushing", JOB_STOP_FENCED)                                                               \
-        X(MERGING, "merging", JOB_STOP_FENCED)                                                               \
-        X(RETRYING, "retrying", JOB_STOP_SHUTDOWN)                                                           \
-        X(RECORDING, "recording", JOB_STOP_FENCED)                                                           \
-        X(CLEANING, "cleaning", JOB_STOP_NEVER)                                                              \
-        X(ENDED, "ended", JOB_STOP_NEVER)
+        X(NEW, "new", JOB_STOP_LEAVE, TO(MIRRORING) | TO(ASKING) | TO(ATTACHING))                            \
+        X(ATTACHING, "attaching", JOB_STOP_LEAVE, TO(RUNNING) | TO(MIRRORING))                               \
+        X(MIRRORING, "mirroring", JOB_STOP_LEAVE, TO(SEEKING) | TO(CLEARING) | TO(CUTTING) | TO(RETRYING))   \
+        X(SEEKING, "seeking", JOB_STOP_LEAVE,                                                                \
+          TO(JUDGING) | TO(CLEARING) | TO(CUTTING) | TO(COMMITTING) | TO(RETRYING))                          \
+        X(CLEARING, "clearing", JOB_STOP_LEAVE, TO(CUTTING))                                                 \
+        X(CUTTING, "cutting", JOB_STOP_LEAVE, TO(STARTING))                                                  \
+        X(STARTING, "starting", JOB_STOP_LEAVE, TO(RUNNING))                                                 \
+        X(RUNNING, "running", JOB_STOP_LEAVE, TO(COMMITTING) | TO(MIRRORING) | TO(ATTACHING))                \
+        X(COMMITTING, "committing", JOB_STOP_CANCELLED, TO(JUDGING))                                         \
+        X(JUDGING, "judging", JOB_STOP_CANCELLED, TO(ASKING))                                                \
+        X(ASKING, "asking", JOB_STOP_CANCELLED, TO(PUSHING) | TO(MERGING) | TO(RETRYING))                    \
+        X(PUSHING, "pushing", JOB_STOP_FENCED, TO(MIRRORING) | TO(RETRYING))                                 \
+        X(MERGING, "merging", JOB_STOP_FENCED, TO(RETRYING))                                                 \
+        X(RETRYING, "retrying", JOB_STOP_LEAVE, TO(ASKING) | TO(MIRRORING))                                  \
+        X(RECORDING, "recording", JOB_STOP_FENCED, TO(RECORDING) | TO(CLEANING))                             \
+        X(CLEANING, "cleaning", JOB_STOP_NEVER, 0)                                                           \
+        X(ENDED, "ended", JOB_STOP_NEVER, 0)
 
 #define JOB_STOP_NEVER (JOB_STOP_FENCED + 1)
 
 enum job_state {
-#define X(id, name, yields_to) JOB_##id,
+#define X(id, name, yields_to, leads_to) JOB_##id,
         JOB_STATES(X)
 #undef X
 };
@@ -74,18 +83,22 @@ struct job {
         struct run_info info; /* borrows from claim, base_sha and start_sha */
         struct run_dir dir;
         char *mirror;
-        char *command;                /* of the agent: its first word */
         const struct role_step *step; /* of an agent's run */
         enum job_state state;
         enum job_stop stop;
         struct report report;
         char base_sha[GIT_OID_SIZE];
         char start_sha[GIT_OID_SIZE];
-        bool pushed_before;      /* by an earlier life of this job */
-        unsigned finish_refused; /* times that the database refused the report itself */
+        bool adopted;       /* its run was begun by another worker */
+        bool launched;      /* its run may have a shim: whoever gives it up lets it go, for an heir */
+        bool pushed_before; /* by an earlier life of this job */
+        char moved_to[GIT_OID_SIZE]; /* where a push has found the branch; "": none was refused so */
+        unsigned finish_refused;     /* times that the database refused the report itself */
         struct backoff backoff;
         struct loop_timer *timer;
-        size_t cleaned; /* folders removed so far */
+        void (*again)(struct job *job);    /* what RETRYING tries again */
+        void (*unpushed)(struct job *job); /* what follows SEEKING when nothing was pushed */
+        size_t cleaned;                    /* folders removed so far */
         job_done_fn *fn;
         void *arg;
 
@@ -99,13 +112,15 @@ struct job {
         struct forge *forge;
         struct forge_call *forge_call;
         struct db_request *request;
-        struct proc *shim;
+        struct proc *shim;      /* our own child; NULL for an adopted run */
         struct shim_link *link; /* NULL also when it was lost: made anew when there is something to say */
 
         /* what the shim has said */
         pid_t agent; /* 0: nothing yet */
         bool locked_out;
         bool shim_asked; /* to end at once, because it hangs */
+
+        struct evict *evict; /* shims of other claims of this job; NULL: none is to be killed */
 };
 
 /* job.c */
@@ -113,8 +128,8 @@ void job_set_state(struct job *job, enum job_state next);
 /* Ends the present step with an outcome (when none is known yet) and goes on to record it. */
 void job_conclude(struct job *job, enum report_outcome outcome, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
-/* Something outside is not there: RETRYING, or after too many tries TRANSIENT. */
-void job_retry(struct job *job, const char *what, const struct errinfo *err);
+/* Something outside is not there: RETRYING, then `again`; or after too many tries TRANSIENT. */
+void job_retry(struct job *job, const char *what, const struct errinfo *err, void (*again)(struct job *job));
 /* The database said "fenced": counted and logged, then as job_stop(). */
 void job_fence(struct job *job);
 /* The fence as text parameters of a statement, valid while the struct is. */
@@ -123,12 +138,21 @@ struct job_fence_text {
 };
 struct job_fence_text job_fence_params(const struct job *job);
 
-/* job_prepare.c: mirror, earlier push, tree. Leads to job_run(), or to job_judge(). */
+/* job_prepare.c: mirror, earlier push, tree. Leads to job_start(), or to job_judge(). */
+bool job_acceptable(struct job *job); /* false: and concluded */
 void job_prepare(struct job *job);
-/* job_agent.c: the shim and what runs under it. Leads to job_collect() or job_ci_ended(). */
-void job_run(struct job *job);
+/* Fetches, and looks for what an earlier life of this job has pushed; then job_judge(), or `unpushed`. */
+void job_seek(struct job *job, void (*unpushed)(struct job *job));
+/* job_start.c: announces the run, and starts its shim. Leads to job_agent_ended(). */
+void job_start(struct job *job);
+const char *job_agent_command(const struct job *job); /* as it is configured */
+/* job_agent.c: the link to the shim, whoever started it. Leads to job_collect() or job_ci_ended(). */
+void job_agent_link(struct job *job, int fd); /* takes our end of the shim's descriptor 3 */
+void job_agent_attach(struct job *job);
 void job_agent_stop(struct job *job);
 void job_agent_renew(struct job *job);
+/* By its status; without one it has died, and `how` says what is known of that. */
+void job_agent_ended(struct job *job, const char *how);
 /* The shim does not end: asked to kill its agent, and the next time killed itself. */
 void job_agent_hangs(struct job *job);
 /* job_collect.c: commit, verdict, push. Leads to job_record(). */

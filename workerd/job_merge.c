@@ -46,7 +46,7 @@ static void on_merged(void *arg, const struct forge_merge_answer *answer)
                 return;
         case FORGE_UNAVAILABLE:
         case FORGE_UNKNOWN:
-                job_retry(job, "merge", &answer->port.err);
+                job_retry(job, "merge", &answer->port.err, job_ask);
                 return;
         }
 }

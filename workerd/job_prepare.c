@@ -15,6 +15,7 @@
 #include "workerd/tree.h"
 
 static void cut(struct job *job);
+static void update_mirror(struct job *job);
 
 static void on_cut(void *arg, const struct tree_result *res)
 {
@@ -26,7 +27,7 @@ static void on_cut(void *arg, const struct tree_result *res)
                 memcpy(job->base_sha, res->base_sha, sizeof(job->base_sha));
                 job->info.start_sha = job->start_sha;
                 job->info.base_sha = job->base_sha;
-                job_run(job);
+                job_start(job);
                 return;
         case TREE_MOVED:
                 job_conclude(job, REPORT_FAILED,
@@ -76,6 +77,15 @@ static void cut(struct job *job)
                 job->tree_op = tree_prepare(job->host->git, &job->info, &job->dir, job->mirror, on_cut, job);
 }
 
+/* Once there is work to lose, it is not given up for a remote that is away. */
+static void unreachable(struct job *job, const char *what, const struct errinfo *err)
+{
+        if (job->launched)
+                job_retry(job, what, err, update_mirror);
+        else
+                job_conclude(job, REPORT_TRANSIENT, "%s: %s", what, err->text);
+}
+
 static void on_sought(void *arg, const struct commit_result *res)
 {
         struct job *job = arg;
@@ -91,10 +101,10 @@ static void on_sought(void *arg, const struct commit_result *res)
                 job_judge(job);
                 return;
         case COMMIT_NOTHING:
-                cut(job);
+                job->unpushed(job);
                 return;
         case COMMIT_FAILED:
-                job_conclude(job, REPORT_TRANSIENT, "the mirror could not be searched: %s", res->err.text);
+                unreachable(job, "the mirror could not be searched", &res->err);
                 return;
         }
 }
@@ -110,14 +120,26 @@ static void on_mirrored(void *arg, const struct mirror_result *res)
         struct job *job = arg;
         job->mirror_op = NULL;
         if (res->outcome != MIRROR_OK)
-                job_conclude(job, REPORT_TRANSIENT, "the repository could not be fetched: %s", res->err.text);
+                unreachable(job, "the repository could not be fetched", &res->err);
         else if (job->claim.kind == CLAIM_CI)
                 cut(job);
         else
                 seek(job);
 }
 
-static bool acceptable(struct job *job)
+static void update_mirror(struct job *job)
+{
+        job_set_state(job, JOB_MIRRORING);
+        job->mirror_op = mirror_update(job->host->git, job->mirror, job->claim.location, on_mirrored, job);
+}
+
+void job_seek(struct job *job, void (*unpushed)(struct job *job))
+{
+        job->unpushed = unpushed;
+        update_mirror(job);
+}
+
+bool job_acceptable(struct job *job)
 {
         job->mirror = run_dir_mirror(job->host->state_dir, job->claim.repo);
         if (job->mirror == NULL) {
@@ -140,8 +162,6 @@ static bool acceptable(struct job *job)
 
 void job_prepare(struct job *job)
 {
-        if (!acceptable(job))
-                return;
-        job_set_state(job, JOB_MIRRORING);
-        job->mirror_op = mirror_update(job->host->git, job->mirror, job->claim.location, on_mirrored, job);
+        if (job_acceptable(job))
+                job_seek(job, cut);
 }

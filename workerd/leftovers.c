@@ -1,35 +1,49 @@
 /* leftovers.c - who owns a run folder, and what becomes of those whose owner died. */
 #include "workerd/leftovers.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/db.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/proc.h"
 #include "common/strbuf.h"
+#include "queries.h"
 #include "common/run_dir.h"
+#include "workerd/shim_link.h"
 #include "workerd/tree.h"
 
-#define FOLDERS_MAX 256 /* swept per start */
+#define FOLDERS_MAX 256 /* per look */
 #define OWNER_MAX   256
-#define AGAIN_MS    2000
+#define DEADLINE_MS 10000
+#define KILL_MS     5000 /* for a shim to kill its agent and go */
+
+struct leftover {
+        int64_t job, epoch;
+};
 
 struct leftovers {
         struct loop *loop;
-        char *state_dir;
-        struct loop_timer *timer;
-        bool again; /* a dead worker's shim is still at work, or there were too many: another look is due */
-        struct run_dir dirs[FOLDERS_MAX];
+        struct db *db;
+        const char *state_dir;
+        int64_t next_look_ms;
+        struct db_request *request; /* which of `found` are over? NULL when idle */
+        struct leftover found[FOLDERS_MAX];
         size_t n, next;
-        size_t part; /* of dirs[next]: tree, home, tmp */
+
+        /* the folder that is being removed; path NULL: none */
+        struct run_dir dir;
+        struct shim_link *link;   /* to the shim that may live in it; NULL: none does */
+        struct loop_timer *timer; /* a shim that is stopped does not answer */
+        size_t part;              /* tree, home, tmp */
         struct tree_remove *op;
 };
 
@@ -95,104 +109,152 @@ static bool owner_is_dead(const struct run_dir *dir)
         return dead;
 }
 
-/* "JOB-EPOCH", the name of a run folder. */
-static bool parse_name(const char *name, int64_t *ret_job, int64_t *ret_epoch)
+static void consider(void *arg, int64_t job, int64_t epoch)
 {
-        char *end = NULL;
-        if (*name < '0' || *name > '9')
-                return false;
-        *ret_job = strtoll(name, &end, 10);
-        if (end[0] != '-' || end[1] < '0' || end[1] > '9')
-                return false;
-        *ret_epoch = strtoll(end + 1, &end, 10);
-        return *end == '\0';
-}
-
-static void consider(struct leftovers *l, const char *name)
-{
-        int64_t job = 0, epoch = 0;
-        struct run_dir dir = RUN_DIR_INIT;
-        if (!parse_name(name, &job, &epoch))
+        struct leftovers *l = arg;
+        struct run_dir dir;
+        if (l->n == FOLDERS_MAX)
                 return;
         run_dir_names(&dir, l->state_dir, job, epoch);
-        bool dead = owner_is_dead(&dir);
-        if (dead && l->n < FOLDERS_MAX && run_dir_is_locked(&dir) == 0) {
-                l->dirs[l->n++] = dir;
-                return;
-        }
-        l->again |= dead;
+        if (owner_is_dead(&dir))
+                l->found[l->n++] = (struct leftover){.job = job, .epoch = epoch};
         run_dir_deinit(&dir);
-}
-
-static void find(struct leftovers *l)
-{
-        _cleanup_(freep) char *path = xasprintf("%s/runs", l->state_dir);
-        DIR *runs = opendir(path);
-        if (runs == NULL)
-                return; /* no run was ever made here */
-        const struct dirent *entry;
-        while ((entry = readdir(runs)) != NULL)
-                consider(l, entry->d_name);
-        (void)closedir(runs);
 }
 
 static void remove_next(struct leftovers *l);
 
-static void on_removed(void *arg, int r, const struct errinfo *err)
+static void folder_done(struct leftovers *l)
 {
-        struct leftovers *l = arg;
-        const struct run_dir *dir = &l->dirs[l->next];
-        l->op = NULL;
-        if (r < 0) {
-                log_warning(EV("leftover.kept"), LF_S("path", dir->path), LF_ERR(err),
-                            LF_S("then", "tried again at the next start"));
-                l->part = 0;
-                l->next++;
-        } else if (++l->part == 3) {
-                (void)unlink(dir->index); /* may never have been made */
-                leftovers_unmark(dir);
-                log_info(EV("leftover.removed"), LF_S("path", dir->path));
-                l->part = 0;
-                l->next++;
-        }
+        loop_timer_disarm(l->timer);
+        shim_link_free(take_ptr(l->link));
+        run_dir_deinit(&l->dir);
+        l->next++;
         remove_next(l);
 }
 
-static void remove_next(struct leftovers *l)
+static void remove_part(struct leftovers *l);
+
+static void on_removed(void *arg, int r, const struct errinfo *err)
 {
-        if (l->next == l->n) {
-                if (l->again)
-                        loop_timer_arm(l->timer, AGAIN_MS);
-                return;
+        struct leftovers *l = arg;
+        l->op = NULL;
+        if (r < 0) {
+                log_warning(EV("leftover.kept"), LF_S("path", l->dir.path), LF_ERR(err),
+                            LF_S("then", "tried again later"));
+                folder_done(l);
+        } else if (++l->part == 3) {
+                (void)unlink(l->dir.index); /* may never have been made */
+                leftovers_unmark(&l->dir);
+                log_info(EV("leftover.removed"), LF_S("path", l->dir.path));
+                folder_done(l);
+        } else {
+                remove_part(l);
         }
-        const struct run_dir *dir = &l->dirs[l->next];
-        const char *const parts[] = {dir->tree, dir->home, dir->tmp};
+}
+
+static void remove_part(struct leftovers *l)
+{
+        const char *const parts[] = {l->dir.tree, l->dir.home, l->dir.tmp};
         l->op = tree_remove(l->loop, parts[l->part], on_removed, l);
 }
 
-static void forget_dirs(struct leftovers *l)
+static void kept(struct leftovers *l, const char *reason)
 {
-        for (size_t i = 0; i < l->n; i++)
-                run_dir_deinit(&l->dirs[i]);
-        l->n = l->next = 0;
-        l->again = false;
+        log_warning(EV("leftover.kept"), LF_S("path", l->dir.path), LF_S("reason", reason),
+                    LF_S("then", "tried again later"));
+        folder_done(l);
 }
 
 static void on_timer(void *arg)
 {
+        kept(arg, "its shim does not go");
+}
+
+static void on_shim_news(void *arg, const struct shim_news *news)
+{
         struct leftovers *l = arg;
-        forget_dirs(l);
-        find(l);
+        switch (news->event) {
+        case SHIM_LINKED:
+                log_warning(EV("shim.evicted"), LF_I("job", l->found[l->next].job),
+                            LF_I("epoch", l->found[l->next].epoch), LF_I("agent", news->agent),
+                            LF_S("reason", "its claim is over"));
+                return;
+        case SHIM_STARTED:
+        case SHIM_CHANGED:
+        case SHIM_LOCKED_OUT:
+                return;
+        case SHIM_NOBODY:
+        case SHIM_GONE:
+                shim_link_free(take_ptr(l->link));
+                loop_timer_disarm(l->timer);
+                l->part = 0;
+                remove_part(l);
+                return;
+        case SHIM_GARBAGE:
+                kept(l, "what is there is no shim of ours");
+                return;
+        }
+}
+
+static void remove_next(struct leftovers *l)
+{
+        if (l->next == l->n)
+                return;
+        run_dir_names(&l->dir, l->state_dir, l->found[l->next].job, l->found[l->next].epoch);
+        l->link = shim_link_connect(l->loop, l->dir.path, on_shim_news, l);
+        shim_link_kill(l->link);
+        loop_timer_arm(l->timer, KILL_MS);
+}
+
+static void on_over(void *arg, const struct db_result *res)
+{
+        struct leftovers *l = arg;
+        l->request = NULL;
+        l->n = 0;
+        l->next = 0;
+        if (res->outcome != DB_OK)
+                return; /* at the next look */
+        for (int row = 0; row < db_rows(res) && l->n < FOLDERS_MAX; row++)
+                l->found[l->n++] = (struct leftover){.job = db_int(res, row, "job_id", 0),
+                                                     .epoch = db_int(res, row, "epoch", 0)};
         remove_next(l);
 }
 
-struct leftovers *leftovers_sweep(struct loop *loop, const char *state_dir)
+static void ask(struct leftovers *l)
+{
+        struct strbuf jobs = STRBUF_INIT, epochs = STRBUF_INIT;
+        for (size_t i = 0; i < l->n; i++) {
+                strbuf_addf(&jobs, "%s%" PRId64, i > 0 ? "," : "{", l->found[i].job);
+                strbuf_addf(&epochs, "%s%" PRId64, i > 0 ? "," : "{", l->found[i].epoch);
+        }
+        strbuf_addch(&jobs, '}');
+        strbuf_addch(&epochs, '}');
+        const char *params[] = {jobs.buf, epochs.buf};
+        l->request = db_query(l->db, &Q_RUNS_OVER, params, DEADLINE_MS, on_over, l);
+        strbuf_deinit(&jobs);
+        strbuf_deinit(&epochs);
+}
+
+void leftovers_wake(struct leftovers *l, int64_t interval_ms)
+{
+        int64_t now_ms = loop_now_ms(l->loop);
+        if (l->request != NULL || l->next < l->n || now_ms < l->next_look_ms)
+                return;
+        l->next_look_ms = now_ms + interval_ms;
+        l->n = 0;
+        l->next = 0;
+        run_dir_each(l->state_dir, consider, l);
+        if (l->n > 0)
+                ask(l);
+}
+
+struct leftovers *leftovers_new(struct loop *loop, struct db *db, const char *state_dir)
 {
         struct leftovers *l = xcalloc(1, sizeof(*l));
         l->loop = loop;
-        l->state_dir = xstrdup(state_dir);
+        l->db = db;
+        l->state_dir = state_dir;
         l->timer = loop_timer_new(loop, on_timer, l);
-        loop_timer_soon(l->timer);
         return l;
 }
 
@@ -200,9 +262,10 @@ void leftovers_free(struct leftovers *l)
 {
         if (l == NULL)
                 return;
+        db_request_forget(l->request);
         tree_remove_cancel(l->op);
-        forget_dirs(l);
+        shim_link_free(l->link);
         loop_timer_free(l->timer);
-        free(l->state_dir);
+        run_dir_deinit(&l->dir);
         free(l);
 }

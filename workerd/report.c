@@ -28,12 +28,8 @@ static void set(char **field, const char *value)
         *field = copy(value);
 }
 
-void report_deinit(struct report *r)
+void report_forget_evidence(struct report *r)
 {
-        char *strings[] = {r->reason, r->head_sha,   r->parent_sha, r->tree,      r->code_tree,
-                           r->branch, r->merged_sha, r->base_sha,   r->merge_tree};
-        for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
-                free(strings[i]);
         for (size_t i = 0; i < r->n_evidence; i++) {
                 struct report_evidence *e = &r->evidence[i];
                 free(e->gate);
@@ -42,7 +38,17 @@ void report_deinit(struct report *r)
                 free(e->blob);
                 free(e->sha);
         }
-        free(r->evidence);
+        free(take_ptr(r->evidence));
+        r->n_evidence = 0;
+}
+
+void report_deinit(struct report *r)
+{
+        char *strings[] = {r->reason, r->head_sha,   r->parent_sha, r->tree,      r->code_tree,
+                           r->branch, r->merged_sha, r->base_sha,   r->merge_tree};
+        for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
+                free(strings[i]);
+        report_forget_evidence(r);
         argv_deinit(&r->refused);
         strbuf_deinit(&r->log_excerpt);
         *r = (struct report)REPORT_INIT;

@@ -72,6 +72,8 @@ bool report_run_end(struct report *r, const struct run_status *st, const char *c
 void report_commit(struct report *r, const struct commit_result *commit, const char *branch);
 void report_ci_state(struct report *r, const char *state); /* borrows a literal */
 void report_merge(struct report *r, const char *merged_sha, const char *base_sha, const char *tree);
+/* Another commit than the one judged is what counts. */
+void report_forget_evidence(struct report *r);
 void report_add_evidence(struct report *r, const struct verdict_evidence *e, const char *sha);
 /* Appends the JSON object. */
 void report_write(const struct report *r, struct strbuf *sb);

@@ -18,22 +18,24 @@
 #include "common/process_row.h"
 #include "common/strbuf.h"
 #include "queries.h"
+#include "workerd/adoption.h"
 #include "workerd/effects.h"
 #include "workerd/events.h"
 #include "workerd/job.h"
+#include "workerd/slots.h"
 #include "workerd/leftovers.h"
 
 #define STATEMENT_DEADLINE_MS 10000
-#define SLOTS_MAX             256
-#define QUICK_LEAVE_MS        3000 /* beyond the agents' grace: for recording, while the database answers */
+#define QUICK_LEAVE_MS        5000 /* for killed agents to go, and for effects that are under way */
+#define LEFTOVERS_BEATS       6
 #define GIT_PATH              "/usr/local/bin:/usr/bin:/bin"
 #define GIT_PROTOCOLS         "file:https"
 
 enum worker_state {
         WORKER_STARTING, /* waits for its row */
         WORKER_LIVE,     /* takes work */
-        WORKER_DRAINING, /* takes none; waits for jobs and effects; quick: timer */
-        WORKER_FENCED,   /* waits for the stopped agents; timer */
+        WORKER_DRAINING, /* takes none; waits for short steps and effects; quick: timer */
+        WORKER_FENCED,   /* waits for the killed agents; timer */
         WORKER_LEAVING,  /* waits for the row to end */
         WORKER_GONE,
 };
@@ -46,13 +48,13 @@ struct worker {
         struct process_row *row;
         struct events *events;
         struct effects *effects;
+        struct adoption *adoption;
         struct leftovers *leftovers;
         struct loop_timer *timer;
         struct db_request *claim; /* NULL when idle */
         struct db_request *holds; /* NULL when idle */
         bool unsure;              /* we may hold claims that we do not know of */
-        struct job *jobs[SLOTS_MAX];
-        size_t n_jobs;
+        struct slots *slots;
 };
 
 static void claim_job(struct worker *w);
@@ -78,54 +80,35 @@ static void leave(struct worker *w)
 
 static void leave_if_idle(struct worker *w)
 {
-        if ((w->state == WORKER_DRAINING || w->state == WORKER_FENCED) && w->n_jobs == 0 &&
+        if ((w->state == WORKER_DRAINING || w->state == WORKER_FENCED) && slots_n(w->slots) == 0 &&
             w->claim == NULL && effects_idle(w->effects))
                 leave(w);
 }
 
-/* Agents or the database took too long: jobs that are not recorded go back with the row, or by the reaper. */
+/* Effects, killed agents or the database took too long. What is in hand is left as if we had died. */
 static void on_timer(void *arg)
 {
         struct worker *w = arg;
-        log_warning(EV("worker.left-behind"), LF_I("jobs", w->n_jobs), LF_S("then", "leaving without them"));
+        log_warning(EV("worker.left-behind"), LF_I("jobs", slots_n(w->slots)),
+                    LF_S("then", "leaving without them"));
         leave(w);
 }
 
-static void busy_changed(struct worker *w)
-{
-        metrics_set(METRIC_JOBS_RUNNING, (int64_t)w->n_jobs);
-        w->cfg.on_busy(w->cfg.arg, (unsigned)w->n_jobs);
-}
-
-static void on_job_done(void *arg, struct job *job)
+static void on_slots(void *arg)
 {
         struct worker *w = arg;
-        for (size_t i = 0; i < w->n_jobs; i++) {
-                if (w->jobs[i] != job)
-                        continue;
-                w->jobs[i] = w->jobs[--w->n_jobs];
-                break;
-        }
-        job_free(job);
-        busy_changed(w);
+        w->cfg.on_busy(w->cfg.arg, (unsigned)slots_n(w->slots));
         claim_job(w);
         leave_if_idle(w);
 }
 
-static void start_job(struct worker *w, const struct db_result *res)
+/* The answer may come after we began to leave. */
+static void take(struct worker *w, const struct db_result *res, bool adopted)
 {
-        struct claim claim;
-        struct errinfo err = ERRINFO_INIT;
-        int r = claim_read(&claim, res, 0, &err);
-        metrics_count(METRIC_JOBS_CLAIMED, 1);
-        log_info(EV("job.claimed"), LF_I("job", claim.job), LF_I("epoch", claim.epoch),
-                 LF_S("work_item", claim.work_item), LF_S("role", claim.role),
-                 LF_I("attempt", claim.attempt));
-        struct job *job = job_new(&w->host, &claim, r < 0 ? err.text : NULL, on_job_done, w);
-        w->jobs[w->n_jobs++] = job;
-        busy_changed(w);
-        if (w->state != WORKER_LIVE) /* the drain began while the claim was under way */
-                job_stop(job, w->state == WORKER_FENCED ? JOB_STOP_FENCED : JOB_STOP_SHUTDOWN);
+        enum job_stop why = w->state == WORKER_LIVE     ? JOB_STOP_NONE
+                            : w->state == WORKER_FENCED ? JOB_STOP_FENCED
+                                                        : JOB_STOP_LEAVE;
+        slots_take(w->slots, res, adopted, why);
 }
 
 static void on_claimed(void *arg, const struct db_result *res)
@@ -138,7 +121,7 @@ static void on_claimed(void *arg, const struct db_result *res)
                 log_warning(EV("job.claim-failed"), LF_ERR(&res->err),
                             LF_S("then", "tried again at the next beat"));
         else if (res->outcome == DB_OK && db_rows(res) == 1) {
-                start_job(w, res);
+                take(w, res, false);
                 claim_job(w);
         }
         leave_if_idle(w);
@@ -147,7 +130,8 @@ static void on_claimed(void *arg, const struct db_result *res)
 static void claim_job(struct worker *w)
 {
         char process[24], epoch[24];
-        if (w->state != WORKER_LIVE || w->claim != NULL || w->n_jobs >= (size_t)w->host.opt->worker_slots)
+        if (w->state != WORKER_LIVE || w->claim != NULL ||
+            slots_n(w->slots) >= (size_t)w->host.opt->worker_slots)
                 return;
         (void)snprintf(process, sizeof(process), "%" PRId64, process_row_id(w->row));
         (void)snprintf(epoch, sizeof(epoch), "%" PRId64, process_row_epoch(w->row));
@@ -168,26 +152,31 @@ static void on_held(void *arg, const struct db_result *res)
                             LF_S("reason", "the answer to a claim was lost"));
 }
 
+static bool claiming(const struct worker *w)
+{
+        return w->claim != NULL || adoption_adopting(w->adoption) || effects_claiming(w->effects);
+}
+
 /* Statements go out in order, so claims that are sent after this one are not looked at by it; one that is
  * under way would be, and be taken for unknown. */
 static void tell_holds(struct worker *w)
 {
         char process[24], epoch[24];
-        struct strbuf jobs = STRBUF_INIT, effects = STRBUF_INIT, list = STRBUF_INIT;
-        if (!w->unsure || w->claim != NULL || w->holds != NULL || effects_claiming(w->effects))
+        struct strbuf jobs = STRBUF_INIT, effects = STRBUF_INIT;
+        if (w->state != WORKER_LIVE || !w->unsure || w->holds != NULL || claiming(w))
                 return;
-        for (size_t i = 0; i < w->n_jobs; i++)
-                strbuf_addf(&jobs, "%s%" PRId64, i > 0 ? "," : "{", job_id(w->jobs[i]));
-        strbuf_addstr(&jobs, w->n_jobs > 0 ? "}" : "{}");
-        effects_ids(w->effects, &list);
-        strbuf_addf(&effects, "{%s}", list.buf);
+        strbuf_addch(&jobs, '{');
+        slots_ids(w->slots, &jobs);
+        strbuf_addch(&jobs, '}');
+        strbuf_addch(&effects, '{');
+        effects_ids(w->effects, &effects);
+        strbuf_addch(&effects, '}');
         (void)snprintf(process, sizeof(process), "%" PRId64, process_row_id(w->row));
         (void)snprintf(epoch, sizeof(epoch), "%" PRId64, process_row_epoch(w->row));
         const char *params[] = {process, epoch, jobs.buf, effects.buf};
         w->holds = db_query(w->cfg.db, &Q_PROCESS_HOLDS, params, STATEMENT_DEADLINE_MS, on_held, w);
         strbuf_deinit(&jobs);
         strbuf_deinit(&effects);
-        strbuf_deinit(&list);
 }
 
 static void on_unsure(void *arg)
@@ -196,33 +185,26 @@ static void on_unsure(void *arg)
         w->unsure = true;
 }
 
+static void on_adopted(void *arg, const struct db_result *res)
+{
+        take(arg, res, true);
+}
+
 static void on_effects_idle(void *arg)
 {
         leave_if_idle(arg);
 }
 
-static void stop_jobs(struct worker *w, enum job_stop why)
-{
-        for (size_t i = w->n_jobs; i-- > 0;)
-                job_stop(w->jobs[i], why);
-}
-
 static void on_beat(void *arg, const struct process_beat *beat)
 {
         struct worker *w = arg;
-        for (size_t i = w->n_jobs; i-- > 0;) {
-                int64_t id = job_id(w->jobs[i]);
-                if (!process_row_has(&beat->held_jobs, id))
-                        job_stop(w->jobs[i], JOB_STOP_FENCED);
-                else if (process_row_has(&beat->stop_jobs, id))
-                        job_stop(w->jobs[i], JOB_STOP_CANCELLED);
-        }
-        w->host.renewed_ms = beat->sent_ms;
-        for (size_t i = 0; i < w->n_jobs; i++)
-                job_renewed(w->jobs[i]);
+        slots_beat(w->slots, beat);
         tell_holds(w);
         if (w->state != WORKER_LIVE)
                 return;
+        if (beat->orphans_wanted)
+                adoption_wake(w->adoption, process_row_id(w->row), process_row_epoch(w->row));
+        leftovers_wake(w->leftovers, LEFTOVERS_BEATS * w->host.opt->beat_interval_ms);
         if (beat->events_wanted)
                 events_wake(w->events);
         if (beat->effects_wanted)
@@ -239,11 +221,6 @@ static void on_registered(void *arg)
         w->cfg.on_ready(w->cfg.arg);
 }
 
-static int64_t quick_ms(const struct worker *w)
-{
-        return 2 * w->host.opt->agent_kill_grace_seconds * 1000 + QUICK_LEAVE_MS;
-}
-
 static void on_fenced(void *arg)
 {
         struct worker *w = arg;
@@ -252,8 +229,9 @@ static void on_fenced(void *arg)
         w->state = WORKER_FENCED;
         events_stop(w->events);
         effects_stop(w->effects);
-        stop_jobs(w, JOB_STOP_FENCED);
-        loop_timer_arm(w->timer, quick_ms(w));
+        adoption_stop(w->adoption);
+        slots_stop(w->slots, JOB_STOP_FENCED);
+        loop_timer_arm(w->timer, QUICK_LEAVE_MS);
         leave_if_idle(w);
 }
 
@@ -279,10 +257,19 @@ static void make_parts(struct worker *w)
                 .on_idle = on_effects_idle,
                 .arg = w,
         };
+        const struct adoption_config adoption = {
+                .db = w->cfg.db,
+                .state_dir = w->state_dir,
+                .on_adopted = on_adopted,
+                .on_unsure = on_unsure,
+                .arg = w,
+        };
         w->row = process_row_new(w->cfg.loop, w->cfg.db, &row);
         w->events = events_new(w->cfg.db);
         w->effects = effects_new(&effects);
-        w->leftovers = leftovers_sweep(w->cfg.loop, w->state_dir);
+        w->adoption = adoption_new(&adoption);
+        w->slots = slots_new(&w->host, on_slots, w);
+        w->leftovers = leftovers_new(w->cfg.loop, w->cfg.db, w->state_dir);
         w->timer = loop_timer_new(w->cfg.loop, on_timer, w);
 }
 
@@ -309,8 +296,8 @@ void worker_free(struct worker *w)
 {
         if (w == NULL)
                 return;
-        for (size_t i = 0; i < w->n_jobs; i++)
-                job_free(w->jobs[i]);
+        slots_free(w->slots);
+        adoption_free(w->adoption);
         db_request_forget(w->claim);
         db_request_forget(w->holds);
         leftovers_free(w->leftovers);
@@ -343,12 +330,14 @@ void worker_drain(struct worker *w, bool quick)
                 w->state = WORKER_DRAINING;
                 events_stop(w->events);
                 effects_stop(w->effects);
+                adoption_stop(w->adoption);
                 process_row_drain(w->row);
-                log_info(EV("worker.draining"), LF_I("jobs", w->n_jobs));
+                log_info(EV("worker.draining"), LF_I("jobs", slots_n(w->slots)));
+                slots_stop(w->slots, JOB_STOP_LEAVE);
         }
         if (quick) {
-                stop_jobs(w, JOB_STOP_SHUTDOWN);
-                loop_timer_arm(w->timer, quick_ms(w));
+                slots_drop(w->slots);
+                loop_timer_arm(w->timer, QUICK_LEAVE_MS);
         }
         leave_if_idle(w);
 }

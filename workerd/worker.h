@@ -3,8 +3,10 @@
  *
  * The beat is the poll: its answer says what there is to do, and a NOTIFY only asks for a beat at once. A job
  * takes a slot from its claim until its end is recorded and cleaned up, so that agents are never prefetched.
- * Draining, no work is taken; a quick drain stops the agents and gives their jobs back. Fenced - taken for
- * dead by another - everything is stopped and nothing written.
+ *
+ * Draining, no work is taken, short steps are ended, and agents that run are let go: they live on under their
+ * shims, and whoever comes next adopts them. A quick drain ends no step. Fenced - taken for dead by another -
+ * everything is killed and nothing written.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 -- Takes an orphan over: the same epoch under a new token.
 -- $1 process, $2 epoch, $3 job, $4 epoch of the job
--- -> no row (somebody else was faster), or what job_claim answers, and base_sha, claimed_s
+-- -> no row (somebody else was faster), or what job_claim answers; base_sha is of the run's start
 -- Callers: workerd/adoption.c
 SELECT job_id, epoch, token, task_id, work_item, title, description, role, kind, stage, stage_version, attempt,
        max_attempts, input, branch, head_sha, repo, forge, forge_location, default_branch, docs_dir, test_command,
-       crashed, base_sha, claimed_s
+       crashed, base_sha
 FROM orch.job_adopt($1::bigint, $2::bigint, $3::bigint, $4::bigint)

@@ -1,8 +1,9 @@
-"""Leaving in order: nothing new is taken, what is under way ends or goes back without a burnt attempt."""
+"""Leaving in order: nothing new is taken, short steps end, agents go on under their shims, no attempt is burnt."""
 
 import signal
 
-from support.pipeline import Pipeline
+from support.agents import hold_pushes
+from support.pipeline import AUTHORS, Pipeline
 from support.processes import is_alive
 
 
@@ -14,61 +15,102 @@ def test_idle_drain_leaves_no_row_behind(suite, project):
     assert not suite.log.records("reap.process-gone")
 
 
-def test_drain_lets_an_agent_end(make_suite, project, agents, gate):
-    """J-8 as far as part 1 has it: an agent that ends within drain_timeout is not stopped, and its work is recorded."""
+def check_handed_over(line, item, run):
+    """J-8: the agent lives, its job waits for an heir as it was."""
+    assert is_alive(run["pid"])
+    job = line.jobs(item)[0]
+    assert (job["status"], job["attempts"], job["crashes"]) == ("running", 1, 0) and job["orphaned_at"]
+
+
+def check_finished_after_start(suite, line, item, run, agents, gate):
+    gate.open()
+    suite.start()
+    line.wait_shown(item, "in_review")
+    assert [r["outcome"] for r in line.runs(item)] == ["success"] and line.jobs(item)[0]["attempts"] == 1
+    assert [mark.pid for mark in agents.marks("start", role="analyst", work_item=item)] == [run["pid"]]
+    line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
+
+
+def test_drain_lets_agents_go_on(make_suite, project, agents, gate):
+    """J-8: a drain does not wait for agents; they work on, and the next start finishes them."""
     gate.hold("analyst")
-    suite = make_suite(drain_timeout="30s").start()
+    suite = make_suite(drain_timeout="60s").start()
+    line = Pipeline(suite, project)
+    item = line.item()
+    run = line.wait_running(item, "analyst")
+    suite.stop(timeout=15)
+    assert suite.log.records("job.let-go", job=run["job_id"], state="running")
+    check_handed_over(line, item, run)
+    check_finished_after_start(suite, line, item, run, agents, gate)
+
+
+def test_a_draining_worker_takes_nothing_and_ends_its_steps(make_suite, project, agents, gate):
+    """A run whose agent has ended is pushed and recorded before the worker leaves; new events are left alone."""
+    gate.hold("analyst")
+    suite = make_suite(drain_timeout="60s").start()
     line = Pipeline(suite, project)
     item = line.item()
     line.wait_running(item, "analyst")
+    forge = hold_pushes(project, agents)
+    gate.open()
+    suite.log.wait("job.state", to="pushing")
     mark = suite.log.mark()
     suite.send(signal.SIGTERM)
     suite.log.wait("worker.draining", since=mark)
     second = line.item("Second thing")
-    gate.open()
+    forge.open()
     suite.stop(signo=0)  # it has been told; a second signal would be quick
     assert [run["outcome"] for run in line.runs(item)] == ["success"]
     assert line.task(second) is None, "a draining worker took a new event"
-    suite.start()
-    line.wait_shown(item, "in_review")
-    assert len(agents.marks("start", role="analyst", work_item=item)) == 1
 
 
-def test_drain_timeout_stops_agents_and_refunds(make_suite, project, agents, gate):
-    """J-3, J-4: an agent that outlasts the drain is stopped by the cascade, its job goes back, no attempt is burnt."""
-    gate.hold("analyst")
+def test_drain_timeout_leaves_steps_to_the_next(make_suite, project, agents, gate):
+    """J-8, P-7: a push that takes longer than the drain is left; whoever adopts the run finds out whether it came about."""
     suite = make_suite(drain_timeout="1s").start()
     line = Pipeline(suite, project)
+    forge = hold_pushes(project, agents)
     item = line.item()
-    run = line.wait_running(item, "analyst")
-    suite.stop()
-    assert not is_alive(run["pid"])
-    job = line.jobs(item)[0]
-    assert (job["status"], job["attempts"], job["crashes"]) == ("queued", 0, 0)
-    assert line.runs(item)[0]["outcome"] == "released"
-    gate.open()
+    suite.log.wait("job.state", to="pushing", timeout=60)
+    suite.stop(timeout=20)
+    assert line.jobs(item)[0]["orphaned_at"]
+    forge.open()
     suite.start()
     line.wait_shown(item, "in_review")
-    assert line.jobs(item)[0]["attempts"] == 1
-    line.check_no_overlap(agents)
+    assert [r["outcome"] for r in line.runs(item)] == ["success"]
+    assert len(agents.marks("start", role="analyst", work_item=item)) == 1
+    line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
 
 
 def test_second_signal_is_quick(make_suite, project, agents, gate):
-    """A second SIGTERM stops the agents at once."""
-    gate.hold("analyst")
+    """A second SIGTERM waits for no step; agents go on all the same."""
     suite = make_suite(drain_timeout="120s").start()
     line = Pipeline(suite, project)
+    forge = hold_pushes(project, agents)
     item = line.item()
-    line.wait_running(item, "analyst")
+    suite.log.wait("job.state", to="pushing", timeout=60)
     mark = suite.log.mark()
     suite.send(signal.SIGTERM)
     suite.log.wait("worker.draining", since=mark)
     suite.stop(timeout=20)
-    assert line.jobs(item)[0]["status"] == "queued"
+    assert line.jobs(item)[0]["orphaned_at"]
+    forge.open()
+
+
+def test_what_was_not_started_goes_back(make_suite, project, agents):
+    """J-1, J-8: a job whose agent was not started yet is released, its attempt refunded."""
+    suite = make_suite(drain_timeout="60s").start()
+    line = Pipeline(suite, project)
+    line.db.query("alter function orch.job_started(bigint, bigint, uuid, integer, text, text) rename to job_started_away")
+    item = line.item()
+    suite.log.wait("job.start-not-recorded", timeout=60)
+    suite.stop(timeout=20)
+    job = line.jobs(item)[0]
+    assert (job["status"], job["attempts"], job["crashes"]) == ("queued", 0, 0)
+    assert line.runs(item)[0]["outcome"] == "released" and not agents.marks("start")
 
 
 def test_drain_without_a_database(make_suite, project, agents, cluster, gate):
-    """Every daemon leaves also when PostgreSQL is away; what was held is found by the reaper of the next life."""
+    """Every daemon leaves also when PostgreSQL is away; its agents are frozen in time, and adopted when both are back."""
     gate.hold("analyst")
     suite = make_suite(drain_timeout="1s").start()
     line = Pipeline(suite, project)
@@ -77,11 +119,8 @@ def test_drain_without_a_database(make_suite, project, agents, cluster, gate):
     cluster.stop("immediate")
     try:
         suite.stop(timeout=60)
-        assert not is_alive(run["pid"])
+        assert is_alive(run["pid"])
     finally:
         cluster.start()
         suite.database.forget_connections()
-    gate.open()
-    suite.start()
-    line.wait_shown(item, "in_review")
-    line.check_no_overlap(agents)
+    check_finished_after_start(suite, line, item, run, agents, gate)

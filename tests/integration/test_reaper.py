@@ -11,29 +11,8 @@ def owner_pid(line, job):
     return line.db.value("select p.pid from orch.process p join orch.job j on j.process_id = p.id where j.id = %s", job)
 
 
-def test_job_of_a_killed_worker_is_run_again_once(make_suite, project, agents, gate):
-    """R-6 tier 1, J-1, J-6, T-5: kill -9 of a workerd: the shim stops its agent, the reaper proves the death, another
-    worker runs the job again, and its work is committed once."""
-    gate.hold("analyst")
-    suite = make_suite(workerd_count=2).start()
-    line = Pipeline(suite, project)
-    item = line.item()
-    run = line.wait_running(item, "analyst")
-    os.kill(owner_pid(line, run["job_id"]), signal.SIGKILL)
-    line.wait(lambda: len(line.runs(item)) == 2 and line.runs(item)[1]["pid"], 30, "the second run")
-    assert not is_alive(run["pid"])
-    gate.open()
-    line.wait_shown(item, "in_review")
-    assert [r["outcome"] for r in line.runs(item)] == ["lost", "success"]
-    job = line.jobs(item)[0]
-    assert job["attempts"] == 1 and job["crashes"] == 1
-    line.check_no_overlap(agents)
-    line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
-    assert "pid" in suite.log.records("reap.process-gone")[0]["evidence"]
-
-
 def test_a_worker_taken_for_dead_stops_and_writes_nothing(make_suite, project, agents, gate):
-    """T-5, J-1: a worker that was declared dead, wrongly, stops its agents, writes nothing and leaves; the supervisor
+    """T-5, J-1: a worker whose host was declared dead, wrongly, kills its agents, writes nothing and leaves; the supervisor
     starts another, and the job is run once more."""
     gate.hold("analyst")
     suite = make_suite(workerd_count=2).start()
@@ -41,7 +20,7 @@ def test_a_worker_taken_for_dead_stops_and_writes_nothing(make_suite, project, a
     item = line.item()
     run = line.wait_running(item, "analyst")
     pid = owner_pid(line, run["job_id"])
-    line.db.query("select orch.process_gone(process_id, 'a mistake') from orch.job where id = %s", run["job_id"])
+    line.db.query("select orch.process_gone(process_id, 'a mistake', true, null) from orch.job where id = %s", run["job_id"])
     suite.log.wait("process.fenced", pid=pid)
     line.wait(lambda: len(line.runs(item)) == 2 and line.runs(item)[1]["pid"], 30, "the second run")
     assert not is_alive(run["pid"])
@@ -51,24 +30,6 @@ def test_a_worker_taken_for_dead_stops_and_writes_nothing(make_suite, project, a
     assert [r["outcome"] for r in line.runs(item)] == ["lost", "success"]
     assert not suite.log.records("job.ended", pid=pid)
     line.check_no_overlap(agents)
-    line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
-
-
-def test_killed_after_the_push_is_finished_from_it(make_suite, project, agents):
-    """R-6, P-7: the work was pushed and its answer lost: the next life of the job finds the commit by its trailer and
-    runs no agent again."""
-    suite = make_suite(agent_kill_grace_seconds=1)
-    line = Pipeline(suite.start(), project)
-    # A database that answers everything but job_finish, as a worker sees it that dies right before.
-    line.db.query("alter function orch.job_finish(bigint, bigint, uuid, text, jsonb) rename to job_finish_away")
-    item = line.item()
-    suite.log.wait("job.pushed", timeout=60)
-    worker = suite.pids("workerd")[0]
-    os.kill(worker, signal.SIGKILL)
-    line.db.query("alter function orch.job_finish_away(bigint, bigint, uuid, text, jsonb) rename to job_finish")
-    line.wait_shown(item, "in_review")
-    suite.log.wait("job.found-pushed")
-    assert len(agents.marks("start", role="analyst")) == 1
     line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
 
 
@@ -128,7 +89,7 @@ def test_a_lost_job_is_found_by_the_reconciler(make_suite, project):
 
 
 def test_leftovers_of_a_dead_worker_are_removed(make_suite, project, agents, gate):
-    """J-9: the tree of a run whose worker died is removed at the next start; its log stays."""
+    """J-9, T-5: a run whose claim is over when its worker dies has its agent killed and its tree removed; its log stays."""
     gate.hold("analyst")
     suite = make_suite().start()
     line = Pipeline(suite, project)
@@ -137,10 +98,10 @@ def test_leftovers_of_a_dead_worker_are_removed(make_suite, project, agents, gat
     folder = suite.folder / "state/runs" / f"{run['job_id']}-{run['epoch']}"
     assert (folder / "tree").exists()
     os.kill(owner_pid(line, run["job_id"]), signal.SIGKILL)
-    line.wait(lambda: not is_alive(run["pid"]), 15, "the agent is stopped")
+    line.db.query("select orch.process_gone(process_id, 'its host is dead', true, null) from orch.job where id = %s", run["job_id"])
+    line.wait(lambda: not (folder / "tree").exists() and not (folder / "owner").exists(), 30, "the tree is removed")
+    assert not is_alive(run["pid"])
+    assert (folder / "log").exists() and suite.log.records("shim.evicted", job=run["job_id"], epoch=run["epoch"])
     gate.open()
     line.wait_shown(item, "in_review")
-    suite.stop()
-    suite.start()
-    line.wait(lambda: not (folder / "tree").exists() and not (folder / "owner").exists(), 15, "the tree is removed")
-    assert (folder / "log").exists()
+    line.check_no_overlap(agents)

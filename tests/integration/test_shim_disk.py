@@ -174,6 +174,19 @@ def test_clean_kills_what_a_killed_shim_left(start_shim, folder):
     assert not is_alive(escaped) and first.lock.read_bytes() == b""
 
 
+def test_nothing_is_begun_for_a_starter_that_is_gone(start_shim, folder):
+    """J-8, J-1: while it waited for the lock its starter died: its run may have been found to be lost, so it does not begin."""
+    first = start_shim(*FOREVER)
+    first.agent()
+    second = start_shim(*sh(f"touch {folder}/begun"), lock_wait_ms=30000)
+    second.hang_up()
+    first.say("kill")
+    first.end()
+    assert second.wait() == 75
+    assert not (folder / "begun").exists() and not (second.run_dir / "status").exists()
+    assert second.lock.read_bytes() == b""
+
+
 def test_a_lock_after_a_good_end_is_clean(start_shim):
     shim = start_shim(*sh("exit 0"))
     shim.end()

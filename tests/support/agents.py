@@ -81,9 +81,9 @@ class Agents:
 class Gate:
     """Holds agents up: a role behind it does its work only once the gate is open. A lock, so that nobody polls."""
 
-    def __init__(self, agents):
-        self.agents = agents
-        self.file = open(agents.folder / "gate", "w", encoding="ascii")
+    def __init__(self, agents, name="gate"):
+        self.agents, self.path = agents, agents.folder / name
+        self.file = open(self.path, "w", encoding="ascii")
         fcntl.flock(self.file, fcntl.LOCK_EX)
 
     def hold(self, role, body=None, only_if="true"):
@@ -91,3 +91,19 @@ class Gate:
 
     def open(self):
         self.file.close()
+
+
+def hold_pushes(project, agents):
+    """A push to the project's forge is answered once the gate is open; of several the first comes first, if it lives."""
+    gate = Gate(agents, "forge")
+    hook = project.bare / "hooks/pre-receive"
+    hook.write_text(f"""#!/bin/sh
+first=false
+mkdir {gate.path}.first 2>/dev/null && first=true
+flock --shared {gate.path} true
+$first && exit
+for _ in $(seq 60); do git for-each-ref refs/heads/feature | grep -q . && exit; sleep 0.05; done # lasts
+exit 0
+""")
+    hook.chmod(0o755)
+    return gate

@@ -11,7 +11,7 @@ import subprocess
 from .http import Client, gitea_headers, plane_headers
 from .logs import LogReader
 from .paths import BUILD, program, program_env
-from .processes import Process, descendants, is_alive
+from .processes import Process, all_processes, descendants, is_alive
 from .wait import DEFAULT_TIMEOUT, wait_for
 
 SECRETS = {"gitea": "gitea-secret-of-the-tests", "plane": "plane-secret-of-the-tests"}
@@ -104,10 +104,11 @@ class Suite:
         self.send(signal.SIGHUP)
 
     def stop(self, signo=signal.SIGTERM, timeout=DEFAULT_TIMEOUT):
-        """Drains, and fails unless the supervisor says 0 and nobody has complained meanwhile."""
+        """Drains, and fails unless the supervisor says 0 and nobody has complained meanwhile. Runs go on: J-8."""
         if self.process is None:
             return
-        below = descendants(self.process.pid)
+        runs = self.run_pids()
+        below = [p for p in descendants(self.process.pid) if p.pid not in runs]
         self.send(signo)
         code = self._wait_exit(timeout)
         assert code == 0, f"the supervisor ended with {code}\n{self.log.tail()}"
@@ -149,14 +150,14 @@ class Suite:
         self.process = None
 
     def destroy(self):
-        """Ends everything at once, for the end of a failed test."""
-        if self.process is None:
-            return
-        below = descendants(self.process.pid)
-        self.kill()
-        for process in below:
+        """Ends everything at once, the runs too, for the end of a test."""
+        pids = self.run_pids()
+        if self.process is not None:
+            pids |= {p.pid for p in descendants(self.process.pid)}
+            self.kill()
+        for pid in pids:
             try:
-                os.kill(process.pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
 
@@ -174,6 +175,16 @@ class Suite:
             return [self.process.pid] if Process(self.process.pid).alive else []
         below = descendants(self.process.pid)
         return [p.pid for p in sorted(below, key=lambda p: p.start) if p.program == f"orch-{name}"]
+
+    def shims(self):
+        """Living shims of this suite, whoever is their parent by now."""
+        runs = str(self.folder / "state" / "runs")
+        return [p for p in all_processes() if p.alive and p.program == "orch-shim" and any(a.startswith(runs) for a in p.args)]
+
+    def run_pids(self):
+        """Shims, and all that runs below them."""
+        shims = self.shims()
+        return {p.pid for shim in shims for p in [shim, *descendants(shim.pid)]}
 
     # --- doors ----------------------------------------------------------------------------------------------
 

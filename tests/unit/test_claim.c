@@ -5,7 +5,7 @@
 
 #include "tests/unit/fake_db.h"
 
-#define N_CELLS 21
+#define N_CELLS 22
 
 static const struct fake_cell good[N_CELLS + 1] = {
         {"job_id", "12"},
@@ -23,6 +23,7 @@ static const struct fake_cell good[N_CELLS + 1] = {
         {"crashed", "t"},
         {"branch", "b"},
         {"head_sha", NULL},
+        {"base_sha", NULL},
         {"repo", "r"},
         {"forge", "local"},
         {"forge_location", "/x"},

@@ -1,20 +1,20 @@
 /* test_leftovers.c - which run folders are removed at a start, and what of them stays. */
 #include "workerd/leftovers.h"
 
-#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/err.h"
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/proc.h"
-#include "tests/unit/cm.h"
+#include "tests/unit/fake_db.h"
 #include "common/run_dir.h"
 
 static char *state_dir;
@@ -47,80 +47,189 @@ static void make_run(struct run_dir *dir, int64_t job, const char *owner)
                 put(dir->path, "owner", owner);
 }
 
-static void sweep(void)
+static int setup(void **state)
 {
-        struct loop *loop = NULL;
-        assert_int_equal(loop_new(&loop), 0);
-        struct leftovers *l = leftovers_sweep(loop, state_dir);
-        while (loop_run_pending(loop))
+        char dir[] = "/tmp/orch-leftovers-XXXXXX";
+        (void)state;
+        assert_non_null(mkdtemp(dir));
+        state_dir = xstrdup(dir);
+        return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+        (void)st;
+        (void)type;
+        (void)ftw;
+        return remove(path);
+}
+
+static int teardown(void **state)
+{
+        (void)state;
+        assert_int_equal(nftw(state_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+        free(take_ptr(state_dir));
+        return 0;
+}
+
+struct look {
+        struct loop *loop;
+        struct leftovers *leftovers;
+};
+
+static void look_begin(struct look *look)
+{
+        assert_int_equal(loop_new(&look->loop), 0);
+        look->leftovers = leftovers_new(look->loop, NULL, state_dir);
+        leftovers_wake(look->leftovers, 60000);
+}
+
+static void look_run(struct look *look)
+{
+        while (loop_run_pending(look->loop))
                 continue;
-        leftovers_free(l);
-        loop_free(loop);
+}
+
+static void look_end(struct look *look)
+{
+        look_run(look);
+        leftovers_free(look->leftovers);
+        loop_free(look->loop);
+}
+
+/* The one folder that is asked about is this job's, and its claim is over. */
+static void answer_over(const char *job)
+{
+        const struct fake_cell row[] = {{"job_id", job}, {"epoch", "1"}, {NULL, NULL}};
+        _cleanup_(freep) char *asked = xasprintf("{%s}", job);
+        fake_expect("runs_over");
+        assert_string_equal(fake_pending->params[0], asked);
+        assert_string_equal(fake_pending->params[1], "{1}");
+        fake_answer(DB_OK, row);
+}
+
+static void check(const struct run_dir *dir, bool removed, bool has_owner)
+{
+        assert_int_equal(exists(dir->path, "home"), !removed);
+        assert_int_equal(exists(dir->path, "index"), !removed);
+        assert_int_equal(exists(dir->path, "owner"), !removed && has_owner);
+        assert_true(exists(dir->path, "log"));
 }
 
 static void test_only_those_of_the_dead(void **state)
 {
         unsigned long long start = 0;
-        struct run_dir dirs[7];
-        struct errinfo err = ERRINFO_INIT;
         (void)state;
         assert_int_equal(proc_start_time(getpid(), &start), 0);
         _cleanup_(freep) char *gone = xasprintf("4194304 1 %s\n", proc_boot_id());
         _cleanup_(freep) char *reused = xasprintf("%ld %llu %s\n", (long)getpid(), start + 1, proc_boot_id());
         _cleanup_(freep) char *reboot =
                 xasprintf("%ld %llu 00000000-0000-0000-0000-00000000000f\n", (long)getpid(), start);
+        _cleanup_(freep) char *ours = xasprintf("%ld %llu %s\n", (long)getpid(), start, proc_boot_id());
         const struct {
                 const char *owner;
-                bool removed;
+                bool dead;
         } rows[] = {{gone, true},  {reused, true},      {reboot, true},
-                    {NULL, false}, {"nonsense", false}, {gone, false}};
+                    {NULL, false}, {"nonsense", false}, {ours, false}};
 
-        for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-                make_run(&dirs[i], (int64_t)i + 1, rows[i].owner);
-        make_run(&dirs[6], 7, NULL);
-        assert_int_equal(leftovers_mark(&dirs[6], &err), 0); /* ours */
-        /* the last of the table: its shim still holds the job's lock */
-        _cleanup_(closep) int lock = open(dirs[5].lock, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-        assert_int_equal(flock(lock, LOCK_EX), 0);
-        sweep();
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-                assert_int_equal(exists(dirs[i].path, "home"), !rows[i].removed);
-                assert_int_equal(exists(dirs[i].path, "index"), !rows[i].removed);
-                assert_int_equal(exists(dirs[i].path, "owner"), !rows[i].removed && rows[i].owner != NULL);
-                assert_true(exists(dirs[i].path, "log"));
+                struct run_dir dir;
+                struct look look;
+                make_run(&dir, 1, rows[i].owner);
+                look_begin(&look);
+                if (rows[i].dead)
+                        answer_over("1");
+                fake_expect(NULL);
+                look_end(&look);
+                check(&dir, rows[i].dead, rows[i].owner != NULL);
+                run_dir_deinit(&dir);
+                teardown(NULL);
+                setup(NULL);
         }
-        assert_true(exists(dirs[6].path, "home"));
-        leftovers_unmark(&dirs[6]);
-        assert_false(exists(dirs[6].path, "owner"));
-        for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
-                run_dir_deinit(&dirs[i]);
 }
 
-/* The shim of a worker that has just died still stops its agent when the next worker starts. */
-static void test_looks_again_while_a_shim_is_at_work(void **state)
+/* J-8: what is not over is an heir's. */
+static void test_what_the_database_says(void **state)
 {
+        static const enum db_outcome outcomes[] = {DB_OK, DB_UNAVAILABLE, DB_SQL_ERROR, DB_UNKNOWN};
         struct run_dir dir;
-        struct loop *loop = NULL;
         (void)state;
         _cleanup_(freep) char *gone = xasprintf("4194304 1 %s\n", proc_boot_id());
-        make_run(&dir, 1, gone);
-        _cleanup_(closep) int lock = open(dir.lock, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-        assert_int_equal(flock(lock, LOCK_EX), 0);
-        assert_int_equal(loop_new(&loop), 0);
-        loop_clock_freeze(loop);
-        struct leftovers *l = leftovers_sweep(loop, state_dir);
-        loop_clock_advance(loop, 0);
-        while (loop_run_pending(loop))
-                continue;
-        assert_true(exists(dir.path, "home"));
-        assert_int_equal(flock(lock, LOCK_UN), 0);
-        loop_clock_advance(loop, 2000);
-        while (loop_run_pending(loop))
-                continue;
-        assert_false(exists(dir.path, "home"));
-        leftovers_free(l);
-        loop_free(loop);
+        make_run(&dir, 7, gone);
+        for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++) {
+                struct look look;
+                look_begin(&look);
+                fake_expect("runs_over");
+                fake_answer(outcomes[i], NULL); /* no row: it runs */
+                look_end(&look);
+                check(&dir, false, true);
+        }
         run_dir_deinit(&dir);
+}
+
+static void test_looks_again_after_the_interval(void **state)
+{
+        struct run_dir dir;
+        struct look look;
+        (void)state;
+        _cleanup_(freep) char *gone = xasprintf("4194304 1 %s\n", proc_boot_id());
+        make_run(&dir, 7, gone);
+        look_begin(&look);
+        loop_clock_freeze(look.loop);
+        fake_expect("runs_over");
+        leftovers_wake(look.leftovers, 0); /* is at it */
+        fake_answer(DB_OK, NULL);
+        leftovers_wake(look.leftovers, 60000);
+        fake_expect(NULL);
+        loop_clock_advance(look.loop, 60001);
+        leftovers_wake(look.leftovers, 60000);
+        fake_expect("runs_over");
+        look_end(&look);
+        run_dir_deinit(&dir);
+}
+
+/* The test plays the shim: it listens, hears "kill", and goes. */
+static int listen_in(const struct run_dir *dir)
+{
+        struct sockaddr_un sa = {.sun_family = AF_UNIX};
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/control", dir->path) <
+                    (int)sizeof(sa.sun_path));
+        assert_int_equal(bind(fd, (const struct sockaddr *)&sa, sizeof(sa)), 0);
+        assert_int_equal(listen(fd, 1), 0);
+        return fd;
+}
+
+static void test_a_live_shim_is_killed_first(void **state)
+{
+        struct run_dir dir;
+        struct look look;
+        char heard[16] = "";
+        (void)state;
+        _cleanup_(freep) char *gone = xasprintf("4194304 1 %s\n", proc_boot_id());
+        make_run(&dir, 7, gone);
+        _cleanup_(closep) int listener = listen_in(&dir);
+        look_begin(&look);
+        answer_over("7");
+        look_run(&look);
+        int shim = accept(listener, NULL, NULL);
+        assert_int_equal(send(shim, "hello running 12\n", 17, 0), 17);
+        look_run(&look);
+        assert_int_equal(recv(shim, heard, sizeof(heard) - 1, 0), 5);
+        assert_string_equal(heard, "kill\n");
+        check(&dir, false, true);
+        assert_int_equal(close(shim), 0);
+        look_end(&look);
+        check(&dir, true, true);
+        run_dir_deinit(&dir);
+}
+
+static void sweep(void)
+{
+        struct look look;
+        look_begin(&look);
+        fake_expect(NULL);
+        look_end(&look);
 }
 
 static void test_foreign_names_are_left_alone(void **state)
@@ -150,39 +259,13 @@ static void test_no_runs_at_all(void **state)
         sweep();
 }
 
-static int setup(void **state)
-{
-        char dir[] = "/tmp/orch-leftovers-XXXXXX";
-        (void)state;
-        assert_non_null(mkdtemp(dir));
-        state_dir = xstrdup(dir);
-        return 0;
-}
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-        (void)st;
-        (void)type;
-        (void)ftw;
-        return remove(path);
-}
-
-static int teardown(void **state)
-{
-        (void)state;
-        assert_int_equal(nftw(state_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
-        free(take_ptr(state_dir));
-        return 0;
-}
-
 int main(void)
 {
 #define ROW(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
         const struct CMUnitTest tests[] = {
-                ROW(test_only_those_of_the_dead),
-                ROW(test_looks_again_while_a_shim_is_at_work),
-                ROW(test_foreign_names_are_left_alone),
-                ROW(test_no_runs_at_all),
+                ROW(test_only_those_of_the_dead),         ROW(test_what_the_database_says),
+                ROW(test_looks_again_after_the_interval), ROW(test_a_live_shim_is_killed_first),
+                ROW(test_foreign_names_are_left_alone),   ROW(test_no_runs_at_all),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

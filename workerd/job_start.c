@@ -1,0 +1,193 @@
+/*
+ * job_start.c - starts a command under orch-shim: an agent, or the project's own command.
+ *
+ * The run is announced first: from then on the database takes it for one that may have a shim, and so nobody
+ * runs the job again before a worker of this host has looked (adoption.c).
+ */
+#include "workerd/job_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/argv.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/mem.h"
+#include "common/options.h"
+#include "common/proc.h"
+#include "queries.h"
+#include "workerd/agent_env.h"
+#include "workerd/evict.h"
+#include "workerd/shim_link.h"
+#include "workerd/task_file.h"
+
+#define SHIM_CONTROL_FD      3
+#define ANNOUNCE_DEADLINE_MS 10000
+
+const char *job_agent_command(const struct job *job)
+{
+        const struct options *opt = job->host->opt;
+        const char *role = job->claim.role;
+        const struct {
+                const char *role, *command;
+        } commands[] = {
+                {"analyst", opt->agent_command_analyst},     {"architect", opt->agent_command_architect},
+                {"developer", opt->agent_command_developer}, {"reviewer", opt->agent_command_reviewer},
+                {"tester", opt->agent_command_tester},       {"deployer", opt->agent_command_deployer},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+                if (strcmp(commands[i].role, role) == 0 && commands[i].command[0] != '\0')
+                        return commands[i].command;
+        return opt->agent_command;
+}
+
+/* What runs: the role's command, or the project's by a shell. 0 or -errno with the reason. */
+static int add_command(struct job *job, struct argv *args, struct errinfo *err)
+{
+        if (job->claim.kind == CLAIM_CI) {
+                argv_add(args, "/bin/sh");
+                argv_add(args, "-c");
+                argv_add(args, job->info.test_command);
+                return 0;
+        }
+        return argv_split(args, job_agent_command(job), err);
+}
+
+static void shim_args(struct job *job, struct argv *args)
+{
+        const struct options *opt = job->host->opt;
+        int64_t grace_ms = opt->agent_kill_grace_seconds * 1000;
+        argv_add(args, job->host->shim);
+        const struct {
+                const char *name, *value;
+        } texts[] = {
+                {"--run-dir", job->dir.path},
+                {"--lock", job->dir.lock},
+                {"--stdin", job->claim.kind == CLAIM_CI ? "/dev/null" : job->dir.task_file},
+                {"--cwd", job->dir.tree},
+                {"--control", SHIM_LINK_SOCKET},
+        };
+        const struct {
+                const char *name;
+                int64_t value;
+        } numbers[] = {
+                /* an agent of a dead workerd is stopped within the grace; wait for that rather than lose a
+                   turn */
+                {"--lock-wait-ms", grace_ms + 5000},
+                {"--grace-ms", grace_ms},
+                {"--wall-ms", opt->agent_timeout_ms},
+                {"--start-ms", opt->agent_start_timeout_ms},
+                {"--idle-ms", opt->agent_idle_timeout_ms},
+                {"--freeze-ms", opt->freeze_after_ms},
+                {"--frozen-kill-ms", opt->frozen_kill_after_ms},
+                {"--renewed-ms", job->host->renewed_ms},
+                {"--log-max", opt->agent_log_max_bytes},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                argv_add(args, texts[i].name);
+                argv_add(args, texts[i].value);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+                argv_add(args, numbers[i].name);
+                argv_addf(args, "%" PRId64, numbers[i].value);
+        }
+        argv_add(args, "--");
+}
+
+static void on_shim_exit(void *arg, const struct proc_exit *ex)
+{
+        struct job *job = arg;
+        job->shim = NULL;
+        job_agent_ended(job, proc_exit_text(ex));
+}
+
+static int spawn_shim(struct job *job, const struct argv *args, const struct argv *env, int shim_end,
+                      struct errinfo *err)
+{
+        const struct proc_fd fds[] = {{.from = shim_end, .to = SHIM_CONTROL_FD}};
+        const struct proc_spec spec = {
+                .argv = (const char *const *)args->words,
+                .envp = (const char *const *)env->words,
+                .fds = fds,
+                .n_fds = ARRAY_SIZE(fds),
+        };
+        return proc_spawn(job->host->loop, &spec, on_shim_exit, job, &job->shim, err);
+}
+
+static int start_shim(struct job *job, const struct argv *args, struct errinfo *err)
+{
+        int ends[2];
+        struct argv env = ARGV_INIT;
+        const struct options *opt = job->host->opt;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) {
+                err_set(err, "", "no socket pair for the shim: %s", log_errno_text(errno));
+                return -errno;
+        }
+        agent_env_build(&env, &job->info, &job->dir, opt->agent_path, opt->agent_env);
+        int r = spawn_shim(job, args, &env, ends[1], err);
+        argv_deinit(&env);
+        (void)close(ends[1]);
+        if (r < 0) {
+                (void)close(ends[0]);
+                return r;
+        }
+        job_agent_link(job, ends[0]);
+        return 0;
+}
+
+static void launch(struct job *job)
+{
+        struct argv args = ARGV_INIT;
+        struct errinfo err = ERRINFO_INIT;
+        int r = 0;
+        shim_args(job, &args);
+        if (add_command(job, &args, &err) < 0) {
+                job_conclude(job, REPORT_FAILED, "the command of the %s is not usable: %s", job->claim.role,
+                             err.text);
+                goto out;
+        }
+        if (run_dir_is_locked(&job->dir) != 0)
+                job->evict =
+                        evict_others(job->host->loop, job->host->state_dir, job->claim.job, job->claim.epoch);
+        if (job->claim.kind == CLAIM_AGENT)
+                r = task_file_write(job->dir.task_file, &job->info, job->step, &err);
+        if (r == 0) {
+                job_set_state(job, JOB_RUNNING);
+                r = start_shim(job, &args, &err);
+        }
+        if (r < 0)
+                job_conclude(job, REPORT_TRANSIENT, "the run could not be started: %s", err.text);
+out:
+        argv_deinit(&args);
+}
+
+static void on_announced(void *arg, const struct db_result *res)
+{
+        struct job *job = arg;
+        job->request = NULL;
+        if (res->outcome != DB_OK || db_rows(res) != 1) {
+                int64_t wait_ms = backoff_next_ms(&job->backoff, backoff_random());
+                log_warning(EV("job.start-not-recorded"), LF_I("job", job->claim.job), LF_ERR(&res->err),
+                            LF_I("wait_ms", wait_ms), LF_S("then", "tried again; nothing runs before"));
+                loop_timer_arm(job->timer, wait_ms);
+        } else if (!db_bool(res, 0, "held")) {
+                job_stop(job, JOB_STOP_CANCELLED); /* or fenced: then recording it says so */
+        } else {
+                job->backoff.attempts = 0;
+                job->launched = true;
+                launch(job);
+        }
+}
+
+void job_start(struct job *job)
+{
+        struct job_fence_text fence = job_fence_params(job);
+        const char *params[] = {fence.job, fence.epoch, job->claim.token, NULL, job->dir.log, job->base_sha};
+        if (job->state != JOB_STARTING)
+                job_set_state(job, JOB_STARTING);
+        job->request =
+                db_query(job->host->db, &Q_JOB_STARTED, params, ANNOUNCE_DEADLINE_MS, on_announced, job);
+}
