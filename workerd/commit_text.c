@@ -91,7 +91,8 @@ static bool next_change(const char **at, const char *limit, struct change *c)
 /* Taking away a file that stands where the docs folder or a folder above it belongs makes room for it. */
 static bool is_refused(const struct change *c, const char *role, const char *docs_dir)
 {
-        if (strcmp(c->new_mode, MODE_NONE) == 0 && role_owner(docs_dir, c->path) == NULL)
+        if (strcmp(c->new_mode, MODE_NONE) == 0 && role_owner(docs_dir, c->path) == NULL &&
+            !role_judges(role))
                 return false;
         return !role_may_change(role, docs_dir, c->path);
 }

@@ -23,7 +23,8 @@
 static void log_refused(const struct job *job, const char *path)
 {
         log_warning(EV("commit.refused-change"), LF_I("job", job->claim.job), LF_S("role", job->claim.role),
-                    LF_S("path", path), LF_S("then", "taken out of the commit: another role owns the file"));
+                    LF_S("path", path),
+                    LF_S("then", "taken out of the commit: the file is not for this role to change"));
 }
 
 static void log_nested(const struct job *job, const char *path)

@@ -78,11 +78,21 @@ const char *role_owner(const char *docs_dir, const char *path)
         return NULL;
 }
 
+bool role_judges(const char *role)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+                if (steps[i].need == ROLE_NEEDS_VERDICT && strcmp(steps[i].role, role) == 0)
+                        return true;
+        return false;
+}
+
 bool role_may_change(const char *role, const char *docs_dir, const char *path)
 {
         size_t len = strlen(path);
         if (strncmp(docs_dir, path, len) == 0 && (docs_dir[len] == '/' || docs_dir[len] == '\0'))
                 return false; /* the docs folder itself, or a folder above it, is to stay a folder */
+        if (role_judges(role) && below_docs(docs_dir, path) == NULL)
+                return false;
         const char *owner = role_owner(docs_dir, path);
         return owner == NULL || strcmp(owner, role) == 0;
 }

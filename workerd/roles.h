@@ -31,5 +31,9 @@ struct role_step {
 const struct role_step *role_step(const char *role, const char *stage);
 /* The role that owns a path (relative to the root of the tree), or NULL when nobody does. */
 const char *role_owner(const char *docs_dir, const char *path);
-/* Whether a run of `role` may change `path`: nobody else owns it, or anything in it or above it. */
+/* Whether the role's work is a verdict. It changes nothing outside the task's docs folder: nobody would judge
+ * that again. */
+bool role_judges(const char *role);
+/* Whether a run of `role` may change `path`: nobody else owns it, or anything in it or above it, and it is no
+ * code that the role is to judge. */
 bool role_may_change(const char *role, const char *docs_dir, const char *path);

@@ -112,6 +112,8 @@ static void add_duty(struct strbuf *sb, const struct run_info *info, const struc
                 break;
         case ROLE_NEEDS_VERDICT:
                 add_verdict(sb, info, step);
+                strbuf_addstr(sb,
+                              "Change nothing outside the docs folder: it is taken out of your commit.\n\n");
                 break;
         case ROLE_NEEDS_CHANGE:
                 strbuf_addstr(sb, "A run that changes nothing counts as failed.\n\n");

@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.agents import BODIES
 from support.pipeline import Pipeline
 
 # analyst: outcome, a part of the reason
@@ -121,6 +122,20 @@ def test_developer_writes_the_review(make_suite, project, agents):
     assert developer["outcome"] == "success" and developer["refused"] == [path]
     assert "src/x.txt" in project.files(line.task(item)["branch"]) and path not in project.files(line.task(item)["branch"])
     assert line.suite.log.records("commit.refused-change", role="developer", path=path)
+
+
+def test_who_judges_changes_no_code(make_suite, project, agents):
+    """P-4: what reviewer, tester and deployer change besides the task's documents is taken out, and said so: CI has not seen it,
+    nobody would review it, and it would be merged."""
+    change = 'mkdir -p src\necho x >"src/by-$ORCH_STAGE.txt"\nrm -f "src/$ORCH_WORK_ITEM.txt"\n'
+    for role in ("reviewer", "tester", "deployer"):
+        agents.set(role, change + BODIES[role])
+    line = start(make_suite, project)
+    item = line.item()
+    line.pass_human_gates(item)
+    assert [name for name in project.files("main") if name.startswith("src/")] == [f"src/{item}.txt"]
+    refused = [run["refused"] for role in ("reviewer", "tester", "deployer") for run in line.runs(item, role)]
+    assert refused == [[f"src/{item}.txt", f"src/by-{stage}.txt"] for stage in ("review", "testing", "deploy-staging", "deploy")]
 
 
 def test_old_verdict_does_not_count(make_suite, project, agents):

@@ -6,7 +6,7 @@ from support.pipeline import STAGES, Pipeline
 
 
 def test_one_item_from_created_to_done(suite, project, agents):
-    """P-1, P-4, P-7, P-9, P-12, M-4, I-2: every stage once and in order, each role's work committed once under its name,
+    """P-1, P-4, P-7, P-9, P-12, M-4, I-1, I-2: every stage once and in order, each role's work committed once under its name,
     the branch merged; nothing pushed to the default branch."""
     line = Pipeline(suite, project)
     base = project.head("main")

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from support.http import Client, gitea_headers, read_response
+from support.marks import root_looks_in
 from support.paths import SANITIZER_ENV
 from support.wait import stays, wait_for
 from support.webhookd import NO_DATABASE, SECRETS
@@ -128,6 +129,7 @@ def test_public_port_answers_while_the_status_port_is_saturated(limited):
     wait_for(lambda: limited.status.get("/livez").status == 200)
 
 
+@root_looks_in
 def test_out_of_descriptors(limited):
     """No spinning and no end: connections are shed, and service is back when descriptors are."""
     pid = limited.processes[0].pid

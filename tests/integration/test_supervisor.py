@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from support.marks import root_looks_in
 from support.paths import program
 from support.processes import Process, is_alive
 from support.supervised import DAEMONS, NotifySocket
@@ -55,6 +56,7 @@ def test_a_second_daemon_may_lack_without_delaying_ready(make):
     assert len(host.pids("workerd")) == 1 and len(host.log.records("supervisor.ready")) == 1
 
 
+@root_looks_in
 def test_what_a_child_inherits(make, notify):
     host = make(webhookd_count=2)
     host.env.update(NOTIFY_SOCKET=notify.address, WATCHDOG_USEC="60000000", LISTEN_FDS="1", LISTEN_PID="1", MARK="kept",

@@ -97,6 +97,27 @@ static void test_refuse(void **state)
         assert_int_equal(good, 8);
 }
 
+/* Who judges leaves the code as it was, what is deleted included. */
+static void test_refuse_to_a_judge(void **state)
+{
+        static const char raw[] = ":100644 100644 " A " " B " M\0src/changed.c\0"
+                                  ":100644 000000 " A " " Z " D\0src/gone.c\0"
+                                  ":000000 100644 " Z " " B " A\0src/new.c\0"
+                                  ":100644 000000 " A " " Z " D\0" DOCS "/notes.md\0"
+                                  ":000000 100644 " Z " " B " A\0" DOCS "/13-test-report.md\0";
+        static const char want[] = "0 " Z "\tsrc/new.c\0"
+                                   "100644 " A "\tsrc/changed.c\0"
+                                   "100644 " A "\tsrc/gone.c\0";
+        _cleanup_(strbuf_deinit) struct strbuf restore = STRBUF_INIT;
+        _cleanup_(argv_deinit) struct argv refused = ARGV_INIT, nested = ARGV_INIT;
+        (void)state;
+        assert_int_equal(
+                commit_text_refuse(raw, sizeof(raw) - 1, "tester", DOCS, &refused, &nested, &restore), 0);
+        assert_int_equal(refused.n, 3);
+        assert_int_equal(restore.len, sizeof(want) - 1);
+        assert_memory_equal(restore.buf, want, sizeof(want) - 1);
+}
+
 static void test_artefacts(void **state)
 {
         static const char list[] = "100644 blob " A "\t" DOCS "/01-brd.md\0"
@@ -159,9 +180,9 @@ static void test_oid(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_subject), cmocka_unit_test(test_message),
-                cmocka_unit_test(test_refuse),  cmocka_unit_test(test_artefacts),
-                cmocka_unit_test(test_oid),
+                cmocka_unit_test(test_subject),   cmocka_unit_test(test_message),
+                cmocka_unit_test(test_refuse),    cmocka_unit_test(test_refuse_to_a_judge),
+                cmocka_unit_test(test_artefacts), cmocka_unit_test(test_oid),
         };
         return cmocka_run_group_tests_name("commit_text", tests, NULL, NULL);
 }

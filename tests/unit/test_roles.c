@@ -59,6 +59,12 @@ static void test_may_change(void **state)
                 {"developer", "docs/other.md", true},
                 {"developer", "doc", true},
                 {"deployer", DOCS "/16-post-deploy.md", false},
+                {"architect", "src/main.c", true},
+                {"reviewer", "src/main.c", false},
+                {"tester", "tests/new.py", false},
+                {"deployer", "docs/other.md", false},
+                {"reviewer", "docs/work-items/ORCH-2/12-review.md", false},
+                {"reviewer", DOCS "/notes.md", true},
         };
         (void)state;
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
