@@ -290,19 +290,26 @@ int handover_read(int fd, struct handover *ret, struct errinfo *err)
 
 /* --- descriptors --- */
 
-int handover_each_fd(const struct handover *h, int (*fn)(int fd))
+static int set_at_exec(int64_t fd, bool keep_open)
+{
+        return fcntl((int)fd, F_SETFD, keep_open ? 0 : FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
+int handover_keep_open(const struct handover *h, bool across_exec)
 {
         const int64_t suite[] = {h->pid_fd, h->metrics_fd, h->listen_public_fd, h->listen_status_fd};
         int r = 0;
 
-        for (size_t i = 0; i < ARRAY_SIZE(suite) && r >= 0; i++)
-                r = fn((int)suite[i]);
-        for (size_t i = 0; i < h->n_children && r >= 0; i++)
-                if (h->children[i].pid > 0) {
-                        r = fn((int)h->children[i].pidfd);
-                        if (r >= 0)
-                                r = fn((int)h->children[i].status_fd);
-                }
+        for (size_t i = 0; i < ARRAY_SIZE(suite) && r == 0; i++)
+                r = set_at_exec(suite[i], across_exec);
+        for (size_t i = 0; i < h->n_children && r == 0; i++) {
+                const struct handover_child *c = &h->children[i];
+
+                if (c->pid > 0)
+                        r = set_at_exec(c->pidfd, across_exec);
+                if (c->pid > 0 && r == 0)
+                        r = set_at_exec(c->status_fd, across_exec);
+        }
         return r;
 }
 
@@ -322,21 +329,34 @@ static bool is_our_child(int64_t pidfd)
         return waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-int handover_check_fds(const struct handover *h, struct errinfo *err)
+static const char *find_wrong_child_fd(const struct handover_child *c)
+{
+        if (c->pid > 0 && !is_our_child(c->pidfd))
+                return "a child of ours";
+        if (c->pid > 0 && !is_socket(c->status_fd, SO_TYPE, SOCK_SEQPACKET))
+                return "a status channel";
+        return NULL;
+}
+
+/* NULL: all are right. */
+static const char *find_wrong_fd(const struct handover *h)
 {
         const char *wrong = NULL;
 
+        if (handover_keep_open(h, false) < 0)
+                return "open";
         if (!is_socket(h->listen_public_fd, SO_ACCEPTCONN, 1) ||
             !is_socket(h->listen_status_fd, SO_ACCEPTCONN, 1))
-                wrong = "a listening socket";
-        for (size_t i = 0; i < h->n_children && wrong == NULL; i++) {
-                const struct handover_child *c = &h->children[i];
+                return "a listening socket";
+        for (size_t i = 0; i < h->n_children && wrong == NULL; i++)
+                wrong = find_wrong_child_fd(&h->children[i]);
+        return wrong;
+}
 
-                if (c->pid > 0 && !is_our_child(c->pidfd))
-                        wrong = "a child of ours";
-                else if (c->pid > 0 && !is_socket(c->status_fd, SO_TYPE, SOCK_SEQPACKET))
-                        wrong = "a status channel";
-        }
+int handover_take_fds(const struct handover *h, struct errinfo *err)
+{
+        const char *wrong = find_wrong_fd(h);
+
         if (wrong == NULL)
                 return 0;
         err_set(err, NULL, "a descriptor that was handed over is not %s", wrong);

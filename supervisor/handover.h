@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,8 +52,9 @@ int handover_write(const struct handover *h, int *ret_fd, struct errinfo *err);
 /* Borrows the fd. 0, or -errno with the reason in `err`. `ret` is written only on success. */
 int handover_read(int fd, struct handover *ret, struct errinfo *err);
 
-/* Calls fn for every descriptor that is named. The first result below 0 ends it, and is returned. */
-int handover_each_fd(const struct handover *h, int (*fn)(int fd));
-/* Whether the descriptors are what they are said to be, and the processes children of ours; to be asked in
- * the process that has them. 0, or -errno with the reason in `err`. */
-int handover_check_fds(const struct handover *h, struct errinfo *err);
+/* Sets every descriptor that is named to stay open across an exec, or to be closed by it. 0; -errno when one
+ * is not open, the others are then as they happen to be. */
+int handover_keep_open(const struct handover *h, bool across_exec);
+/* After the exec: sets them to be closed by the next one, and checks that they are what they are said to be,
+ * and the processes children of ours. 0, or -errno with the reason in `err`. */
+int handover_take_fds(const struct handover *h, struct errinfo *err);

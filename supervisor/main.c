@@ -75,5 +75,5 @@ int main(int argc, char *argv[])
                 return EXIT_OK;
         if (r != 0)
                 return refuse(EXIT_CONFIG, &err);
-        return handover_fd == -1 ? run(argv, opt, NULL) : succeed(argv, opt, handover_fd, is_trial);
+        return handover_fd == REEXEC_NONE ? run(argv, opt, NULL) : succeed(argv, opt, handover_fd, is_trial);
 }

@@ -21,16 +21,6 @@ void reexec_command(struct argv *command, const char *program, char *const *args
                 argv_add(command, *a);
 }
 
-static int keep_open(int fd)
-{
-        return fcntl(fd, F_SETFD, 0) < 0 ? -errno : 0;
-}
-
-static int close_at_exec(int fd)
-{
-        return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
-}
-
 /* Comes back with -errno only. */
 static int become(const char *program, char *const *args, int fd)
 {
@@ -54,31 +44,36 @@ int reexec(const char *program, char *const *args, const struct handover *h, str
 
         if (r < 0)
                 return r;
-        r = keep_open(fd);
-        if (r == 0)
-                r = handover_each_fd(h, keep_open);
+        r = fcntl(fd, F_SETFD, 0) < 0 ? -errno : handover_keep_open(h, true);
         if (r == 0)
                 r = become(program, args, fd);
-        (void)handover_each_fd(h, close_at_exec); /* they are open: nothing has closed them */
+        (void)handover_keep_open(h, false); /* they are open: nothing has closed them */
         err_set(err, NULL, "cannot become %s: %s", program, log_errno_text(r));
         return r;
+}
+
+static int parse_fd(const char *text)
+{
+        char *end;
+        long fd;
+
+        errno = 0;
+        fd = strtol(text, &end, 10);
+        return errno == 0 && *end == '\0' && fd > STDERR_FILENO && fd <= INT_MAX ? (int)fd : -EBADF;
 }
 
 int reexec_inherited(bool *ret_trial)
 {
         const char *text = getenv(REEXEC_ENV_FD);
-        char *end;
-        long fd;
-        int r;
+        int fd;
 
         if (text == NULL)
-                return -1;
-        errno = 0;
-        fd = strtol(text, &end, 10);
-        r = errno == 0 && *end == '\0' && fd > STDERR_FILENO && fd <= INT_MAX ? close_at_exec((int)fd)
-                                                                              : -EBADF;
+                return REEXEC_NONE;
+        fd = parse_fd(text);
+        if (fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+                fd = -errno;
         *ret_trial = getenv(REEXEC_ENV_TRIAL) != NULL;
         (void)unsetenv(REEXEC_ENV_FD); /* neither can fail for a valid name */
         (void)unsetenv(REEXEC_ENV_TRIAL);
-        return r < 0 ? -EBADF : (int)fd;
+        return fd;
 }

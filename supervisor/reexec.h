@@ -23,6 +23,8 @@ void reexec_command(struct argv *command, const char *program, char *const *args
  * that have handlers are blocked by the caller. */
 int reexec(const char *program, char *const *args, const struct handover *h, struct errinfo *err);
 
-/* Whether this process was made so: the memfd, close-on-exec, or -1. `ret_trial` says whether it is only a
- * trial. -errno: the variable names no descriptor. Clears both variables. */
+/* This process was not made so. No descriptor, and no -errno that can occur. */
+#define REEXEC_NONE (-4096)
+/* The memfd that was handed over, close-on-exec, or REEXEC_NONE; -errno when the variable names no
+ * descriptor. `ret_trial` says whether it is only a trial. Clears both variables. */
 int reexec_inherited(bool *ret_trial);

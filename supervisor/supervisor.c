@@ -189,7 +189,7 @@ static void watch_signals(struct supervisor *s)
         supervisor_block_signals(false);
 }
 
-/* --- life --- */
+/* --- metrics --- */
 
 /* The page of all, and the first slot of it for ourselves. */
 static int make_metrics(struct supervisor *s)
@@ -286,7 +286,7 @@ static void take_over_suite(struct supervisor *s, const struct handover *h)
 static int take_over(struct supervisor *s, struct handover *h)
 {
         struct errinfo err = ERRINFO_INIT;
-        int r = handover_check_fds(h, &err);
+        int r = handover_take_fds(h, &err);
 
         if (r < 0) {
                 log_error(EV("supervisor.take-over-failed"), LF_ERR(&err));

@@ -177,31 +177,35 @@ static void test_refuses_other_descriptors(void **state)
         close(null);
 }
 
-static size_t n_seen;
-
-static int see(int fd)
+static void assert_all(const int64_t *const *fds, size_t n, int flags)
 {
-        n_seen++;
-        return fd == 10 ? -EBADF : 0;
+        for (size_t i = 0; i < n; i++)
+                assert_int_equal(fcntl((int)*fds[i], F_GETFD), flags);
 }
 
-static void test_names_every_descriptor(void **state)
+static void test_every_descriptor_stays_open(void **state)
 {
         _cleanup_(handover_deinit) struct handover h = HANDOVER_INIT;
         (void)state;
         fill(&h);
-        n_seen = 0;
-        assert_int_equal(handover_each_fd(&h, see), -EBADF);
-        assert_int_equal(n_seen, 6);
-        h.children[0].status_fd = 11;
-        assert_int_equal(handover_each_fd(&h, see), 0);
-        assert_int_equal(n_seen, 12);
+        int64_t *const fds[] = {&h.pid_fd,           &h.metrics_fd,        &h.listen_public_fd,
+                                &h.listen_status_fd, &h.children[0].pidfd, &h.children[0].status_fd};
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                *fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(handover_keep_open(&h, true), 0);
+        assert_all((const int64_t *const *)fds, ARRAY_SIZE(fds), 0);
+        assert_int_equal(handover_keep_open(&h, false), 0);
+        assert_all((const int64_t *const *)fds, ARRAY_SIZE(fds), FD_CLOEXEC);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+                close((int)*fds[i]);
+                assert_int_equal(handover_keep_open(&h, true), -EBADF);
+        }
 }
 
 static void assert_fds(const struct handover *h, const char *wrong)
 {
         struct errinfo err = ERRINFO_INIT;
-        int r = handover_check_fds(h, &err);
+        int r = handover_take_fds(h, &err);
         if (wrong == NULL)
                 assert_int_equal(r, 0);
         else if (r != -EPROTO || strstr(err.text, wrong) == NULL)
@@ -217,14 +221,17 @@ static void test_checks_what_descriptors_are(void **state)
         fill(&h);
         assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
         assert_int_equal(listen_open("127.0.0.1:0", &listening, NULL), 0);
-        h.listen_public_fd = h.listen_status_fd = listening;
         h.n_children = 0;
+        h.pid_fd = 9999;
+        assert_fds(&h, "open");
+        h.pid_fd = h.metrics_fd = h.listen_public_fd = h.listen_status_fd = listening;
         assert_fds(&h, NULL);
+        assert_int_equal(fcntl(listening, F_GETFD), FD_CLOEXEC);
         h.listen_status_fd = ends[0];
         assert_fds(&h, "a listening socket");
         h.listen_status_fd = listening;
         h.n_children = 1;
-        h.children[0].pidfd = ends[0];
+        h.children[0].pidfd = h.children[0].status_fd = ends[0];
         assert_fds(&h, "a child of ours");
         close(ends[0]);
         close(ends[1]);
@@ -238,7 +245,7 @@ int main(void)
                 cmocka_unit_test(test_refuses_what_is_different),
                 cmocka_unit_test(test_refuses_what_is_cut),
                 cmocka_unit_test(test_refuses_other_descriptors),
-                cmocka_unit_test(test_names_every_descriptor),
+                cmocka_unit_test(test_every_descriptor_stays_open),
                 cmocka_unit_test(test_checks_what_descriptors_are),
         };
         return cmocka_run_group_tests_name("handover", tests, NULL, NULL);
