@@ -201,7 +201,8 @@ def test_status_is_complete_or_absent_whenever_the_shim_is_killed(start_shim, fo
     complete = absent = 0
     chance = random.Random(7)
     for i in range(60):
-        shim = start_shim(*sh("sleep 0.02; echo x; exit 9"), name=f"run-{i}", lock=f"lock-{i}", started_with_peer=False)  # lasts
+        agent = sh("sleep 0.02; echo x; exit 9")  # lasts
+        shim = start_shim(*agent, name=f"run-{i}", lock=f"lock-{i}", started_with_peer=False)
         try:
             shim.process.wait(timeout=chance.uniform(0, 0.12))
         except subprocess.TimeoutExpired:

@@ -164,7 +164,7 @@ def test_process_row(database, webhookd):
 def test_row_is_made_anew_after_it_was_taken_for_dead(database, webhookd):
     """webhookd holds nothing that could be another's: it registers again and goes on."""
     old = database.value("select id from orch.process")
-    database.query("select orch.process_gone(%s, 'test')", old)
+    database.query("select orch.process_gone(%s, 'test', false)", old)
     wait_for(lambda: database.column("select id from orch.process where ended_at is null and id <> %s", old),
              explain=webhookd.log.tail)
     assert webhookd.post("gitea", b"{}").status == 202

@@ -54,7 +54,7 @@ def waiting_for_a_lock(world):
     return world.db.value("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
 
 
-@pytest.mark.parametrize("giver, user", [("process_gone(%s, 'pid gone')", "orch_reaperd"), ("process_holds(%s, %s, '{}', '{}')", "orch_workerd")])
+@pytest.mark.parametrize("giver, user", [("process_gone(%s, 'pid gone', false)", "orch_reaperd"), ("process_holds(%s, %s, '{}', '{}')", "orch_workerd")])
 def test_a_claim_under_way_is_not_missed(world, giver, user):
     """T-5, J-1: a server finishes a claim whose client has died or lost its connection. What gives back the process's work
     meanwhile waits for it: no job is left with an owner that does not know it."""

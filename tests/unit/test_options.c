@@ -127,8 +127,8 @@ static void test_liveness_inequalities(void **state)
                 "beat_interval = 14999ms",
                 "freeze_after = 15001ms",
                 "freeze_after = 46875ms", /* 1.6 times this is exactly 75 s */
-                "beat_interval = 100ms\nfreeze_after = 301ms\ntakeover_after = 500ms\nreaper_interval = "
-                "100ms",
+                ("beat_interval = 100ms\nfreeze_after = 301ms\ntakeover_after = 500ms\n"
+                 "reaper_interval = 100ms"),
                 "beat_interval = 1m\nfreeze_after = 1h\ntakeover_after = 2h",
         };
         _cleanup_(options_freep) struct options *o = NULL;
