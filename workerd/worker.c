@@ -336,8 +336,8 @@ void worker_drain(struct worker *w, bool quick)
                 slots_stop(w->slots, JOB_STOP_LEAVE);
         }
         if (quick) {
-                slots_drop(w->slots);
                 loop_timer_arm(w->timer, QUICK_LEAVE_MS);
+                slots_drop(w->slots); /* may be all that we waited for */
         }
         leave_if_idle(w);
 }

@@ -1,7 +1,6 @@
 /* test_leftovers.c - which run folders are removed at a start, and what of them stays. */
 #include "workerd/leftovers.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "common/mem.h"
 #include "common/proc.h"
 #include "tests/unit/fake_db.h"
+#include "tests/unit/tmp_dir.h"
 #include "common/run_dir.h"
 
 static char *state_dir;
@@ -49,26 +49,15 @@ static void make_run(struct run_dir *dir, int64_t job, const char *owner)
 
 static int setup(void **state)
 {
-        char dir[] = "/tmp/orch-leftovers-XXXXXX";
         (void)state;
-        assert_non_null(mkdtemp(dir));
-        state_dir = xstrdup(dir);
+        state_dir = tmp_dir_make();
         return 0;
-}
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-        (void)st;
-        (void)type;
-        (void)ftw;
-        return remove(path);
 }
 
 static int teardown(void **state)
 {
         (void)state;
-        assert_int_equal(nftw(state_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
-        free(take_ptr(state_dir));
+        tmp_dir_remove(take_ptr(state_dir));
         return 0;
 }
 
