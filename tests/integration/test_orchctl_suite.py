@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from support.agents import BODIES, Gate
+from support.agents import BODIES, Gate, hold_pushes
 from support.paths import BUILD, program
 from support.processes import Process, descendants
 from support.wait import wait_for
@@ -245,26 +245,25 @@ def test_watch_until_a_person_is_needed(work):
     assert "\nRuns\n" in shown and "\nEvidence\n" in shown and "analysis -> architecture" in shown
 
 
-def test_down_gives_unfinished_work_back(work):
-    """A quick stop ends the agent; the job is done again after the next start."""
+def test_down_lets_agents_work_on(work):
+    """J-8: also a quick stop; the next start goes on with the agent that is there."""
     assert work.orchctl("down", "--quick").returncode == 0
-    assert supervisors() == []
-    waits = work.orchctl_json("why", work.item)["waits"]
-    assert waits[0]["axis"] != "running"
-    work.gate.open()
+    assert supervisors() == [] and work.run_pids()
+    assert work.orchctl_json("why", work.item)["waits"][0]["axis"] == "running"
     work.orchctl("up")
+    work.gate.open()
     work.orchctl("watch", work.item, "--until", "waiting", "--timeout", "60s")
-    assert [r["outcome"] for r in work.orchctl_json("item", "show", work.item)["runs"]][-1] == "success"
+    assert [r["outcome"] for r in work.orchctl_json("item", "show", work.item)["runs"]] == ["success"]
 
 
-def test_down_that_takes_too_long(work):
-    """A drain waits for the agent; orchctl does not wait for ever."""
-    work.write_config(drain_timeout="60s")
-    work.orchctl("down", "--timeout", "300ms", check=False)
+def test_down_that_takes_too_long(work, project, agents):
+    """A drain waits for a push; orchctl does not wait for ever."""
+    forge = hold_pushes(project, agents)
+    work.gate.open()
+    wait_for((agents.folder / "forge.first").exists, what="git pushes")
     done = work.orchctl("down", "--timeout", "300ms", check=False)
-    assert done.returncode in (0, 3)
-    if done.returncode == 3:
-        assert "still finishing its work" in done.stderr and "--quick" in done.stderr
+    assert done.returncode == 3 and "still finishing its work" in done.stderr and "--quick" in done.stderr
+    forge.open()
 
 
 def test_log_goes_on_while_the_database_is_away(work, cluster):
