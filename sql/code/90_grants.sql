@@ -8,7 +8,7 @@ begin
         for g in select * from (values
                 ('orch_webhookd', array['event_intake', 'status_snapshot', 'queue_snapshot', 'metric_rows']),
                 ('orch_workerd', array['job_claim', 'job_started', 'job_finish', 'job_release', 'event_unrouted', 'event_route', 'event_malformed',
-                        'event_handle', 'effect_claim', 'effect_finish', 'process_holds', 'orphans', 'job_adopt', 'orphan_lost', 'runs_over', 'local_item_set_state', 'local_item_comment']),
+                        'event_handle', 'effect_claim', 'effect_finish', 'process_holds', 'orphans', 'job_adopt', 'runs_over', 'local_item_set_state', 'local_item_comment']),
                 ('orch_reaperd', array['process_beats', 'process_gone', 'reap_overdue', 'orphan_list', 'orphan_lost', 'orphan_stranded']),
                 ('orch_reconcilerd', array['reconcile_gates']),
                 ('orch_operator', array['project_add', 'project_list', 'item_create', 'item_move', 'item_list', 'approve', 'reject', 'cancel', 'setting_set', 'lease_release', 'lease_list',

@@ -34,6 +34,10 @@ def host_of(line, run):
                          " join orch.host h on h.id = p.host_id where r.id = %s", run["id"])
 
 
+def owner_pid(line, job):
+    return line.db.value("select p.pid from orch.process p join orch.job j on j.process_id = p.id where j.id = %s", job)
+
+
 def wait_taken_over(line, item, host="b"):
     line.wait(lambda: len(line.runs(item)) == 2 and line.runs(item)[1]["pid"], 40, "the second run")
     assert host_of(line, line.runs(item)[1]) == host
@@ -112,6 +116,48 @@ def test_a_run_stands_still_before_it_is_taken_over(hosts, project, agents, gate
     a.log.wait("process.fenced", daemon="workerd")
     line.wait(lambda: not is_alive(run["pid"]), 20, "its agent is killed")
     assert len(agents.marks("end", role="analyst")) == 1 and not a.log.records("job.ended", job=run["job_id"])
+
+
+def test_a_host_that_left_and_does_not_come_back(hosts, project, agents, gate):
+    """R-6, J-8: a host left in order, its run was to be adopted, and nobody came: another host takes it over, once the
+    agent stands still. When the host does come back it kills what is left there."""
+    a, b = hosts
+    gate.hold("analyst")
+    line = Pipeline(a, project)
+    item = line.item()
+    run = line.wait_running(item, "analyst")
+    line.suite = b.start()
+    a.stop()
+    assert is_alive(run["pid"])
+    line.wait(lambda: len(line.runs(item)) == 2, 40, "the second claim")
+    assert Process(run["pid"]).state == "T"
+    assert b.log.wait("reap.orphan-lost")["what"] == "stranded"
+    gate.open()
+    check_done_twice_begun(line, agents, item)
+    a.start()
+    line.wait(lambda: not is_alive(run["pid"]), 20, "its agent is killed")
+    assert len(agents.marks("end", role="analyst")) == 1
+
+
+def test_a_worker_that_hangs_is_killed_and_its_run_goes_on(make_suite, project, agents, gate):
+    """R-6, J-8: SIGSTOP of one worker: the reaper of its host kills it, another worker adopts its run, and the same agent
+    goes on where it was frozen."""
+    gate.hold("analyst")
+    suite = make_suite(workerd_count=2, **LIVENESS).start()
+    line = Pipeline(suite, project)
+    item = line.item()
+    run = line.wait_running(item, "analyst")
+    pid = owner_pid(line, run["job_id"])
+    os.kill(pid, signal.SIGSTOP)
+    assert suite.log.wait("reap.killed")["evidence"].startswith("silent for ")
+    line.wait(lambda: not is_alive(pid) and owner_pid(line, run["job_id"]) != pid, 20, "the run is adopted")
+    line.wait(lambda: Process(run["pid"]).state == "S", 20, "its agent goes on")
+    gate.open()
+    line.wait_shown(item, "in_review")
+    assert [(r["pid"], r["outcome"]) for r in line.runs(item)] == [(run["pid"], "success")]
+    assert (line.jobs(item)[0]["attempts"], line.jobs(item)[0]["crashes"]) == (1, 0)
+    assert len(agents.marks("start", role="analyst")) == 1
+    line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
 
 
 def test_an_earlier_boot_holds_nothing(make_suite, project, agents, gate):

@@ -69,7 +69,7 @@ def test_only_the_same_host_and_boot_adopts(world, host, boot):
     gone(world, world.process)
     stranger = world.add_process(pid=2, host=host, boot=boot)
     assert not wants_orphans(world, *stranger) and orphans(world, *stranger) == [] and adopt(world, *stranger, job) is None
-    assert not world.call("orphan_lost", *stranger, job["job_id"], job["epoch"], "none here")[0]["orphan_lost"]
+    assert not world.call("orphan_lost", *stranger, job["job_id"], job["epoch"], "none here", user="orch_reaperd")[0]["orphan_lost"]
 
 
 def test_a_dead_host_s_jobs_are_given_back(world):
@@ -100,7 +100,7 @@ def test_an_orphan_without_a_shim_is_lost(world):
     heir = world.add_process(pid=2)
 
     def lost():
-        return world.call("orphan_lost", *heir, job["job_id"], job["epoch"], "the lock is free, there is no status")[0]["orphan_lost"]
+        return world.call("orphan_lost", *heir, job["job_id"], job["epoch"], "the lock is free, there is no status", user="orch_reaperd")[0]["orphan_lost"]
 
     assert [lost(), lost()] == [True, False]
     assert world.db.row("select status, crashes from orch.job") == {"status": "queued", "crashes": 1}
@@ -183,7 +183,7 @@ def test_a_cancelled_orphan_that_is_lost_is_cancelled(world):
     start(world, job)
     gone(world, world.process)
     world.operate("cancel", a, None)
-    world.call("orphan_lost", *world.add_process(pid=2), job["job_id"], job["epoch"], "gone")
+    world.call("orphan_lost", *world.add_process(pid=2), job["job_id"], job["epoch"], "gone", user="orch_reaperd")
     assert world.db.value("select stage from orch.task") == "cancelled"
 
 

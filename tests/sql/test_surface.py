@@ -37,7 +37,7 @@ FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
     "orch_workerd": {"job_claim", "job_started", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed",
                      "event_handle", "effect_claim", "effect_finish", "local_item_set_state", "local_item_comment", "process_holds",
-                     "orphans", "job_adopt", "orphan_lost", "runs_over"},
+                     "orphans", "job_adopt", "runs_over"},
     "orch_reaperd": {"process_beats", "process_gone", "reap_overdue", "orphan_list", "orphan_lost", "orphan_stranded"},
     "orch_reconcilerd": {"reconcile_gates"},
     "orch_operator": {"project_add", "project_list", "item_create", "item_move", "item_list", "approve", "reject", "cancel",
