@@ -128,7 +128,10 @@ begin
                 return orch.cancel_task(t.id, actor);
         elsif t.id is null then
                 return case verb when 'to_analyse' then orch.intake(p, i, actor) else 'ignored: no task, and only To Analyse makes one' end;
-        elsif verb in ('approved', 'confirm_deploy', 'rejected') then
+        end if;
+        -- from here on it stays as it is looked at; a cancellation, above, locks the repo first
+        select * into t from orch.task where id = t.id for no key update;
+        if verb in ('approved', 'confirm_deploy', 'rejected') then
                 if not orch.waits_for_person(t) then
                         return format('ignored: %s does not wait for a person', t.work_item);
                 end if;

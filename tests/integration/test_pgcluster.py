@@ -51,6 +51,19 @@ def test_only_roles_of_the_suite_may_connect(own_cluster):
         psycopg2.connect(own_cluster.dsn("postgres", "stranger"))
 
 
+def test_root_follows_no_link_of_the_server(own_cluster, folder):
+    """Whoever has become the server's user, by COPY TO PROGRAM say, does not get root to write a file elsewhere."""
+    pgcluster("--volatile", "init", own_cluster.folder)
+    victim = folder / "victim"
+    victim.write_text("untouched")
+    for name in ("orchestrator.conf", "orchestrator_hba.conf", "orchestrator_ident.conf"):
+        (own_cluster.folder / "data" / name).unlink(missing_ok=True)
+        (own_cluster.folder / "data" / name).symlink_to(victim)
+    done = pgcluster("start", own_cluster.folder)
+    assert victim.read_text() == "untouched"
+    assert done.returncode == 0, done.stderr
+
+
 def test_starts_again_after_its_postmaster_was_killed(own_cluster):
     own_cluster.start()
     for _ in range(3):

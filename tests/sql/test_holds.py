@@ -50,6 +50,29 @@ def on_its_own_connection(world, statement, *args, user):
         connection.close()
 
 
+def test_analysed_again_loses_against_an_approval(world):
+    """P-12: an event that waited for somebody else's move finds the task as that has left it, and leaves nothing behind."""
+    a = world.item()
+    world.succeed(world.claim())
+    world.operate("item_move", a, "to_analyse", "once more")
+    event = world.call("event_unrouted", 1)[0]["event_id"]
+    body = world.db.value("select convert_from(body, 'UTF8')::jsonb from orch.event where id = %s", event)
+    world.call("event_route", event, "item:" + a, "tracker.item", "demo", a, body)
+    person = world.db.connect("orch_operator")
+    person.autocommit = False
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        try:
+            person.cursor().execute("select orch.approve(%s)", [a])
+            handled = pool.submit(on_its_own_connection, world, "select outcome from orch.event_handle(1)", user="orch_workerd")
+            wait_for(lambda: waiting_for_a_lock(world) == 1, what="the event waits for the task")
+            person.commit()
+        finally:
+            person.close()
+        outcome = handled.result()[0][0]
+    assert (world.task(a)["stage"], world.task(a)["next_input"]) == ("architecture", None)
+    assert outcome == "hinted: a state set by hand starts nothing"
+
+
 def waiting_for_a_lock(world):
     return world.db.value("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
 
