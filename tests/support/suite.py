@@ -107,8 +107,9 @@ class Suite:
         """Drains, and fails unless the supervisor says 0 and nobody has complained meanwhile. Runs go on: J-8."""
         if self.process is None:
             return
-        runs = self.run_pids()
-        below = [p for p in descendants(self.process.pid) if p.pid not in runs]
+        below = descendants(self.process.pid)
+        runs = self.run_pids()  # after it: what an agent has forked meanwhile is its own
+        below = [p for p in below if p.pid not in runs]
         self.send(signo)
         code = self._wait_exit(timeout)
         assert code == 0, f"the supervisor ended with {code}\n{self.log.tail()}"
