@@ -27,7 +27,7 @@ struct shim_link {
         char *run_dir; /* NULL: the descriptor was taken */
         int fd;        /* -1: not connected (yet, any more) */
         struct loop_io *io;
-        struct loop_timer *timer; /* the first try to connect, and the next ones */
+        struct loop_timer *timer; /* the next try to connect; the next of several lines */
         bool linked;
         enum shim_state state;
         pid_t agent, peer;
@@ -35,7 +35,6 @@ struct shim_link {
         enum wish wish;  /* to be said */
         char line[LINE_MAX_BYTES];
         size_t len;
-        bool *freed; /* set by shim_link_free() within a callback */
         shim_link_fn *fn;
         void *arg;
 };
@@ -47,23 +46,19 @@ static void hang_up(struct shim_link *l)
         l->fd = -1;
 }
 
-/* False when the link was freed by it. */
-static bool tell(struct shim_link *l, enum shim_event event, int error)
+/* The link may be gone after it. */
+static void tell(struct shim_link *l, enum shim_event event, int error)
 {
         const struct shim_news news = {.event = event, .state = l->state, .agent = l->agent, .error = error};
-        bool freed = false;
-        l->freed = &freed;
         l->fn(l->arg, &news);
-        if (!freed)
-                l->freed = NULL;
-        return !freed;
 }
 
 /* The last news. */
 static void end(struct shim_link *l, enum shim_event event, int error)
 {
         hang_up(l);
-        (void)tell(l, event, error);
+        loop_timer_disarm(l->timer);
+        tell(l, event, error);
 }
 
 /* ---- what is said ---- */
@@ -178,41 +173,60 @@ static enum shim_event understand(struct shim_link *l, const char *line)
         return SHIM_GARBAGE;
 }
 
-/* The whole lines of the buffer. */
-static void hear(struct shim_link *l)
+static const char *line_end(const struct shim_link *l)
 {
-        char *newline;
-        while ((newline = memchr(l->line, '\n', l->len)) != NULL) {
-                *newline = '\0';
-                bool whole = strlen(l->line) == (size_t)(newline - l->line); /* no NUL in it */
-                enum shim_event event = whole ? understand(l, l->line) : SHIM_GARBAGE;
-                l->len -= (size_t)(newline + 1 - l->line);
-                memmove(l->line, newline + 1, l->len);
-                if (event == SHIM_GARBAGE) {
-                        end(l, event, EPROTO);
-                        return;
-                }
-                if (!tell(l, event, 0))
-                        return;
-        }
-        if (l->len == sizeof(l->line))
-                end(l, SHIM_GARBAGE, EPROTO); /* longer than any line of a shim */
+        return memchr(l->line, '\n', l->len);
 }
 
-static void on_io(void *arg, int fd, unsigned events)
+/* The first line of the buffer, if it is whole: one at a time, because the link may be gone after its news.
+ */
+static void hear(struct shim_link *l)
 {
-        struct shim_link *l = arg;
-        if ((events & LOOP_WRITE) != 0)
-                flush(l);
-        if ((events & LOOP_READ) == 0)
+        const char *newline = line_end(l);
+        char line[LINE_MAX_BYTES];
+        if (newline == NULL) {
+                if (l->len == sizeof(l->line))
+                        end(l, SHIM_GARBAGE, EPROTO); /* longer than any line of a shim */
                 return;
-        ssize_t n = recv(fd, l->line + l->len, sizeof(l->line) - l->len, MSG_DONTWAIT);
+        }
+        size_t len = (size_t)(newline - l->line);
+        memcpy(line, l->line, len);
+        line[len] = '\0';
+        l->len -= len + 1;
+        memmove(l->line, newline + 1, l->len);
+        if (line_end(l) != NULL)
+                loop_timer_soon(l->timer);
+        enum shim_event event = strlen(line) == len ? understand(l, line) : SHIM_GARBAGE; /* a NUL in it */
+        if (event == SHIM_GARBAGE)
+                end(l, event, EPROTO);
+        else
+                tell(l, event, 0);
+}
+
+static void receive(struct shim_link *l)
+{
+        ssize_t n = recv(l->fd, l->line + l->len, sizeof(l->line) - l->len, MSG_DONTWAIT);
         if (n > 0) {
                 l->len += (size_t)n;
                 hear(l);
         } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
                 end(l, l->linked || l->run_dir == NULL ? SHIM_GONE : SHIM_NOBODY, 0);
         }
+}
+
+/* More is read only when all that has come was heard: so there is room, and the end comes last. */
+static void on_io(void *arg, int fd, unsigned events)
+{
+        struct shim_link *l = arg;
+        (void)fd;
+        if ((events & LOOP_WRITE) != 0)
+                flush(l);
+        if ((events & LOOP_READ) == 0)
+                return;
+        if (line_end(l) != NULL)
+                hear(l);
+        else
+                receive(l);
 }
 
 /* ---- the connection ---- */
@@ -268,9 +282,8 @@ static void watch(struct shim_link *l)
         flush(l);
 }
 
-static void on_timer(void *arg)
+static void connect_now(struct shim_link *l)
 {
-        struct shim_link *l = arg;
         int r = try_to_connect(l);
         switch (r) {
         case 0:
@@ -290,10 +303,20 @@ static void on_timer(void *arg)
         }
 }
 
+static void on_timer(void *arg)
+{
+        struct shim_link *l = arg;
+        if (l->io != NULL)
+                hear(l);
+        else
+                connect_now(l);
+}
+
 static struct shim_link *link_new(struct loop *loop, shim_link_fn *fn, void *arg)
 {
         struct shim_link *l = xcalloc(1, sizeof(*l));
         *l = (struct shim_link){.loop = loop, .fd = -1, .renewal = -1, .fn = fn, .arg = arg};
+        l->timer = loop_timer_new(loop, on_timer, l);
         return l;
 }
 
@@ -301,7 +324,6 @@ struct shim_link *shim_link_connect(struct loop *loop, const char *run_dir, shim
 {
         struct shim_link *l = link_new(loop, fn, arg);
         l->run_dir = xstrdup(run_dir);
-        l->timer = loop_timer_new(loop, on_timer, l);
         loop_timer_soon(l->timer);
         return l;
 }
@@ -318,11 +340,8 @@ void shim_link_free(struct shim_link *l)
 {
         if (l == NULL)
                 return;
-        if (l->freed != NULL)
-                *l->freed = true;
         hang_up(l);
-        if (l->timer != NULL)
-                loop_timer_free(l->timer);
+        loop_timer_free(l->timer);
         free(l->run_dir);
         free(l);
 }

@@ -12,7 +12,7 @@ import pytest
 
 from support.paths import source
 from support.processes import is_alive
-from support.shim import FOREVER, Ticks, connect, sh, ticker
+from support.shim import FOREVER, Ticks, connect, sh
 from support.wait import wait_for
 
 STARTER = """
