@@ -68,7 +68,8 @@ void proc_forget(struct proc *p);
 const char *proc_exit_text(const struct proc_exit *ex);
 /* Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat): with the boot id it tells a
  * process from another that got its pid. 0 or -errno (-ENOENT: no such process, or one that has ended and was
- * not waited for: where nobody collects orphans, as in many containers, that lasts for ever). */
+ * not waited for: where nobody collects orphans, as in many containers, that lasts for ever; -EACCES: there
+ * is one, and /proc hides it). */
 int proc_start_time(pid_t pid, unsigned long long *ret_ticks);
 /* Signals the process that has this pid and started at this time, and no other. 0 or -errno (-ENOENT: it is
  * gone). */

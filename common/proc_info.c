@@ -34,6 +34,10 @@ int proc_start_time(pid_t pid, unsigned long long *ret_ticks)
         int r = strbuf_read_file(&stat, path, 4096);
         if (r == -ESRCH)
                 return -ENOENT; /* it ended between open and read */
+        /* With hidepid=2 (systemd: ProtectProc=) /proc does not show what we may not trace, such as a process
+         * that cannot be dumped. The kernel's table of processes hides nothing. */
+        if (r == -ENOENT && (kill(pid, 0) == 0 || errno == EPERM))
+                return -EACCES;
         if (r < 0)
                 return r;
 
