@@ -49,11 +49,16 @@ static void record_started(struct job *job)
         struct job_fence_text fence = job_fence_params(job);
         (void)snprintf(pid, sizeof(pid), "%ld", (long)job->agent);
         const char *params[] = {fence.job, fence.epoch, job->claim.token, pid, job->dir.log, job->base_sha};
+        job->request = db_query(job->host->db, &Q_JOB_STARTED, params, STARTED_DEADLINE_MS,
+                                on_started_recorded, job);
+}
+
+static void on_started(struct job *job)
+{
         log_info(EV("job.started"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
                  LF_S("work_item", job->claim.work_item), LF_S("role", job->claim.role),
                  LF_I("agent", job->agent), LF_S("log", job->dir.log));
-        job->request = db_query(job->host->db, &Q_JOB_STARTED, params, STARTED_DEADLINE_MS,
-                                on_started_recorded, job);
+        record_started(job);
 }
 
 /* Longer than the shim takes with all of its bounds. */
@@ -90,7 +95,8 @@ static void on_state(struct job *job, enum shim_state state)
                 loop_timer_arm(job->timer, SHIM_ENDED_MS);
 }
 
-/* The claim is good as of the newest beat: a shim that has frozen its agent lets it go on. */
+/* The claim is good as of the newest beat: a shim that has frozen its agent lets it go on. Its starter may
+ * have died before it could say which agent there is. */
 static void on_attached(struct job *job)
 {
         job_set_state(job, JOB_RUNNING);
@@ -99,6 +105,8 @@ static void on_attached(struct job *job)
         log_info(EV("job.attached"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
                  LF_I("agent", job->agent));
         job_agent_renew(job);
+        if (job->agent > 0)
+                record_started(job);
 }
 
 static void on_linked(struct job *job, const struct shim_news *news)
@@ -131,7 +139,7 @@ static void on_shim_news(void *arg, const struct shim_news *news)
                 on_state(job, news->state);
                 return;
         case SHIM_STARTED:
-                record_started(job);
+                on_started(job);
                 return;
         case SHIM_LOCKED_OUT:
                 job->locked_out = true;

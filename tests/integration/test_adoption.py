@@ -57,10 +57,12 @@ def test_a_killed_worker_s_agent_works_on(held, agents, gate):
     """J-8, R-6, T-5: kill -9 of workerd while an agent works: the agent lives, another worker adopts it, its work is
     committed once; the life of the run is one row and one attempt."""
     suite, line, item, run = held()
+    line.db.query("update orch.run set pid = null")  # as if the worker had died before it could say
     dead = kill_worker(suite)
     adopted = suite.log.wait("job.adopted", job=run["job_id"], epoch=run["epoch"])
     assert int(adopted["pid"]) != dead
     suite.log.wait("job.attached", agent=run["pid"])
+    line.wait(lambda: line.runs(item)[0]["pid"] == run["pid"], what="the agent is known again")
     assert is_alive(run["pid"])
     gate.open()
     line.wait_shown(item, "in_review")
@@ -199,7 +201,7 @@ def test_a_stopped_worker_comes_back_too_late(make_suite, project, agents, gate,
             os.kill(pid, signal.SIGCONT)
     first.log.wait("process.fenced", since=mark)
     line.wait(lambda: not is_alive(run["pid"]), 20, "the first agent is killed")
-    assert not first.log.records("agent.thawed") and not first.log.records("job.ended")
+    assert not first.log.records("agent.thawed", since=mark) and not first.log.records("job.ended")
     gate.open()
     line.wait_shown(item, "in_review")
     assert [r["outcome"] for r in line.runs(item)] == ["lost", "success"]
