@@ -84,7 +84,7 @@ def test_deferred_is_applied_when_the_deploy_would_be_repeated(world, way_back):
     if way_back == "released":
         world.call("job_release", job["job_id"], job["epoch"], job["token"], "drain")
     elif way_back == "lost":
-        world.call("process_gone", world.process, "pid gone", user="orch_reaperd")
+        world.call("process_gone", world.process, "pid gone", False, user="orch_reaperd")
     else:
         world.finish(job, way_back, reason="exit 1")
     assert world.db.value("select stage from orch.task") == "cancelled"
