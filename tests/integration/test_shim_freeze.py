@@ -175,25 +175,34 @@ def test_deep_descendants_are_frozen_and_go_on(start_shim, folder, ticks, way):
     assert ticks.none_is_missing()
 
 
-def test_something_continues_it_from_outside(start_shim, ticks):
-    """SIGCONT from elsewhere, and the one that the kernel sends to a stopped group whose parent has died."""
-    script = ("import os, time\n"
-              "if os.fork() == 0:\n"
-              f"    os.setpgid(0, 0)\n{_indent(ticker(ticks.path)[2])}"
-              "import signal; signal.pause()\n")
+ORPHANS = """
+import os, signal
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+if os.fork() > 0: signal.pause()
+if os.fork() > 0:
+    open({parent!r}, "w").write(str(os.getpid()))
+    signal.pause()
+os.setpgid(0, 0)
+{ticker}"""
+
+
+def test_something_continues_it_from_outside(start_shim, folder, ticks):
+    """SIGCONT from elsewhere, and the one that the kernel sends to a stopped group that loses its last parent."""
+    script = ORPHANS.format(parent=str(folder / "parent"), ticker=ticker(ticks.path)[2])
     shim = start_shim("/usr/bin/python3", "-c", script, freeze_ms=FREEZE_MS)
-    ticks.wait_for_more()
+    wait_for(lambda: shim.renew() or (ticks.numbers() and (folder / "parent").exists()))
     shim.hear("frozen\n")
     for process in shim.alive():
         os.kill(process.pid, signal.SIGCONT)
     assert_frozen(shim, ticks, {})
+    parent = int((folder / "parent").read_text())
+    os.kill(parent, signal.SIGKILL)
+    wait_for(lambda: not is_alive(parent))
+    assert_frozen(shim, ticks, {})
     os.kill(shim.agent(), signal.SIGKILL)
     status = shim.end()
     assert (status["outcome"], status["signal"]) == ("signaled", "9")
-
-
-def _indent(text):
-    return "".join(f"    {line}\n" for line in text.splitlines())
+    assert ticks.none_is_missing()
 
 
 def test_kill_while_frozen(start_shim, ticks, way):
