@@ -78,10 +78,12 @@ static void on_frozen(struct job *job)
                     LF_S("then", "it goes on with the next one that is"));
 }
 
-static void on_thawed(struct job *job)
+/* Not only by a thaw: a frozen agent may be killed where it stands. */
+static void on_no_longer_frozen(struct job *job, enum shim_state state)
 {
         arm_bound(job);
-        log_info(EV("agent.thawed"), LF_I("job", job->claim.job), LF_I("agent", job->agent));
+        if (state == SHIM_RUNNING)
+                log_info(EV("agent.thawed"), LF_I("job", job->claim.job), LF_I("agent", job->agent));
 }
 
 static void on_state(struct job *job, enum shim_state state)
@@ -90,7 +92,7 @@ static void on_state(struct job *job, enum shim_state state)
         if (state == SHIM_FROZEN && !was_frozen)
                 on_frozen(job);
         else if (state != SHIM_FROZEN && was_frozen)
-                on_thawed(job);
+                on_no_longer_frozen(job, state);
         if (state == SHIM_ENDED)
                 loop_timer_arm(job->timer, SHIM_ENDED_MS);
 }
