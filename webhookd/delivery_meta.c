@@ -8,7 +8,7 @@
 #include "common/json_write.h"
 #include "common/mem.h"
 #include "common/strbuf.h"
-#include "webhookd/http_parse.h"
+#include "web/http_parse.h"
 
 enum { ID_BYTES_MAX = 128, VALUE_BYTES_MAX = 256 };
 

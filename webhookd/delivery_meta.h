@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "webhookd/routes.h"
+#include "web/routes.h"
 
 struct http_parse;
 struct strbuf;

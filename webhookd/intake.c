@@ -17,8 +17,8 @@
 #include "common/strbuf.h"
 #include "queries.h"
 #include "webhookd/delivery_meta.h"
-#include "webhookd/http_conn.h"
-#include "webhookd/http_reply.h"
+#include "web/http_conn.h"
+#include "web/http_reply.h"
 #include "webhookd/signature.h"
 
 enum { WINDOW_BYTES = 1 << 20, RETRY_AFTER_S = 10, WARN_EVERY_MS = 1000 };

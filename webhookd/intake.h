@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#include "webhookd/routes.h"
+#include "web/routes.h"
 
 struct db;
 struct http_conn;

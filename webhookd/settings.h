@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
-#include "webhookd/http_conn.h"
+#include "web/http_conn.h"
 
 struct options;
 struct signature_keys;

@@ -12,13 +12,13 @@
 #include "common/metrics.h"
 #include "common/options.h"
 #include "common/process_row.h"
-#include "webhookd/budget.h"
-#include "webhookd/http_reply.h"
+#include "web/budget.h"
+#include "web/http_reply.h"
 #include "webhookd/intake.h"
-#include "webhookd/routes.h"
-#include "webhookd/server.h"
+#include "web/routes.h"
+#include "web/server.h"
 #include "webhookd/settings.h"
-#include "webhookd/status.h"
+#include "web/status.h"
 
 /* A row of this daemon holds no work, so it beats half as often as those whose beat is also their poll. */
 enum { BEAT_FACTOR = 2 };

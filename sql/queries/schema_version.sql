@@ -1,4 +1,4 @@
 -- The number of the last migration that was applied.
 -- -> version
--- Callers: webhookd/status.c
+-- Callers: web/status.c
 SELECT orch.schema_version() AS version

@@ -1,4 +1,4 @@
 -- The live tasks, as JSON text ready to be sent.
 -- -> body
--- Callers: webhookd/status.c
+-- Callers: web/status.c
 SELECT orch.status_snapshot()::text AS body

@@ -9,9 +9,9 @@
 
 #include "common/strbuf.h"
 #include "webhookd/delivery_meta.h"
-#include "webhookd/http_parse.h"
-#include "webhookd/http_reply.h"
-#include "webhookd/routes.h"
+#include "web/http_parse.h"
+#include "web/http_reply.h"
+#include "web/routes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* The bound of all bodies together: who reads on, who waits, and that somebody always goes on. */
-#include "webhookd/budget.h"
+#include "web/budget.h"
 
 #include "common/loop.h"
 #include "common/mem.h"

@@ -6,7 +6,7 @@
 #include "common/mem.h"
 #include "common/strbuf.h"
 #include "tests/unit/cm.h"
-#include "webhookd/http_parse.h"
+#include "web/http_parse.h"
 
 #define START     "POST /webhook/x HTTP/1.1\r\nHost: a\r\n"
 #define EMPTY_SHA "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -1,6 +1,6 @@
 /* One connection over a socket pair and a clock that stands still: deadlines, cutting, budget, and who is
  * told. */
-#include "webhookd/http_conn.h"
+#include "web/http_conn.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,8 +11,8 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "tests/unit/cm.h"
-#include "webhookd/budget.h"
-#include "webhookd/http_reply.h"
+#include "web/budget.h"
+#include "web/http_reply.h"
 
 #define HEAD "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
 #define BODY "0123456789"

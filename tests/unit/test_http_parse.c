@@ -1,5 +1,5 @@
 /* What the request reader takes and refuses, and that the way the input was cut never matters. */
-#include "webhookd/http_parse.h"
+#include "web/http_parse.h"
 
 #include <stdio.h>
 #include <string.h>

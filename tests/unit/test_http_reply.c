@@ -1,5 +1,5 @@
 /* The exact text of answers. */
-#include "webhookd/http_reply.h"
+#include "web/http_reply.h"
 
 #include <string.h>
 

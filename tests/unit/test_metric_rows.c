@@ -1,5 +1,5 @@
 /* Rows of orch.metric as Prometheus reads them. The result is a stand-in. */
-#include "webhookd/metric_rows.h"
+#include "web/metric_rows.h"
 
 #include <string.h>
 

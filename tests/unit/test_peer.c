@@ -1,5 +1,5 @@
 /* Who shares a limit with whom. */
-#include "webhookd/peer.h"
+#include "web/peer.h"
 
 #include <arpa/inet.h>
 #include <string.h>

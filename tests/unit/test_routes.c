@@ -1,12 +1,12 @@
 /* Which head is taken by which route, and what the others are told. */
-#include "webhookd/routes.h"
+#include "web/routes.h"
 
 #include <string.h>
 
 #include "common/mem.h"
 #include "tests/unit/cm.h"
-#include "webhookd/http_parse.h"
-#include "webhookd/http_reply.h"
+#include "web/http_parse.h"
+#include "web/http_reply.h"
 
 enum { MAX_BODY = 100 };
 

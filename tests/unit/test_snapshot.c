@@ -1,6 +1,6 @@
 /* One statement for all who look: kept, shared, bounded in time. The database is a stand-in that answers when
  * told. */
-#include "webhookd/snapshot.h"
+#include "web/snapshot.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* /health and /readyz from facts. */
-#include "webhookd/status_page.h"
+#include "web/status_page.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * of each field, every part terminated. What a field means to the framing is checked as soon as its line has
  * ended.
  */
-#include "webhookd/http_parse.h"
+#include "web/http_parse.h"
 
 #include <assert.h>
 #include <ctype.h>

@@ -1,5 +1,5 @@
 /* peer.c - see peer.h. */
-#include "webhookd/peer.h"
+#include "web/peer.h"
 
 #include <arpa/inet.h>
 #include <string.h>

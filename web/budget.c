@@ -1,5 +1,5 @@
 /* budget.c - see budget.h. */
-#include "webhookd/budget.h"
+#include "web/budget.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* status_page.c - see status_page.h. */
-#include "webhookd/status_page.h"
+#include "web/status_page.h"
 
 #include "common/json_write.h"
 #include "common/mem.h"

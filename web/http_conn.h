@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "webhookd/http_parse.h"
+#include "web/http_parse.h"
 
 struct budget;
 struct http_conn;

@@ -1,6 +1,6 @@
 /* metric_rows.c - see metric_rows.h. The rows of one name stand together, so that each family is announced
  * once. */
-#include "webhookd/metric_rows.h"
+#include "web/metric_rows.h"
 
 #include <string.h>
 

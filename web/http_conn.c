@@ -1,5 +1,5 @@
 /* http_conn.c - see http_conn.h. */
-#include "webhookd/http_conn.h"
+#include "web/http_conn.h"
 
 #include <assert.h>
 #include <event2/buffer.h>
@@ -13,8 +13,8 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "webhookd/budget.h"
-#include "webhookd/http_reply.h"
+#include "web/budget.h"
+#include "web/http_reply.h"
 
 enum {
         READ_AHEAD_BYTES = 16384, /* what the socket may hand us before we have asked for it */

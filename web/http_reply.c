@@ -1,5 +1,5 @@
 /* http_reply.c - see http_reply.h. */
-#include "webhookd/http_reply.h"
+#include "web/http_reply.h"
 
 #include <assert.h>
 #include <string.h>

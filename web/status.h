@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "webhookd/routes.h"
+#include "web/routes.h"
 
 struct db;
 struct http_conn;

@@ -1,12 +1,12 @@
 /* routes.c - see routes.h. */
-#include "webhookd/routes.h"
+#include "web/routes.h"
 
 #include <string.h>
 #include <strings.h>
 
 #include "common/mem.h"
-#include "webhookd/http_parse.h"
-#include "webhookd/http_reply.h"
+#include "web/http_parse.h"
+#include "web/http_reply.h"
 
 #define READ (HTTP_METHOD_GET | HTTP_METHOD_HEAD)
 

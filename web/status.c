@@ -2,7 +2,7 @@
  * status.c - see status.h. A page is a row of pages[]: the snapshot it needs, if any, and how it is rendered.
  * It is rendered once, with the snapshot's text or without.
  */
-#include "webhookd/status.h"
+#include "web/status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +14,11 @@
 #include "common/strbuf.h"
 #include "migrations.h"
 #include "queries.h"
-#include "webhookd/http_conn.h"
-#include "webhookd/http_reply.h"
-#include "webhookd/metric_rows.h"
-#include "webhookd/snapshot.h"
-#include "webhookd/status_page.h"
+#include "web/http_conn.h"
+#include "web/http_reply.h"
+#include "web/metric_rows.h"
+#include "web/snapshot.h"
+#include "web/status_page.h"
 
 enum { SNAPSHOT_SCHEMA, SNAPSHOT_STATUS, SNAPSHOT_QUEUE, SNAPSHOT_METRICS, SNAPSHOT_COUNT, NO_SNAPSHOT };
 

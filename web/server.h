@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "webhookd/http_conn.h"
+#include "web/http_conn.h"
 
 struct http_server;
 

@@ -1,5 +1,5 @@
 /* snapshot.c - see snapshot.h. */
-#include "webhookd/snapshot.h"
+#include "web/snapshot.h"
 
 #include <assert.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* server.c - see server.h. */
-#include "webhookd/server.h"
+#include "web/server.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "webhookd/peer.h"
+#include "web/peer.h"
 
 enum { ACCEPT_PAUSE_MS = 1000, WARN_EVERY_MS = 1000 };
 
