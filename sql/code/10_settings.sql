@@ -28,3 +28,10 @@ comment on column orch.setting.kind is 'bool, int or scope';
 comment on column orch.setting.about is 'What it does';
 comment on column orch.setting.changed_at is 'When it was last set';
 comment on column orch.setting.changed_by is 'Who set it';
+
+create function orch.setting_list(p_key text default null) returns jsonb
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+        select jsonb_build_object('settings', coalesce(jsonb_agg(to_jsonb(s) order by s.key), '[]')) from orch.setting s where p_key is null or s.key = p_key;
+end;
+comment on function orch.setting_list(text) is 'The settings in force, or one of them';

@@ -7,6 +7,12 @@ begin atomic
 end;
 comment on function orch.wake() is 'Hints that there is work. One constant channel, no payload: equal hints of a transaction become one; polling finds all work without it.';
 
+create function orch.actor() returns text
+language sql stable
+return case session_user when 'orch_operatord' then coalesce(nullif(current_setting('orch.actor', true), ''), session_user) else session_user end;
+comment on function orch.actor() is
+        'O-2: who acts: whom orch.http_act() names to the transaction of the operator port, which has checked the token; of anybody else the database user. The setting orch.actor of any other session means nothing.';
+
 create function orch.refuse(p_code text, p_message text, p_hint text default null) returns void
 language plpgsql as $$
 begin
@@ -28,7 +34,7 @@ create function orch.audit_act(p_act text, p_object text, p_arguments jsonb, p_b
 language sql
 begin atomic
         insert into orch.audit (actor, act, object, arguments, before, after)
-        values (session_user, p_act, p_object, jsonb_strip_nulls(p_arguments), p_before, p_after);
+        values (orch.actor(), p_act, p_object, jsonb_strip_nulls(p_arguments), p_before, p_after);
 end;
 comment on function orch.audit_act(text, text, jsonb, jsonb, jsonb) is 'O-2: leaves the audit row of an operator''s act';
 

@@ -78,10 +78,10 @@ begin
         if found then
                 select * into j from orch.job where task_id = t.id and status = 'running' and epoch = l.epoch;
                 if found then
-                        perform orch.job_take_back(j.id, j.process_id, session_user, 'lost', 'its transition lease was released by ' || session_user);
+                        perform orch.job_take_back(j.id, j.process_id, orch.actor(), 'lost', 'its transition lease was released by ' || orch.actor());
                 end if;
                 delete from orch.transition_lease where task_id = t.id;
-                perform orch.record('lease', session_user, t.id, j.id, l.epoch, jsonb_build_object('released', true, 'purpose', l.purpose));
+                perform orch.record('lease', orch.actor(), t.id, j.id, l.epoch, jsonb_build_object('released', true, 'purpose', l.purpose));
                 said := format('the transition lease of %s (%s) is released%s', p_work_item, l.purpose,
                         case when j.id is not null then '; its job was taken back and will run again' else '' end);
         end if;

@@ -155,7 +155,7 @@ language sql
 begin atomic
         insert into orch.event (source, body)
         select 'local', convert_to(jsonb_build_object('event', 'item', 'project', p.name, 'work_item', i.work_item, 'state', p_state,
-                'comment', p_comment, 'actor', session_user)::text, 'UTF8')
+                'comment', p_comment, 'actor', orch.actor())::text, 'UTF8')
         from orch.project p where p.id = i.project_id;
         select orch.wake();
 end;

@@ -79,8 +79,8 @@ begin
                 perform orch.refuse('OR002', format('project "%s" has its work items in %s', p.name, p.tracker), 'Create the item there and move it to To Analyse');
         end if;
         update orch.project set last_item_number = last_item_number + 1 where id = p.id returning * into p;
-        insert into orch.local_item (project_id, work_item, title, description, priority, state)
-        values (p.id, p.work_item_prefix || '-' || p.last_item_number, p_title, coalesce(p_description, ''), coalesce(p_priority, 2), 'to_analyse')
+        insert into orch.local_item (project_id, work_item, title, description, priority, state, created_by)
+        values (p.id, p.work_item_prefix || '-' || p.last_item_number, p_title, coalesce(p_description, ''), coalesce(p_priority, 2), 'to_analyse', orch.actor())
         returning * into i;
         perform orch.local_event(i, i.state, null);
         perform orch.audit_act('item_create', i.work_item, jsonb_build_object('title', p_title), null, orch.item_json(i));
@@ -125,9 +125,9 @@ declare
         after jsonb;
 begin
         said := case p_act
-                when 'approve' then orch.decide(t, 'approved', p_note, session_user)
-                when 'reject' then orch.decide(t, 'rejected', p_note, session_user)
-                when 'cancel' then orch.cancel_task(t.id, session_user) end;
+                when 'approve' then orch.decide(t, 'approved', p_note, orch.actor())
+                when 'reject' then orch.decide(t, 'rejected', p_note, orch.actor())
+                when 'cancel' then orch.cancel_task(t.id, orch.actor()) end;
         select * into t from orch.task where id = t.id;
         after := orch.task_json(t) || jsonb_build_object('message', said);
         perform orch.audit_act(p_act, p_work_item, jsonb_build_object('note', p_note), before, after);
@@ -182,13 +182,13 @@ begin
                 perform orch.refuse('OR001', format('there is no setting "%s"', left(coalesce(p_key, ''), 80)), 'List them with: orchctl config show');
         end if;
         begin
-                update orch.setting_row set value = p_value, changed_at = clock_timestamp(), changed_by = session_user where key = p_key returning * into new;
+                update orch.setting_row set value = p_value, changed_at = clock_timestamp(), changed_by = orch.actor() where key = p_key returning * into new;
         exception when check_violation or not_null_violation then
                 perform orch.refuse('OR003', format('"%s" is no value for %s', left(coalesce(p_value, ''), 80), p_key),
                         case old.kind when 'bool' then 'Use on or off' when 'int' then 'Use a whole number' end);
         end;
         if new.value is distinct from old.value then
-                insert into orch.history (kind, actor, detail) values ('setting', session_user,
+                insert into orch.history (kind, actor, detail) values ('setting', orch.actor(),
                         jsonb_build_object('key', p_key, 'from', old.value, 'to', new.value));
                 perform orch.wake();
         end if;

@@ -11,14 +11,15 @@ begin
                         'event_handle', 'effect_claim', 'effect_finish', 'process_holds', 'orphans', 'job_adopt', 'runs_over', 'local_item_set_state', 'local_item_comment']),
                 ('orch_reaperd', array['process_beats', 'process_gone', 'reap_overdue', 'orphan_list', 'orphan_lost', 'orphan_stranded']),
                 ('orch_reconcilerd', array['reconcile_gates']),
+                ('orch_operatord', array['http_act']),
                 ('orch_operator', array['project_add', 'project_list', 'item_create', 'item_move', 'item_list', 'approve', 'reject', 'cancel', 'setting_set', 'lease_release', 'lease_list',
-                        'status_snapshot', 'queue_snapshot', 'why', 'item']),
-                ('orch_readonly', array['project_list', 'lease_list', 'item_list', 'status_snapshot', 'queue_snapshot', 'why', 'item']),
+                        'status_snapshot', 'queue_snapshot', 'why', 'item', 'setting_list', 'act_list']),
+                ('orch_readonly', array['project_list', 'lease_list', 'item_list', 'status_snapshot', 'queue_snapshot', 'why', 'item', 'setting_list', 'act_list']),
                 -- what the views are made of runs with the rights of whoever reads them
                 ('orch_operator, orch_readonly', array['setting_bool', 'setting_int', 'in_scope', 'in_critical_window', 'gate_result', 'gate_evidence',
                         'gate_ci', 'waiting_step', 'waits_for_person', 'item_name', 'task_json']),
-                ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd', array['process_start', 'process_beat', 'process_handover']),
-                ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd, orch_operator, orch_readonly', array['schema_version']))
+                ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd, orch_operatord', array['process_start', 'process_beat', 'process_handover']),
+                ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd, orch_operatord, orch_operator, orch_readonly', array['schema_version']))
                 v (grantees, functions)
         loop
                 execute (select string_agg(format('grant execute on function %s to %s', p.oid::regprocedure, g.grantees), '; ')

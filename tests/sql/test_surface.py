@@ -3,7 +3,7 @@
 import psycopg2
 import pytest
 
-DAEMONS = ["orch_webhookd", "orch_workerd", "orch_reaperd", "orch_reconcilerd"]
+DAEMONS = ["orch_webhookd", "orch_workerd", "orch_reaperd", "orch_reconcilerd", "orch_operatord"]
 
 
 def test_everything_has_a_comment(database):
@@ -40,9 +40,10 @@ FUNCTIONS = {
                      "orphans", "job_adopt", "runs_over"},
     "orch_reaperd": {"process_beats", "process_gone", "reap_overdue", "orphan_list", "orphan_lost", "orphan_stranded"},
     "orch_reconcilerd": {"reconcile_gates"},
+    "orch_operatord": {"http_act"},
     "orch_operator": {"project_add", "project_list", "item_create", "item_move", "item_list", "approve", "reject", "cancel",
-                      "setting_set", "lease_release", "lease_list", "status_snapshot", "queue_snapshot", "why", "item"} | PURE,
-    "orch_readonly": {"project_list", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item"} | PURE,
+                      "setting_set", "lease_release", "lease_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list"} | PURE,
+    "orch_readonly": {"project_list", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list"} | PURE,
 }
 
 

@@ -1,0 +1,85 @@
+-- 78_acts: the one list of what people can do and ask for (O-2). The routes of the operator port, its OpenAPI document
+-- and `orchctl act list` are made of it. To add an act: its function, a row here for it and one for each parameter, a
+-- line in 90_grants.sql. Names and types of the parameters are those of the function; a test compares.
+
+create view orch.act_parameter as
+select v.act, a.position, v.name,
+       case a.type when 'text' then 'string' when 'boolean' then 'boolean' when 'jsonb' then 'object' else 'integer' end as type,
+       v.required, v.about
+from (values
+        ('approve', 'work_item', true, 'The work item'),
+        ('approve', 'comment', false, 'Kept in the history'),
+        ('cancel', 'work_item', true, 'The work item'),
+        ('cancel', 'reason', false, 'Kept in the history'),
+        ('item', 'work_item', true, 'The work item'),
+        ('item_create', 'project', true, 'Project it is for'),
+        ('item_create', 'title', true, 'Title'),
+        ('item_create', 'description', false, 'Text'),
+        ('item_create', 'priority', false, '0 (most urgent) to 4 (least); 2 when absent'),
+        ('item_move', 'work_item', true, 'The work item'),
+        ('item_move', 'state', true, 'Logical key of a state of the tracker, such as stop'),
+        ('item_move', 'comment', false, 'What the next run is told'),
+        ('lease_release', 'work_item', true, 'The work item'),
+        ('project_add', 'name', true, 'Name of the project'),
+        ('project_add', 'repo', true, 'Name of its repo'),
+        ('project_add', 'forge', false, 'Adapter of the forge; local when absent'),
+        ('project_add', 'location', true, 'Where the forge has the repo'),
+        ('project_add', 'default_branch', false, 'main when absent'),
+        ('project_add', 'prefix', true, 'Prefix of its work items, as in ORCH-124'),
+        ('project_add', 'test_command', true, 'Shell command that tests a checkout'),
+        ('reject', 'work_item', true, 'The work item'),
+        ('reject', 'comment', true, 'What the next run is told'),
+        ('setting_list', 'key', false, 'This setting only'),
+        ('setting_set', 'key', true, 'Name of the setting'),
+        ('setting_set', 'value', true, 'Its new value'),
+        ('why', 'work_item', true, 'The work item'))
+        v (act, name, required, about)
+cross join lateral (
+        select s.n + 1 as position, format_type(p.proargtypes[s.n], null) as type
+        from pg_proc p, generate_subscripts(p.proargtypes, 1) s (n)
+        where p.pronamespace = 'orch'::regnamespace and p.proname = v.act and p.proargnames[s.n + 1] = 'p_' || v.name) a;
+comment on view orch.act_parameter is 'O-2: what each act is told';
+comment on column orch.act_parameter.act is 'The act';
+comment on column orch.act_parameter.position is 'Place among the arguments of the function, from 1';
+comment on column orch.act_parameter.name is 'Name; the function''s argument is p_NAME';
+comment on column orch.act_parameter.type is 'string, integer, boolean or object (JSON Schema): the type of the function''s argument';
+comment on column orch.act_parameter.required is 'Whether the act refuses to do without';
+comment on column orch.act_parameter.about is 'What it means';
+
+create view orch.act as
+select v.key, v.method, v.path, case v.method when 'GET' then 'read' else 'operator' end as scope, v.about, v.command,
+       coalesce((select jsonb_agg(jsonb_build_object('name', a.name, 'type', a.type, 'required', a.required, 'about', a.about,
+                        'in', case when strpos(v.path, '{' || a.name || '}') > 0 then 'path' else 'query' end) order by a.position)
+                 from orch.act_parameter a where a.act = v.key), '[]') as parameters
+from (values
+        ('act_list', 'GET', '/acts', 'act list', 'Everything that can be done here'),
+        ('approve', 'POST', '/tasks/{work_item}/approve', 'approve', 'P-9, M-3: pass the human gate that the task waits at'),
+        ('cancel', 'POST', '/tasks/{work_item}/cancel', 'cancel', 'C-1 to C-6: cancel a task'),
+        ('item', 'GET', '/tasks/{work_item}', 'item show', 'Everything about a work item: its task, history, evidence and runs'),
+        ('item_create', 'POST', '/tasks', 'item create', 'Make a work item in the local tracker, in To Analyse'),
+        ('item_list', 'GET', '/tasks', 'item list', 'The newest work items of the local tracker'),
+        ('item_move', 'POST', '/tasks/{work_item}/move', 'item move', 'Move a work item of the local tracker, as on a board'),
+        ('lease_list', 'GET', '/transition-lease', 'lease list', 'The transition leases that are held'),
+        ('lease_release', 'POST', '/transition-lease/release', 'lease release', 'T-3: take a transition lease from its owner by force'),
+        ('project_add', 'POST', '/projects', 'project add', 'Register a project of the local tracker with its repo'),
+        ('project_list', 'GET', '/projects', 'project list', 'The projects'),
+        ('reject', 'POST', '/tasks/{work_item}/reject', 'reject', 'P-9: send the task back to the role of its stage'),
+        ('setting_list', 'GET', '/settings', 'config show', 'S-12: the settings in force'),
+        ('setting_set', 'POST', '/settings/{key}', 'config set', 'S-12: change a setting; every host sees it at its next claim'),
+        ('why', 'GET', '/tasks/{work_item}/why', 'why', 'S-14: all reasons why a work item does not move'))
+        v (key, method, path, command, about);
+comment on view orch.act is 'O-2: the acts: each is a function that psql can call, a command of orchctl and a route of the operator port';
+comment on column orch.act.key is 'Name of the function';
+comment on column orch.act.method is 'GET looks, POST acts; every act may be repeated';
+comment on column orch.act.path is 'Path on the operator port; {x} stands for the parameter x';
+comment on column orch.act.scope is 'What the caller''s token must be good for: read or operator, which includes read';
+comment on column orch.act.about is 'What it does';
+comment on column orch.act.command is 'The command of orchctl that does the same';
+comment on column orch.act.parameters is 'Its parameters in order: {name, type, required, about, in}; in is path or query';
+
+create function orch.act_list() returns jsonb
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+        select jsonb_build_object('acts', jsonb_agg(to_jsonb(a) order by a.path, a.method)) from orch.act a;
+end;
+comment on function orch.act_list() is 'O-2: the acts, with their parameters and routes';
