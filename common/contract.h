@@ -10,7 +10,9 @@
  *
  * Signals to a daemon: SIGTERM drain, SIGINT leave now, SIGHUP read the configuration again, and
  * CONTRACT_SIGNAL_REPLACED drain, because another generation serves on the same listeners: so take nothing
- * more from them, not even to say that it drains.
+ * more from them, not even to say that it drains. A daemon is started with all of them blocked, and lets them
+ * through once it hears them: one that comes while the program is still loaded then ends it no other way than
+ * one that comes later.
  */
 #pragma once
 
@@ -24,6 +26,15 @@
 #define CONTRACT_ENV_LISTEN_STATUS "ORCH_LISTEN_STATUS_FD"
 
 #define CONTRACT_SIGNAL_REPLACED   SIGUSR1
+
+static inline void contract_signals(sigset_t *ret_set)
+{
+        (void)sigemptyset(ret_set); /* none of these can fail for these signals */
+        (void)sigaddset(ret_set, SIGTERM);
+        (void)sigaddset(ret_set, SIGINT);
+        (void)sigaddset(ret_set, SIGHUP);
+        (void)sigaddset(ret_set, CONTRACT_SIGNAL_REPLACED);
+}
 
 enum contract_status_kind {
         CONTRACT_READY = 'R',    /* start-up is complete; sent once, and after a reload that succeeded */

@@ -162,6 +162,14 @@ static void on_hangup(void *arg, int signo)
                 reload(d);
 }
 
+static void let_signals_through(bool through)
+{
+        sigset_t set;
+        contract_signals(&set);
+        (void)sigprocmask(through ? SIG_UNBLOCK : SIG_BLOCK, &set,
+                          NULL); /* cannot fail with these arguments */
+}
+
 static void watch_signals(struct daemon *d)
 {
         static const struct {
@@ -175,6 +183,7 @@ static void watch_signals(struct daemon *d)
         };
         for (size_t i = 0; i < ARRAY_SIZE(table); i++)
                 d->signals[i] = loop_signal_new(d->loop, table[i].signo, table[i].fn, d);
+        let_signals_through(true);
 }
 
 /* ---- setting up ---- */
@@ -261,6 +270,7 @@ int daemon_new(int argc, char *const *argv, const struct daemon_def *def, struct
 {
         struct daemon *d = xcalloc(1, sizeof(*d));
         d->def = *def;
+        let_signals_through(false); /* as the supervisor starts us; who else does may not have */
         int r = set_up(d, argc, argv);
         if (r != 0) {
                 daemon_free(d);
@@ -275,6 +285,7 @@ void daemon_free(struct daemon *d)
 {
         if (d == NULL)
                 return;
+        let_signals_through(false); /* a late one would end us by itself, and spoil the exit status */
         parent_free(d->parent);
         for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
                 loop_signal_free(d->signals[i]);

@@ -231,6 +231,7 @@ static int run(struct proc *p, const struct proc_spec *spec, const struct child_
                 .new_session = spec->new_session,
                 .new_group = spec->new_group,
                 .dies_with_us = spec->dies_with_us,
+                .blocked = spec->blocked,
         };
         return proc_exec(&x, &p->pid, &p->pidfd, err);
 }

@@ -1,12 +1,13 @@
 /*
  * proc.h - child processes on the loop.
  *
- * The child gets exactly the environment and descriptors given, default signal handlers and an empty mask;
+ * The child gets exactly the environment, descriptors and signal mask given, and default signal handlers;
  * every other descriptor is closed. Children are addressed by pidfd, so a reused pid is never signalled. The
  * spec is borrowed during the call only.
  */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -30,7 +31,8 @@ struct proc_spec {
         bool new_session;  /* setsid() */
         bool new_group;    /* setpgid(0, 0) */
         bool dies_with_us; /* SIGKILL when we end, however we do: for what must not outlive its question */
-        const void *input; /* fed to standard input, then closed; NULL: none. Copied. */
+        const sigset_t *blocked; /* its signal mask; NULL: empty */
+        const void *input;       /* fed to standard input, then closed; NULL: none. Copied. */
         size_t input_len;
         size_t capture_max; /* > 0: standard output, and standard error after it, are kept up to this many
                                bytes each; what is beyond is drained and dropped */

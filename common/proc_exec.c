@@ -48,14 +48,14 @@ static _Noreturn void give_up(int report_fd, enum step step)
         _exit(127);
 }
 
-static void reset_signals(void)
+static void reset_signals(const sigset_t *blocked)
 {
         const struct sigaction dfl = {.sa_handler = SIG_DFL};
         for (int signo = 1; signo < NSIG; signo++)
                 (void)sigaction(signo, &dfl, NULL); /* refused for KILL, STOP and libc's own */
         sigset_t none;
         (void)sigemptyset(&none);
-        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        (void)sigprocmask(SIG_SETMASK, blocked != NULL ? blocked : &none, NULL);
 }
 
 static bool is_target(const struct proc_exec *x, int fd)
@@ -100,7 +100,7 @@ static _Noreturn void run_child(const struct proc_exec *x, const char *program, 
 {
         static const char *const empty[] = {NULL};
         int early_fd = report_fd;
-        reset_signals();
+        reset_signals(x->blocked);
         if (arrange_fds(x, &report_fd) < 0)
                 give_up(report_fd >= 0 ? report_fd : early_fd, STEP_DESCRIPTORS);
         if (x->new_session && setsid() < 0)

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -23,6 +24,7 @@ struct proc_exec {
         bool new_session;
         bool new_group;
         bool dies_with_us;
+        const sigset_t *blocked; /* NULL: none */
 };
 
 /* Returns when the child runs its program: 0, or -errno with the reason in `err` and no child left behind.

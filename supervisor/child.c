@@ -359,7 +359,7 @@ void child_quick(struct child *c)
         handle(c, EVENT_QUICK);
 }
 
-/* A process that is starting may not have set up its handlers yet, and SIGHUP would end it. */
+/* A process that is starting is told when it is ready: before, nobody can say which file it has read. */
 void child_reload(struct child *c)
 {
         c->reload_wanted = c->state == CHILD_STARTING;

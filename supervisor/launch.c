@@ -82,6 +82,9 @@ static int spawn(const struct launch_plan *plan, const struct launch_what *what,
                 {.from = plan->listen_status_fd, .to = CHILD_LISTEN_STATUS_FD},
         };
 
+        sigset_t blocked;
+
+        contract_signals(&blocked);
         build_command(&command, plan, what);
         build_env(&env, what, slot);
         return proc_spawn(plan->loop,
@@ -91,6 +94,7 @@ static int spawn(const struct launch_plan *plan, const struct launch_what *what,
                                   .fds = fds,
                                   .n_fds = what->listeners ? ARRAY_SIZE(fds) : 2,
                                   .new_session = true,
+                                  .blocked = &blocked,
                           },
                           on_exit, arg, ret_proc, err);
 }

@@ -204,6 +204,14 @@ def test_database_that_restarts(database, webhookd, cluster):
     assert set(acknowledged) <= set(database.column("select id from orch.event"))
 
 
+def test_told_to_stop_before_it_hears(make_webhookd):
+    """SIGTERM at the moment of its start ends it as one that comes later does: with 0."""
+    webhookd = make_webhookd(NO_DATABASE, processes=8)
+    for _ in range(8):
+        webhookd.spawn()
+    webhookd.stop()
+
+
 def test_killed_process_loses_nothing_that_it_acknowledged(database, make_webhookd):
     """T3.5: kill -9 while deliveries come: an answer 202 means a row. A sibling goes on with the listener."""
     webhookd = make_webhookd(database.dsn(), processes=2).start().wait_database()

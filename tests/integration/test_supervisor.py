@@ -288,6 +288,20 @@ def test_stopping_before_anything_was_started(make):
     assert not host.log.records("child.started")
 
 
+def test_a_daemon_told_to_stop_before_it_can_hear_leaves_as_ever(make):
+    """SIGTERM that comes while the program is still loaded ends it no other way than a later one: with 0."""
+    host = make()
+    real = host.bin / "real"
+    real.mkdir()
+    (host.bin / "orch-workerd").rename(real / "orch-workerd")
+    early = host.bin / "orch-workerd"
+    early.write_text(f'#!/bin/sh\nkill -TERM $$\nexec {real}/orch-workerd "$@"\n')
+    early.chmod(0o755)
+    host.start(wait=False)
+    assert host.log.wait("child.exited", child="workerd.1")["how"] == "exited with 0"
+    assert host.log.records("daemon.drain", daemon="workerd", cause="SIGTERM")
+
+
 # --- reload ----------------------------------------------------------------------------------------------------------
 
 def test_reload_reaches_every_child(make, notify):

@@ -1,5 +1,6 @@
 """orch-webhookd by itself: one process or several on shared listeners, without a supervisor."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -16,6 +17,16 @@ SECRETS = {"gitea": "gitea-secret-of-the-tests", "plane": "plane-secret-of-the-t
 
 # A connection string that fails at once.
 NO_DATABASE = "host='/nonexistent' dbname='none'"
+
+
+@contextlib.contextmanager
+def contract_signals_blocked():
+    """What is started here has its signals blocked, as the supervisor starts daemons: none ends it before it can hear."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def listener(address="127.0.0.1"):
@@ -64,8 +75,9 @@ class Webhookd:
         fds = [sock.fileno() for sock in self.listeners]
         more = {"ORCH_LISTEN_PUBLIC_FD": str(fds[0]), "ORCH_LISTEN_STATUS_FD": str(fds[1]), **env}
         with open(self.log.path, "ab") as log:
-            process = subprocess.Popen([program("orch-webhookd"), "--config", self.config], env=program_env(**more),
-                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=fds)
+            with contract_signals_blocked():
+                process = subprocess.Popen([program("orch-webhookd"), "--config", self.config], env=program_env(**more),
+                                           stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=fds)
         self.processes.append(process)
         return process
 

@@ -78,11 +78,14 @@ _Noreturn void child_fake_run(const char *script)
 {
         const char *text = getenv(CONTRACT_ENV_STATUS_FD);
         struct pollfd channel = {.fd = -1};
+        sigset_t heard;
         if (text == NULL)
                 _exit(EXIT_USAGE);
         channel.fd = status_fd = (int)strtol(text, NULL, 10);
         for (; *script != '\0'; script++)
                 act(*script);
+        contract_signals(&heard);
+        (void)sigprocmask(SIG_UNBLOCK, &heard, NULL);
         while ((channel.revents & POLLHUP) == 0)
                 (void)poll(&channel, 1, -1);
         _exit(0);

@@ -76,6 +76,7 @@ static int run_daemon(char *const *args)
 /* ---- the test's side ---- */
 
 struct run {
+        int early_signal; /* comes before the daemon's first line; 0: none */
         pid_t pid;
         int status_fd, trace_fd, log_fd;
         char config[64];
@@ -87,6 +88,16 @@ static void write_config(const struct run *r, const char *text)
         assert_non_null(f);
         assert_true(fputs(text, f) >= 0);
         assert_int_equal(fclose(f), 0);
+}
+
+/* As the supervisor starts a daemon: a signal to it waits until somebody hears it. */
+static void receive_early(int signo)
+{
+        sigset_t set;
+        contract_signals(&set);
+        (void)sigprocmask(SIG_BLOCK, &set, NULL);
+        if (signo != 0)
+                (void)raise(signo);
 }
 
 static void start(struct run *r, const char *drained_at, const char *flag)
@@ -107,6 +118,7 @@ static void start(struct run *r, const char *drained_at, const char *flag)
                 under_test.trace_fd = traces[1];
                 under_test.drained_at = drained_at;
                 (void)dup2(logs[1], STDERR_FILENO);
+                receive_early(r->early_signal);
                 _exit(run_daemon(args));
         }
         close(status[1]);
@@ -207,6 +219,22 @@ static void test_ready_then_drained(void **state)
         expect_exit(r, EXIT_OK);
         struct contract_status s;
         assert_int_equal(recv(r->status_fd, &s, sizeof(s), 0), 0); /* ready was said once */
+}
+
+static void test_a_signal_before_the_first_line_is_heard(void **state)
+{
+        static const struct {
+                int signo;
+                char letter;
+        } rows[] = {{SIGTERM, 'd'}, {SIGINT, 'd'}, {CONTRACT_SIGNAL_REPLACED, 'r'}};
+        struct run *r = *state;
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                r->early_signal = rows[i].signo;
+                start(r, "dr", NULL);
+                expect_trace(r, rows[i].letter);
+                expect_exit(r, EXIT_OK);
+                hang_up(r);
+        }
 }
 
 static void test_replaced_drains_and_says_so(void **state)
@@ -389,6 +417,7 @@ int main(void)
 #define WITH_CONFIG(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
                 WITH_CONFIG(test_ready_then_drained),
+                WITH_CONFIG(test_a_signal_before_the_first_line_is_heard),
                 WITH_CONFIG(test_replaced_drains_and_says_so),
                 WITH_CONFIG(test_second_signal_is_quick),
                 WITH_CONFIG(test_interrupt_is_quick_at_once),

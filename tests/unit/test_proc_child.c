@@ -56,6 +56,17 @@ static void test_signals_are_reset(void **state)
         assert_string_equal(e.out.buf, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
 }
 
+static void test_signals_that_it_is_to_have_blocked(void **state)
+{
+        _cleanup_(ended_deinit) struct ended e;
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        run_spec(*state, (struct proc_spec){.capture_max = 1000, .blocked = &set},
+                 "exec grep ^SigBlk /proc/self/status", &e);
+        assert_string_equal(e.out.buf, "SigBlk:\t0000000000004000\n");
+}
+
 static void test_session_and_group(void **state)
 {
         static const char *const script = "awk '{print ($1==$5) ($1==$6)}' /proc/$$/stat";
@@ -157,15 +168,11 @@ int main(void)
 {
 #define WITH_LOOP(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
-                WITH_LOOP(test_environment_is_exact),
-                WITH_LOOP(test_no_descriptor_is_inherited),
-                WITH_LOOP(test_signals_are_reset),
-                WITH_LOOP(test_session_and_group),
-                WITH_LOOP(test_identity),
-                WITH_LOOP(test_a_zombie_is_gone),
-                WITH_LOOP(test_only_the_known_process_is_signalled),
-                WITH_LOOP(test_path_of_a_program),
-                WITH_LOOP(test_start_time_of_a_strange_name),
+                WITH_LOOP(test_environment_is_exact), WITH_LOOP(test_no_descriptor_is_inherited),
+                WITH_LOOP(test_signals_are_reset),    WITH_LOOP(test_signals_that_it_is_to_have_blocked),
+                WITH_LOOP(test_session_and_group),    WITH_LOOP(test_identity),
+                WITH_LOOP(test_a_zombie_is_gone),     WITH_LOOP(test_only_the_known_process_is_signalled),
+                WITH_LOOP(test_path_of_a_program),    WITH_LOOP(test_start_time_of_a_strange_name),
         };
         return cmocka_run_group_tests_name("proc_child", tests, NULL, NULL);
 }
