@@ -12,8 +12,10 @@ pytest.register_assert_rewrite("support")  # so that their failures show values 
 
 from support.agents import Agents, Gate
 from support.cluster import Cluster
+from support.hosts import Network, why_not
 from support.processes import LeakCheck, become_subreaper
 from support.project import Project
+from support.replica import Pair, make_seed
 from support.suite import Suite
 
 become_subreaper()
@@ -86,6 +88,39 @@ def empty_database(cluster, no_leaks):
     database.drop()
 
 
+@pytest.fixture(scope="session")
+def seed():
+    """What each PostgreSQL on a host begins as."""
+    seed = make_seed()
+    yield seed
+    seed.remove()
+
+
+@pytest.fixture
+def network(no_leaks):
+    """Hosts of the test's own, and what lies between them. Skipped, and named, where the machine allows none."""
+    if reason := why_not():
+        pytest.skip(f"no hosts on this machine: {reason}")
+    network = Network()
+    yield network
+    network.remove()
+
+
+@pytest.fixture
+def make_pair(seed, network, folder):
+    """Makes and starts a primary with its standby, or without; once per test."""
+    pairs = []
+
+    def make(**options):
+        assert not pairs, "a test has one pair"
+        pairs.append(Pair(network, seed, folder, **options))
+        return pairs[-1].start()
+
+    yield make
+    for pair in pairs:
+        pair.remove()
+
+
 @pytest.fixture
 def project(folder):
     return Project(folder / "forge")
@@ -106,10 +141,11 @@ def gate(agents):
 
 @pytest.fixture
 def make_suite(request, database, folder, agents):
-    """Makes suites that are not started yet; those that still run at the end are stopped, and must stop cleanly."""
+    """Makes suites that are not started yet; those that still run at the end are stopped, and must stop cleanly. A test
+    that has a network names it before this fixture: what is named first is ended last."""
     suites = []
 
-    def make(**options):
+    def make(database=database, **options):
         suites.append(Suite(database, folder / f"suite{len(suites)}", **{**agents.options(), **options}))
         return suites[-1]
 

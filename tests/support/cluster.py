@@ -14,6 +14,13 @@ from .paths import program, program_env, source
 
 SUPERUSER = "orch"
 TEMPLATE = "orch_template"
+PORT = 5480  # pgcluster's
+
+
+def socket_dsn(folder, name, user=None):
+    """Built here, as pgcluster's own dsn command says it, because tests ask often."""
+    dsn = f"host='{folder}/socket' port={PORT} dbname='{name}'"
+    return f"{dsn} user='{user}'" if user else dsn
 
 
 class Cluster:
@@ -27,10 +34,8 @@ class Cluster:
         self._run("--state", self.state, "--volatile", "init", self.folder)
 
     def _run(self, *args):
-        """pgcluster's messages go to the output of the test, its result is returned."""
-        done = subprocess.run([source("deploy/pgcluster"), *map(str, args)], stdout=subprocess.PIPE, text=True,
-                              check=True, timeout=120)
-        return done.stdout.strip()
+        """pgcluster's messages go to the output of the test."""
+        subprocess.run([source("deploy/pgcluster"), *map(str, args)], check=True, timeout=120)
 
     def start(self):
         self._run("start", self.folder)
@@ -49,9 +54,7 @@ class Cluster:
         shutil.rmtree(self.state)
 
     def dsn(self, name, user=None):
-        """Built here, as pgcluster's own dsn command says it, because tests ask often."""
-        dsn = f"host='{self.folder}/socket' port=5480 dbname='{name}'"
-        return f"{dsn} user='{user}'" if user else dsn
+        return socket_dsn(self.folder, name, user)
 
     def execute(self, statement):
         """For statements that no transaction may hold: create and drop database."""
@@ -90,11 +93,12 @@ class Database:
         self._connections = {}
 
     def dsn(self, user=None):
+        """For the programs under test."""
         return self.cluster.dsn(self.name, user)
 
     def connect(self, user=SUPERUSER):
         """A connection of its own, each statement a transaction. The caller closes it."""
-        connection = psycopg2.connect(self.dsn(user))
+        connection = psycopg2.connect(self.cluster.dsn(self.name, user))
         connection.autocommit = True
         return connection
 

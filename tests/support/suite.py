@@ -30,11 +30,22 @@ def free_port():
                 continue
 
 
+class Here:
+    """The machine itself; support/hosts.py has others."""
+
+    name = "testhost"
+    client = staticmethod(Client)
+
+    @staticmethod
+    def command(*args):
+        return list(args)
+
+
 class Suite:
-    def __init__(self, database, folder, **options):
-        self.database, self.folder = database, pathlib.Path(folder)
+    def __init__(self, database, folder, host=None, **options):
+        self.database, self.folder, self.host = database, pathlib.Path(folder), host or Here
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.public, self.status = Client(free_port()), Client(free_port())
+        self.public, self.status = self.host.client(free_port()), self.host.client(free_port())
         self.config = self.folder / "orchestrator.conf"
         self.log = LogReader(self.folder / "suite.log")
         self.process = None
@@ -43,7 +54,7 @@ class Suite:
             "database": database.dsn(),
             "state_dir": self.folder / "state",
             "bin_dir": BUILD,
-            "host_name": "testhost",
+            "host_name": self.host.name,
             "log_level": "debug",
             "listen_public": f"127.0.0.1:{self.public.port}",
             "listen_status": f"127.0.0.1:{self.status.port}",
@@ -79,8 +90,8 @@ class Suite:
         assert self.process is None, "the suite runs already"
         with open(self.log.path, "ab") as log:
             self.process = subprocess.Popen(
-                [program("orch-supervisor"), "--config", self.config], env=self.env, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True)
+                self.host.command(program("orch-supervisor"), "--config", self.config), env=self.env,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         if wait:
             self.wait_ready()
         return self
@@ -191,7 +202,8 @@ class Suite:
 
     def orchctl(self, *args, check=True, input=None):
         """Runs orchctl; .stdout and .stderr are text."""
-        done = subprocess.run([program("orchctl"), *map(str, args)], env={**self.env, "ORCH_CONFIG": str(self.config)},
+        done = subprocess.run(self.host.command(program("orchctl"), *map(str, args)),
+                              env={**self.env, "ORCH_CONFIG": str(self.config)},
                               input=input, stdin=None if input is not None else subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
         assert not check or done.returncode == 0, \
