@@ -22,13 +22,13 @@ $$;
 comment on function orch.refuse(text, text, text) is 'Raises OR001 (not found), OR002 (refused in this state) or OR003 (bad input); the hint says what to do';
 
 create function orch.record(p_kind text, p_actor text, p_task bigint, p_job bigint default null, p_epoch bigint default null,
-        p_detail jsonb default '{}') returns void
+        p_detail jsonb default '{}', p_repo bigint default null) returns void
 language sql
 begin atomic
         insert into orch.history (kind, actor, repo_id, task_id, job_id, epoch, detail)
-        values (p_kind, p_actor, (select t.repo_id from orch.task t where t.id = p_task), p_task, p_job, p_epoch, jsonb_strip_nulls(p_detail));
+        values (p_kind, p_actor, coalesce(p_repo, (select t.repo_id from orch.task t where t.id = p_task)), p_task, p_job, p_epoch, jsonb_strip_nulls(p_detail));
 end;
-comment on function orch.record(text, text, bigint, bigint, bigint, jsonb) is 'O-4: adds to the history of a task';
+comment on function orch.record(text, text, bigint, bigint, bigint, jsonb, bigint) is 'O-4: adds to the history of a task, or of a repo';
 
 create function orch.audit_act(p_act text, p_object text, p_arguments jsonb, p_before jsonb, p_after jsonb) returns void
 language sql
@@ -55,6 +55,13 @@ create function orch.item_name(t orch.task) returns text
 language sql stable
 return regexp_replace(t.work_item, '#cancelled-[0-9]+$', '');
 comment on function orch.item_name(orch.task) is 'Name of the work item in the tracker, also of a cancelled task with its tombstone suffix';
+
+create function orch.task_of(p_work_item text) returns orch.task
+language sql stable
+return (select t from orch.task t
+        where regexp_replace(t.work_item, '#cancelled-[0-9]+$', '') = p_work_item -- item_name(), as the index has it
+          and t.work_item in (p_work_item, p_work_item || '#cancelled-' || t.id) order by t.id desc limit 1);
+comment on function orch.task_of(text) is 'The newest task of a work item, also a cancelled one; null when there is none';
 
 create function orch.show_state(t orch.task, p_state text) returns void
 language sql

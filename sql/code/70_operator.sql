@@ -1,145 +1,60 @@
--- 70_operator: what people can do (O-2). Every function answers with the resulting state and leaves an audit row;
--- called twice it changes nothing the second time.
+-- 70_operator: what people can do to a task (O-2): decide, cancel, and in 71_pause the rest. Every act answers with the
+-- resulting state and leaves an audit row; called twice it changes nothing the second time.
 
 create function orch.task_named(p_work_item text) returns orch.task
 language plpgsql stable as $$
 declare
-        t orch.task;
+        t orch.task := orch.task_of(p_work_item);
 begin
-        select * into t from orch.task where work_item = p_work_item;
-        if not found then
-                perform orch.refuse('OR001', format('there is no work item "%s" in the pipeline', left(p_work_item, 80)), 'List them with: orchctl item list');
+        if t.id is null then
+                perform orch.refuse('OR001', format('there is no work item "%s" in the pipeline', left(coalesce(p_work_item, ''), 80)), 'List them with: orchctl item list');
         end if;
         return t;
 end
 $$;
-comment on function orch.task_named(text) is 'The task of a work item; OR001 when there is none';
+comment on function orch.task_named(text) is 'The newest task of a work item, also a cancelled one; OR001 when there is none';
 
-create function orch.project_add(p_name text, p_repo text, p_forge text, p_location text, p_default_branch text, p_prefix text, p_test_command text)
-returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-        p orch.project;
-        r bigint;
-begin
-        if coalesce(p_forge, 'local') <> 'local' then
-                perform orch.refuse('OR003', format('there is no forge adapter "%s"', p_forge), 'Use: local');
-        end if;
-        select * into p from orch.project where name = p_name;
-        if found then
-                if (select name from orch.repo where id = p.repo_id) = p_repo and p.forge_location = p_location
-                   and p.work_item_prefix = p_prefix and p.test_command = p_test_command and p.default_branch = coalesce(p_default_branch, 'main') then
-                        return orch.project_json(p);
-                end if;
-                perform orch.refuse('OR002', format('project "%s" is registered already, with other settings', p_name), 'Choose another name, or look at it with: orchctl project list');
-        end if;
-        insert into orch.repo (name) values (p_repo) on conflict (name) do update set name = excluded.name returning id into r;
-        insert into orch.project (name, repo_id, forge_location, default_branch, work_item_prefix, test_command)
-        values (p_name, r, p_location, coalesce(p_default_branch, 'main'), p_prefix, p_test_command) returning * into p;
-        perform orch.audit_act('project_add', p_name, jsonb_build_object('location', p_location), null, orch.project_json(p));
-        return orch.project_json(p);
-exception
-        when check_violation or not_null_violation then
-                perform orch.refuse('OR003', format('project "%s" cannot be registered: %s', left(coalesce(p_name, ''), 80), sqlerrm),
-                        'Names have letters, digits, dot, dash and underscore; prefixes 1 to 12 capital letters and digits, a letter first');
-                return null;
-        when unique_violation then
-                perform orch.refuse('OR002', format('the prefix "%s" belongs to another project', p_prefix), 'Choose another prefix');
-                return null;
-end
-$$;
-comment on function orch.project_add(text, text, text, text, text, text, text) is 'Registers a project of the local tracker with its repo';
-
-create function orch.project_json(p orch.project) returns jsonb
-language sql stable
-return jsonb_build_object('project', p.name, 'repo', (select name from orch.repo where id = p.repo_id), 'tracker', p.tracker, 'forge', p.forge,
-        'location', p.forge_location, 'default_branch', p.default_branch, 'prefix', p.work_item_prefix, 'test_command', p.test_command, 'active', p.active);
-comment on function orch.project_json(orch.project) is 'A project as operators see it';
-
-create function orch.project_list() returns jsonb
-language sql stable security definer set search_path = pg_catalog, pg_temp
-begin atomic
-        select jsonb_build_object('projects', coalesce(jsonb_agg(orch.project_json(p) order by p.name), '[]')) from orch.project p;
-end;
-comment on function orch.project_list() is 'All projects';
-
-create function orch.item_create(p_project text, p_title text, p_description text, p_priority integer) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-        p orch.project;
-        i orch.local_item;
-begin
-        select * into p from orch.project where name = p_project for no key update;
-        if not found then
-                perform orch.refuse('OR001', format('there is no project "%s"', left(coalesce(p_project, ''), 80)), 'List them with: orchctl project list');
-        elsif orch.qg0_refusal(p_title) is not null then
-                perform orch.refuse('OR003', format('the work item is refused: %s', orch.qg0_refusal(p_title)));
-        elsif coalesce(p_priority, 2) not between 0 and 4 then
-                perform orch.refuse('OR003', format('priority %s is out of range', p_priority), 'Use 0 (most urgent) to 4 (least)');
-        elsif p.tracker <> 'local' then
-                perform orch.refuse('OR002', format('project "%s" has its work items in %s', p.name, p.tracker), 'Create the item there and move it to To Analyse');
-        end if;
-        update orch.project set last_item_number = last_item_number + 1 where id = p.id returning * into p;
-        insert into orch.local_item (project_id, work_item, title, description, priority, state, created_by)
-        values (p.id, p.work_item_prefix || '-' || p.last_item_number, p_title, coalesce(p_description, ''), coalesce(p_priority, 2), 'to_analyse', orch.actor())
-        returning * into i;
-        perform orch.local_event(i, i.state, null);
-        perform orch.audit_act('item_create', i.work_item, jsonb_build_object('title', p_title), null, orch.item_json(i));
-        return orch.item_json(i);
-end
-$$;
-comment on function orch.item_create(text, text, text, integer) is 'Makes a work item in the local tracker, in To Analyse: the pipeline takes it in';
-
-create function orch.item_json(i orch.local_item) returns jsonb
-language sql stable
-return jsonb_build_object('work_item', i.work_item, 'project', (select name from orch.project where id = i.project_id), 'title', i.title,
-        'description', i.description, 'priority', i.priority, 'state', i.state, 'created_at', i.created_at);
-comment on function orch.item_json(orch.local_item) is 'A work item of the local tracker as people see it';
-
-create function orch.item_move(p_work_item text, p_state text, p_comment text) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-        before orch.local_item;
-        i orch.local_item;
-begin
-        select * into before from orch.local_item where work_item = p_work_item for no key update;
-        if not found then
-                perform orch.refuse('OR001', format('the local tracker has no item "%s"', left(coalesce(p_work_item, ''), 80)), 'List them with: orchctl item list');
-        elsif not exists (select from orch.tracker_state where key = p_state) then
-                perform orch.refuse('OR003', format('there is no state "%s"', left(coalesce(p_state, ''), 80)),
-                        (select 'Use one of: ' || string_agg(key, ', ' order by position) from orch.tracker_state));
-        end if;
-        update orch.local_item set state = p_state, state_changed_at = clock_timestamp() where id = before.id returning * into i;
-        perform orch.local_event(i, p_state, p_comment);
-        perform orch.audit_act('item_move', i.work_item, jsonb_build_object('state', p_state, 'comment', p_comment), orch.item_json(before), orch.item_json(i));
-        return orch.item_json(i);
-end
-$$;
-comment on function orch.item_move(text, text, text) is 'Moves a work item of the local tracker, as a person would on a board; what follows comes through the inbox';
-
-create function orch.operator_act(p_act text, p_work_item text, p_note text) returns jsonb
+create function orch.task_hold(p_work_item text) returns orch.task
 language plpgsql as $$
 declare
         t orch.task := orch.task_named(p_work_item);
+begin
+        perform from orch.repo where id = t.repo_id for no key update;
+        select * into strict t from orch.task where id = t.id for no key update;
+        return t;
+end
+$$;
+comment on function orch.task_hold(text) is 'The task of a work item as it is under the lane lock and its own, in this order: acts, claims and intake of a repo are one after another';
+
+create function orch.operator_act(p_act text, p_work_item text, p_arguments jsonb) returns jsonb
+language plpgsql as $$
+declare
+        t orch.task := orch.task_hold(p_work_item);
         before jsonb := orch.task_json(t);
+        note text := p_arguments ->> 'note';
         said text;
         after jsonb;
 begin
         said := case p_act
-                when 'approve' then orch.decide(t, 'approved', p_note, orch.actor())
-                when 'reject' then orch.decide(t, 'rejected', p_note, orch.actor())
-                when 'cancel' then orch.cancel_task(t.id, orch.actor()) end;
+                when 'approve' then orch.decide(t, 'approved', note, orch.actor())
+                when 'reject' then orch.decide(t, 'rejected', note, orch.actor())
+                when 'cancel' then orch.cancel_task(t.id, orch.actor())
+                when 'pause' then orch.pause_task(t, note, orch.actor())
+                when 'resume' then orch.resume_task(t, orch.actor())
+                when 'priority_set' then orch.prioritise_task(t, (p_arguments ->> 'priority')::smallint, orch.actor())
+                when 'retry' then orch.retry_task(t, note, orch.actor()) end;
         select * into t from orch.task where id = t.id;
         after := orch.task_json(t) || jsonb_build_object('message', said);
-        perform orch.audit_act(p_act, p_work_item, jsonb_build_object('note', p_note), before, after);
+        perform orch.audit_act(p_act, p_work_item, p_arguments, before, after);
         return after;
 end
 $$;
-comment on function orch.operator_act(text, text, text) is 'An act on a task: before, act, after, audit';
+comment on function orch.operator_act(text, text, jsonb) is 'An act on a task, under the lane lock: before, act, after, audit';
 
 create function orch.approve(p_work_item text, p_comment text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-        return orch.operator_act('approve', p_work_item, p_comment);
+        return orch.operator_act('approve', p_work_item, jsonb_build_object('note', p_comment));
 end
 $$;
 comment on function orch.approve(text, text) is 'P-9, M-3: passes the human gate the task waits at: the analysis, or the confirmation of the deploy';
@@ -150,52 +65,15 @@ begin
         if btrim(coalesce(p_comment, '')) = '' then
                 perform orch.refuse('OR003', 'a rejection needs a comment', 'The comment is what the next run is told');
         end if;
-        return orch.operator_act('reject', p_work_item, p_comment);
+        return orch.operator_act('reject', p_work_item, jsonb_build_object('note', p_comment));
 end
 $$;
 comment on function orch.reject(text, text) is 'P-9: the role works again with the comment as its input';
 
 create function orch.cancel(p_work_item text, p_reason text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-        t orch.task;
 begin
-        -- C-2: a second cancel finds the tombstone and says so, unless the item has begun again
-        select * into t from orch.task where work_item ~ ('^' || regexp_replace(p_work_item, '[^A-Za-z0-9-]', '', 'g') || '#cancelled-[0-9]+$')
-                and not exists (select from orch.task n where n.work_item = p_work_item) order by id desc limit 1;
-        if found and orch.item_name(t) = p_work_item then
-                return orch.task_json(t) || jsonb_build_object('message', format('nothing to cancel: %s is cancelled', p_work_item));
-        end if;
-        return orch.operator_act('cancel', p_work_item, p_reason);
+        return orch.operator_act('cancel', p_work_item, jsonb_build_object('note', p_reason));
 end
 $$;
-comment on function orch.cancel(text, text) is 'C-1 to C-6: cancels a task';
-
-create function orch.setting_set(p_key text, p_value text) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-        old orch.setting_row;
-        new orch.setting_row;
-begin
-        select * into old from orch.setting_row where key = p_key for no key update;
-        if not found then
-                perform orch.refuse('OR001', format('there is no setting "%s"', left(coalesce(p_key, ''), 80)), 'List them with: orchctl config show');
-        end if;
-        begin
-                update orch.setting_row set value = p_value, changed_at = clock_timestamp(), changed_by = orch.actor() where key = p_key returning * into new;
-        exception when check_violation or not_null_violation then
-                perform orch.refuse('OR003', format('"%s" is no value for %s', left(coalesce(p_value, ''), 80), p_key),
-                        case old.kind when 'bool' then 'Use on or off' when 'int' then 'Use a whole number' end);
-        end;
-        if new.value is distinct from old.value then
-                insert into orch.history (kind, actor, detail) values ('setting', orch.actor(),
-                        jsonb_build_object('key', p_key, 'from', old.value, 'to', new.value));
-                perform orch.wake();
-        end if;
-        perform orch.audit_act('setting_set', p_key, jsonb_build_object('value', p_value), to_jsonb(old), to_jsonb(new));
-        return jsonb_strip_nulls(jsonb_build_object('key', new.key, 'value', new.value, 'before', old.value, 'about', new.about,
-                'dropped', case when new.kind = 'scope' then (select jsonb_agg(token) from regexp_split_to_table(new.value, '[\s,]+') token
-                        where token <> '' and token !~ '^[A-Za-z0-9._-]+$') end));
-end
-$$;
-comment on function orch.setting_set(text, text) is 'S-12: changes a setting; every host sees it at its next claim. Tokens of a scope that are no repo name are answered as dropped.';
+comment on function orch.cancel(text, text) is 'C-1 to C-6: cancels a task; C-2: of one that was cancelled already it says so';

@@ -5,7 +5,7 @@ select t.id as task_id, w.precedence, w.axis, w.reason, w.ends_when
 from orch.task t
 cross join lateral (
         select 0 as precedence, 'escalated' as axis, t.escalation as reason,
-               format('a person acts: orchctl log %1$s, then orchctl cancel %1$s', t.work_item) as ends_when
+               format('a person acts: orchctl log %1$s, then orchctl retry %1$s, or orchctl cancel %1$s', t.work_item) as ends_when
         where t.escalated_at is not null
         union all
         select b.precedence, b.axis, b.reason, b.ends_when
@@ -81,8 +81,7 @@ declare
         t orch.task;
 begin
         select * into i from orch.local_item where work_item = p_work_item;
-        select * into t from orch.task k where orch.item_name(k) = p_work_item
-                and k.work_item in (p_work_item, p_work_item || '#cancelled-' || k.id) order by k.id desc limit 1;
+        t := orch.task_of(p_work_item);
         if i.id is null and t.id is null then
                 perform orch.refuse('OR001', format('there is no work item "%s"', left(coalesce(p_work_item, ''), 80)), 'List them with: orchctl item list');
         end if;

@@ -12,9 +12,7 @@ begin
                 ('orch_reaperd', array['process_beats', 'process_gone', 'reap_overdue', 'orphan_list', 'orphan_lost', 'orphan_stranded']),
                 ('orch_reconcilerd', array['reconcile_gates']),
                 ('orch_operatord', array['http_act']),
-                ('orch_operator', array['project_add', 'project_list', 'item_create', 'item_move', 'item_list', 'approve', 'reject', 'cancel', 'setting_set', 'lease_release', 'lease_list',
-                        'status_snapshot', 'queue_snapshot', 'why', 'item', 'setting_list', 'act_list']),
-                ('orch_readonly', array['project_list', 'lease_list', 'item_list', 'status_snapshot', 'queue_snapshot', 'why', 'item', 'setting_list', 'act_list']),
+                ('orch_operator, orch_readonly', array['status_snapshot', 'queue_snapshot']),
                 -- what the views are made of runs with the rights of whoever reads them
                 ('orch_operator, orch_readonly', array['setting_bool', 'setting_int', 'in_scope', 'in_critical_window', 'gate_result', 'gate_evidence',
                         'gate_ci', 'waiting_step', 'waits_for_person', 'item_name', 'task_json']),
@@ -25,6 +23,10 @@ begin
                 execute (select string_agg(format('grant execute on function %s to %s', p.oid::regprocedure, g.grantees), '; ')
                          from pg_proc p where p.pronamespace = 'orch'::regnamespace and p.proname = any (g.functions));
         end loop;
+        -- O-2: the acts are in orch.act; who may only look may call those that look
+        execute (select string_agg(format('grant execute on function %s to %s', p.oid::regprocedure,
+                        case a.scope when 'read' then 'orch_operator, orch_readonly' else 'orch_operator' end), '; ')
+                 from orch.act a join pg_proc p on p.pronamespace = 'orch'::regnamespace and p.proname = a.key);
         execute (select format('grant select on %s to orch_operator, orch_readonly', string_agg(c.oid::regclass::text, ', '))
                  from pg_class c where c.relnamespace = 'orch'::regnamespace and c.relkind = 'v');
 end

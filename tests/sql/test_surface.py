@@ -33,6 +33,9 @@ def test_daemons_have_no_rights_on_tables(database, role):
 
 PURE = {"setting_bool", "setting_int", "in_scope", "in_critical_window", "gate_result", "gate_evidence", "gate_ci", "waiting_step",
         "waits_for_person", "item_name", "task_json"}
+LOOKS = {"project_list", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list", "freeze_list"}
+ACTS = {"project_add", "item_create", "item_move", "approve", "reject", "cancel", "setting_set", "lease_release", "pause", "resume", "freeze",
+        "unfreeze", "priority_set", "retry"}
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
     "orch_workerd": {"job_claim", "job_started", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed",
@@ -41,9 +44,8 @@ FUNCTIONS = {
     "orch_reaperd": {"process_beats", "process_gone", "reap_overdue", "orphan_list", "orphan_lost", "orphan_stranded"},
     "orch_reconcilerd": {"reconcile_gates"},
     "orch_operatord": {"http_act"},
-    "orch_operator": {"project_add", "project_list", "item_create", "item_move", "item_list", "approve", "reject", "cancel",
-                      "setting_set", "lease_release", "lease_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list"} | PURE,
-    "orch_readonly": {"project_list", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list"} | PURE,
+    "orch_operator": LOOKS | ACTS | PURE,
+    "orch_readonly": LOOKS | PURE,
 }
 
 
@@ -89,12 +91,16 @@ def test_readonly_sees_views_but_no_bodies(world):
     ("setting_set", ("nope", "on"), "OR001"), ("setting_set", ("task_deps_enabled", "maybe"), "OR003"), ("setting_set", ("qg0_title_max", "-1"), "OR003"),
     ("project_add", ("a b", "r", "local", "/x", "main", "XX", "true"), "OR003"), ("project_add", ("x", "r", "local", "/x", "main", "lower", "true"), "OR003"),
     ("project_add", ("x", "r2", "local", "/x", "main", "DEMO", "true"), "OR002"), ("project_add", ("demo", "other", "local", "/x", "main", "DEMO", "true"), "OR002"),
+    ("pause", ("NOPE-1", None), "OR001"), ("pause", (None, None), "OR001"), ("resume", ("NOPE-1",), "OR001"), ("retry", ("NOPE-1", None), "OR001"),
+    ("priority_set", ("DEMO-1", -1), "OR003"), ("priority_set", ("DEMO-1", 5), "OR003"), ("priority_set", ("DEMO-1", None), "OR003"),
+    ("freeze", ("nowhere", "why", None), "OR001"), ("freeze", ("demo'; drop table orch.task --", "why", None), "OR001"), ("freeze", ("demo", " ", None), "OR003"),
+    ("freeze", ("demo", None, None), "OR003"), ("freeze", ("demo", "why", "NOPE-1"), "OR001"), ("unfreeze", ("nowhere",), "OR001"),
     ("project_add", ("x", "r", "gitea", "/x", "main", "XX", "true"), "OR003"), ("project_add", ("x", "r", "local", None, "main", "XX", "true"), "OR003"),
 ])
 def test_bad_input_is_a_clear_error_and_changes_nothing(world, act, args, code):
     """O-5: bad input gets a clear error and changes nothing."""
     world.item()
-    tables = ["task", "job", "local_item", "project", "repo", "setting_row", "history", "audit", "event", "effect"]
+    tables = ["task", "job", "local_item", "project", "repo", "setting_row", "repo_freeze", "history", "audit", "event", "effect"]
     before = [world.db.query(f"select * from orch.{t} order by 1") for t in tables]
     with pytest.raises(psycopg2.Error) as refused:
         world.operate(act, *args)
