@@ -31,7 +31,7 @@ struct read_event {
 enum events_state {
         EVENTS_IDLE,     /* waits for a wake */
         EVENTS_FETCHING, /* waits for event_unrouted */
-        EVENTS_ROUTING,  /* waits for event_route or event_malformed of read[next] */
+        EVENTS_ROUTING,  /* waits for event_route, event_route_failed or event_malformed of read[next] */
         EVENTS_HANDLING, /* waits for event_handle */
         EVENTS_STOPPED,
 };
@@ -157,9 +157,42 @@ static void fetch(struct events *ev)
         ev->request = db_query(ev->db, &Q_EVENT_UNROUTED, params, STATEMENT_DEADLINE_MS, on_fetched, ev);
 }
 
+static void on_route_failed(void *arg, const struct db_result *res)
+{
+        struct events *ev = arg;
+        if (!succeeded(ev, "give up", res))
+                return;
+        const struct read_event *e = &ev->read[ev->next++];
+        bool quarantined = db_rows(res) == 1 && db_bool(res, 0, "quarantined");
+        if (quarantined)
+                metrics_count(METRIC_EVENTS_MALFORMED, 1);
+        log_warning(EV("event.route-failed"), LF_I("id", e->id),
+                    LF_S("then",
+                         quarantined ? "it is kept for people and not tried again" : "tried again later"));
+        route_next(ev);
+}
+
+/* The statement was refused for what is in it: said of this event alone, so that the others go on. */
+static void give_up_route(struct events *ev, const struct db_result *res)
+{
+        const struct read_event *e = &ev->read[ev->next];
+        char id[24];
+        const char *params[] = {id, res->err.code, res->err.text};
+        (void)snprintf(id, sizeof(id), "%" PRId64, e->id);
+        log_warning(EV("event.statement-failed"), LF_S("what", "route"), LF_I("id", e->id), LF_ERR(&res->err),
+                    LF_S("then", "said of this event, the others go on"));
+        ev->request =
+                db_query(ev->db, &Q_EVENT_ROUTE_FAILED, params, STATEMENT_DEADLINE_MS, on_route_failed, ev);
+}
+
 static void on_routed(void *arg, const struct db_result *res)
 {
         struct events *ev = arg;
+        if (res->outcome == DB_SQL_ERROR && db_advice(res->err.code) == DB_ADVICE_NONE) {
+                ev->request = NULL;
+                give_up_route(ev, res);
+                return;
+        }
         if (!succeeded(ev, "route", res))
                 return;
         ev->next++;

@@ -38,7 +38,7 @@ begin
         alive := found;
         jobs_wanted := exists (select from orch.job j where j.status = 'queued' and not j.entry and j.run_at <= clock_timestamp())
                 or exists (select from orch.job j where j.status = 'queued' and j.entry and j.run_at <= clock_timestamp());
-        events_wanted := exists (select from orch.event e where e.status = 'received')
+        events_wanted := exists (select from orch.event e where e.status = 'received' and e.run_at <= clock_timestamp())
                 or exists (select from orch.event e where e.status = 'routed' and e.run_at <= clock_timestamp());
         effects_wanted := exists (select from orch.effect f where f.status in ('pending', 'running') and f.run_at <= clock_timestamp());
         orphans_wanted := exists (select from orch.orphan_of(p_process));

@@ -28,9 +28,9 @@ comment on function orch.event_intake(text, text, text, jsonb, bytea) is
 create function orch.event_unrouted(p_limit integer) returns table (event_id bigint, source text, headers jsonb, body bytea)
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
-        select e.id, e.source, e.headers, e.body from orch.event e where e.status = 'received' order by e.id limit p_limit;
+        select e.id, e.source, e.headers, e.body from orch.event e where e.status = 'received' and e.run_at <= clock_timestamp() order by e.id limit p_limit;
 end;
-comment on function orch.event_unrouted(integer) is 'The oldest deliveries that nobody has parsed yet';
+comment on function orch.event_unrouted(integer) is 'The oldest deliveries that nobody has parsed yet, and whose time has come';
 
 create function orch.event_route(p_event bigint, p_key text, p_kind text, p_project text, p_object text, p_facts jsonb) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -54,6 +54,26 @@ begin
 end
 $$;
 comment on function orch.event_malformed(bigint, text) is 'Quarantines a delivery that cannot be read, once; its body stays for people';
+
+create function orch.event_route_failed(p_event bigint, p_sqlstate text, p_reason text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        given_up boolean;
+begin
+        -- 22 and 23 are about the data: no later try can differ. Anything else may be ours, unless others can be routed.
+        update orch.event e set attempts = e.attempts + 1, run_at = clock_timestamp() + orch.backoff(e.attempts + 1, 1), outcome = 'routing failed: ' || p_reason
+        where e.id = p_event and e.status = 'received'
+        returning left(p_sqlstate, 2) in ('22', '23') or (e.attempts >= orch.setting_int('event_max_attempts')
+                and exists (select from orch.event f where f.id > e.id and f.key is not null)) into given_up;
+        if given_up then
+                update orch.event set status = 'malformed', ended_at = clock_timestamp() where id = p_event;
+                perform orch.wake(); -- those behind it
+        end if;
+        return coalesce(given_up, false);
+end
+$$;
+comment on function orch.event_route_failed(bigint, text, text) is
+        'I-3: the database refused what routing made of a delivery: tried again later, or - when that cannot help - quarantined, so that it does not hold up the others of its source';
 
 create function orch.event_handle_one(e orch.event) returns text
 language plpgsql as $$

@@ -43,26 +43,11 @@ begin
                       when p_outcome in ('done', 'dead') then p_outcome end;
         update orch.effect set status = coalesce(final, 'pending'), process_id = null, detail = p_detail,
                 ended_at = case when final is not null then clock_timestamp() end,
-                run_at = case when final is null then clock_timestamp() + coalesce(make_interval(secs => p_retry_after_s),
+                run_at = case when final is null then clock_timestamp() + coalesce(make_interval(secs => least(p_retry_after_s, 3600)),
                         orch.backoff(f.attempts, orch.setting_int('effect_backoff_s'))) else run_at end
         where id = f.id;
         return 'recorded';
 end
 $$;
 comment on function orch.effect_finish(bigint, bigint, uuid, text, text, integer) is
-        'Records how an effect went: done, retry (after a wait, in the end a dead letter) or dead. The same call again answers "recorded"; a claim that was taken back answers "fenced".';
-
-create view orch.dead_letter as
-select 'effect' as what, f.id, f.port || '.' || f.kind as kind, f.object_key as object, f.detail, f.attempts, f.ended_at
-from orch.effect f where f.status = 'dead'
-union all
-select 'event', e.id, coalesce(e.kind, e.source), coalesce(e.object, e.delivery), e.outcome, e.attempts, e.ended_at
-from orch.event e where e.status in ('dead', 'malformed');
-comment on view orch.dead_letter is 'Effects and events that were given up, for people to look at';
-comment on column orch.dead_letter.what is 'effect or event';
-comment on column orch.dead_letter.id is 'Its id';
-comment on column orch.dead_letter.kind is 'What it was to do, or what it was about';
-comment on column orch.dead_letter.object is 'What it concerns';
-comment on column orch.dead_letter.detail is 'What the last try came to';
-comment on column orch.dead_letter.attempts is 'Tries';
-comment on column orch.dead_letter.ended_at is 'When it was given up';
+        'Records how an effect went: done, retry (after a wait, of at most an hour whatever the peer asks for; in the end a dead letter) or dead. The same call again answers "recorded"; a claim that was taken back answers "fenced".';

@@ -94,3 +94,16 @@ def test_a_move_by_hand_starts_nothing(suite, project):
     line.move(item, "development")
     line.wait(lambda: any("starts nothing" in text for text in line.comments(item)), 30, "the hint")
     stays(lambda: len(line.jobs(item)) == jobs and line.stage(item) == "analysis", 0.5)
+
+
+def test_an_event_that_the_database_refuses_holds_nobody_up(suite):
+    """I-3: routing made something of it that cannot be stored: it is put aside, and those behind it are handled."""
+    suite.database.query("alter table orch.event add constraint refused check (key <> 'gitea:bad/repo:x') not valid")
+    for repo in ("bad/repo", "a/b"):
+        suite.post_gitea({"repository": {"full_name": repo}, "ref": "refs/heads/x", "after": "1" * 40}, event="push")
+    bad, good = wait_ended(suite, 2)
+    assert (bad["status"], good["status"]) == ("malformed", "ignored") and "refused" in bad["outcome"]
+    assert suite.log.records("event.route-failed")[0]["id"] == str(bad["id"])
+    suite.database.query("alter table orch.event drop constraint refused")
+    suite.database.query("select orch.dead_letter_retry(%s)", f"event-{bad['id']}", user="orch_operator")
+    suite.wait_for(lambda: events(suite.database)[0]["status"] == "ignored", 30, "it is routed after all")
