@@ -12,7 +12,8 @@ begin
         update orch.job set status = 'running', attempts = attempts + 1, epoch = epoch + 1, token = gen_random_uuid(),
                 process_id = p_process, claimed_at = clock_timestamp(), stop_requested_at = null
         where id = p_job returning * into j;
-        insert into orch.run (job_id, epoch, token, attempt, process_id) values (j.id, j.epoch, j.token, j.attempts, p_process);
+        insert into orch.run (job_id, epoch, token, attempt, process_id, started_at)
+                values (j.id, j.epoch, j.token, j.attempts, p_process, j.claimed_at); -- now() is when the claim began to wait for its locks
         if j.entry then
                 update orch.repo set last_started_at = clock_timestamp() where id = j.repo_id;
         end if;

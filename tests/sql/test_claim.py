@@ -19,6 +19,21 @@ def test_claim_stamps_everything(world):
     assert job["branch"] == "feature/DEMO-1-gr-e-2-what-s-up" and job["docs_dir"] == "docs/work-items/DEMO-1"
 
 
+def test_a_run_begins_when_it_is_claimed(world):
+    """O-4: not when the claim began to wait for its locks; the run before it may have ended since."""
+    world.item()
+    connection = world.db.connect("orch_workerd")
+    connection.autocommit = False
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select now()")
+        cursor.execute("select clock_timestamp()")
+        waited_until = cursor.fetchone()[0]
+        cursor.execute("select from orch.job_claim(%s, %s)", (world.process, world.epoch))
+    connection.close()
+    assert world.db.value("select started_at from orch.run") >= waited_until
+    assert world.db.value("select r.started_at = j.claimed_at from orch.run r join orch.job j on j.id = r.job_id")
+
+
 def test_no_claim_without_a_live_process(world):
     """T-2: a process that is not registered, has another epoch, or has ended gets nothing."""
     world.item()
