@@ -179,8 +179,7 @@ int64_t job_id(const struct job *job)
         return job->claim.job;
 }
 
-/* Nothing is lost by it: what an heir needs is in the run's folder and in the database. */
-static void let_go(struct job *job)
+void job_let_go(struct job *job)
 {
         log_info(EV("job.let-go"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
                  LF_S("state", states[job->state].name));
@@ -195,7 +194,7 @@ static void end_early(struct job *job)
 {
         drop_operations(job);
         if (job->stop == JOB_STOP_LEAVE && job->launched)
-                let_go(job);
+                job_let_go(job);
         else
                 job_record(job);
 }
@@ -211,6 +210,8 @@ void job_stop(struct job *job, enum job_stop why)
         bool agent_lives = job->state == JOB_RUNNING || job->state == JOB_ATTACHING;
         if (agent_lives && why != JOB_STOP_LEAVE)
                 job_agent_stop(job);
+        else if (job_agent_is_beginning(job))
+                return; /* let go when it has begun */
         else if ((int)why >= states[job->state].yields_to)
                 end_early(job);
 }

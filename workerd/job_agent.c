@@ -58,7 +58,15 @@ static void on_started(struct job *job)
         log_info(EV("job.started"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
                  LF_S("work_item", job->claim.work_item), LF_S("role", job->claim.role),
                  LF_I("agent", job->agent), LF_S("log", job->dir.log));
-        record_started(job);
+        if (job->stop == JOB_STOP_LEAVE)
+                job_let_go(job); /* an heir records which agent there is */
+        else
+                record_started(job);
+}
+
+bool job_agent_is_beginning(const struct job *job)
+{
+        return job->state == JOB_RUNNING && job->shim != NULL && job->agent == 0;
 }
 
 /* Longer than the shim takes with all of its bounds. */

@@ -132,6 +132,9 @@ void job_conclude(struct job *job, enum report_outcome outcome, const char *fmt,
 void job_retry(struct job *job, const char *what, const struct errinfo *err, void (*again)(struct job *job));
 /* The database said "fenced": counted and logged, then as job_stop(). */
 void job_fence(struct job *job);
+/* Leaves a launched run as it is. Nothing is lost by it: what an heir needs is in its folder and in the
+ * database. */
+void job_let_go(struct job *job);
 /* The fence as text parameters of a statement, valid while the struct is. */
 struct job_fence_text {
         char job[24], epoch[24];
@@ -149,6 +152,8 @@ const char *job_agent_command(const struct job *job); /* as it is configured */
 /* job_agent.c: the link to the shim, whoever started it. Leads to job_collect() or job_ci_ended(). */
 void job_agent_link(struct job *job, int fd); /* takes our end of the shim's descriptor 3 */
 void job_agent_attach(struct job *job);
+/* Our shim has not started the agent yet, and would not start it without us: the run would be lost. */
+bool job_agent_is_beginning(const struct job *job);
 void job_agent_stop(struct job *job);
 void job_agent_renew(struct job *job);
 /* By its status; without one it has died, and `how` says what is known of that. */

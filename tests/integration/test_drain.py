@@ -2,7 +2,10 @@
 
 import signal
 
-from support.agents import hold_pushes
+import pytest
+
+from support.agents import Agents, Gate, hold_pushes
+from support.paths import BUILD
 from support.pipeline import AUTHORS, Pipeline
 from support.processes import is_alive
 
@@ -107,6 +110,64 @@ def test_what_was_not_started_goes_back(make_suite, project, agents):
     job = line.jobs(item)[0]
     assert (job["status"], job["attempts"], job["crashes"]) == ("queued", 0, 0)
     assert line.runs(item)[0]["outcome"] == "released" and not agents.marks("start")
+
+
+@pytest.fixture
+def slow_shim(folder):
+    """(programs, gate): a folder of the suite's programs whose shims begin when the gate is open."""
+    programs = folder / "bin"
+    programs.mkdir()
+    for path in BUILD.glob("orch*"):
+        if path.is_file():
+            (programs / path.name).symlink_to(path)
+    gate = Gate(Agents(folder / "shim-gate"))
+    shim = programs / "orch-shim"
+    shim.unlink()
+    shim.write_text(f'#!/bin/bash\nflock --shared {gate.path} true\nexec -a "$0" {BUILD}/orch-shim "$@"\n')
+    shim.chmod(0o755)
+    yield programs, gate
+    gate.open()
+
+
+def test_a_shim_that_has_not_begun_is_waited_for(make_suite, project, agents, gate, slow_shim):
+    """J-8, B-5: a shim begins nothing for a worker that has left; so the worker stays until it has begun, and no run is lost."""
+    programs, shim_gate = slow_shim
+    gate.hold("analyst")
+    suite = make_suite(drain_timeout="60s", bin_dir=programs).start()
+    line = Pipeline(suite, project)
+    item = line.item()
+    suite.log.wait("job.state", to="running", timeout=60)
+    suite.send(signal.SIGTERM)
+    suite.log.wait("job.stopping", state="running")
+    assert not suite.log.records("job.let-go")
+    shim_gate.open()
+    suite.log.wait("job.let-go")
+    suite.stop(signo=0)
+    assert suite.log.records("job.started")
+    suite.start()
+    suite.log.wait("job.attached")
+    gate.open()
+    line.wait_shown(item, "in_review")
+    assert [(run["outcome"], run["epoch"]) for run in line.runs(item)] == [("success", 1)]
+    assert len(agents.marks("start")) == 1
+
+
+def test_a_quick_drain_waits_for_no_shim(make_suite, project, agents, slow_shim):
+    """J-8: then the shim does not begin, and the job is run again."""
+    programs, shim_gate = slow_shim
+    suite = make_suite(drain_timeout="1s", bin_dir=programs).start()
+    line = Pipeline(suite, project)
+    item = line.item()
+    suite.log.wait("job.state", to="running", timeout=60)
+    suite.send(signal.SIGTERM)
+    suite.log.wait("child.exited", child="workerd.1")
+    shim_gate.open()
+    suite.stop(signo=0)
+    assert line.jobs(item)[0]["orphaned_at"] and not agents.marks("start")
+    suite.start()
+    line.wait_shown(item, "in_review")
+    assert [run["outcome"] for run in line.runs(item)] == ["lost", "success"]
+    assert len(agents.marks("start")) == 1
 
 
 def test_drain_without_a_database(make_suite, project, agents, cluster, gate):
