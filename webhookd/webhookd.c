@@ -240,10 +240,12 @@ static struct process_row *row_new(struct webhookd *w)
         return process_row_new(daemon_loop(w->daemon), w->intake_db, &cfg);
 }
 
+/* Who asks means the suite: once we are replaced, others serve. Connections that we had by then are still
+ * ours to answer. */
 static bool is_draining(void *arg)
 {
         const struct webhookd *w = arg;
-        return daemon_draining(w->daemon);
+        return daemon_draining(w->daemon) && !daemon_replaced(w->daemon);
 }
 
 static bool is_intake_up(void *arg)

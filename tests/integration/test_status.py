@@ -3,11 +3,13 @@
 import concurrent.futures
 import json
 import re
+import signal
 import subprocess
 import time
 
 import pytest
 
+from support.http import read_response
 from support.wait import wait_for
 from support.webhookd import NO_DATABASE
 
@@ -89,6 +91,24 @@ def test_pages_while_the_database_hangs(database, webhookd):
     finally:
         holder.close()
     wait_for(lambda: webhookd.status.get("/queue").status == 200)
+
+
+@pytest.mark.parametrize("signo, status, health", [(signal.SIGUSR1, 200, "ok"), (signal.SIGTERM, 503, "draining")])
+@pytest.mark.parametrize("page", ["/readyz", "/health"])
+def test_who_had_asked_already_when_it_was_told_to_leave(webhookd, signo, status, health, page):
+    """B-5: replaced by another generation, the suite serves on, and so says who still has a connection; else it drains."""
+    with webhookd.status.connect() as asking:
+        asking.sendall(f"GET {page} HTTP/1.1\r\nHost: test\r\n".encode())
+        assert webhookd.status.get("/livez").status == 200, "who came before was accepted before"
+        webhookd.processes[0].send_signal(signo)
+        webhookd.log.wait("daemon.drain")
+        asking.sendall(b"Connection: close\r\n\r\n")
+        answer = read_response(asking)
+    if page == "/readyz":
+        assert answer.status == status, answer
+    else:
+        assert answer.json()["status"] == health
+    assert webhookd.processes.pop().wait(20) == 0
 
 
 def test_old_schema_is_not_ready(empty_database, make_webhookd):
