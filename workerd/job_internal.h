@@ -51,7 +51,7 @@ struct shim_link;
 #define TO(id) (1u << JOB_##id)
 #define JOB_STATES(X)                                                                                        \
         X(NEW, "new", JOB_STOP_LEAVE, TO(MIRRORING) | TO(ASKING) | TO(ATTACHING))                            \
-        X(ATTACHING, "attaching", JOB_STOP_LEAVE, TO(RUNNING) | TO(MIRRORING))                               \
+        X(ATTACHING, "attaching", JOB_STOP_LEAVE, TO(RUNNING) | TO(MIRRORING) | TO(COMMITTING))              \
         X(MIRRORING, "mirroring", JOB_STOP_LEAVE, TO(SEEKING) | TO(CLEARING) | TO(CUTTING) | TO(RETRYING))   \
         X(SEEKING, "seeking", JOB_STOP_LEAVE,                                                                \
           TO(JUDGING) | TO(CLEARING) | TO(CUTTING) | TO(COMMITTING) | TO(RETRYING))                          \

@@ -85,6 +85,24 @@ def test_an_agent_that_ended_meanwhile_is_finished(held, agents, gate):
     check_done_once(line, agents, item, run["pid"])
 
 
+def test_an_agent_that_failed_meanwhile_is_tried_again(held, gate):
+    """J-4, J-8: the agent was killed while nobody looked: its heir records that, once, and the job has another attempt."""
+    suite, line, item, run = held()
+    line.setting("job_backoff_s", 0)
+    suite.kill()  # no supervisor: nobody starts another worker
+    for pid in line.db.column("select pid from orch.process where ended_at is null"):
+        if is_alive(pid):
+            os.kill(pid, signal.SIGKILL)
+    os.kill(run["pid"], signal.SIGKILL)
+    line.wait(lambda: not suite.shims(), what="the shim has said how its agent ended")
+    gate.open()
+    suite.start()
+    line.wait_shown(item, "in_review")
+    assert [(r["outcome"], r["attempt"]) for r in line.runs(item)] == [("killed", 1), ("success", 2)]
+    assert not suite.log.records("child.exited", how="killed by SIGABRT")
+    line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
+
+
 @pytest.mark.parametrize("event", ["commit", "push", "record"])
 def test_killed_between_the_steps_of_the_end(make_suite, project, agents, event, folder):
     """R-6, P-7: the worker dies between the agent's end and the commit, between commit and push, between push and
