@@ -155,7 +155,8 @@ def runs_are_closed_and_one_succeeds(facts):
 
 @invariant("J-8", "R-6")
 def every_agent_was_announced(facts):
-    """An agent runs only for a claim that the database knows, for that item; and who succeeded has worked to its end."""
+    """An agent runs only for a claim that the database knows, for that item; and who succeeded has worked to its end (a
+    test command that was killed has succeeded in finding the branch red)."""
     known = {(run["job_id"], run["epoch"]) for run in facts.tables["run"]}
     ended = collections.defaultdict(set)
     for line in facts.lines:
@@ -166,8 +167,8 @@ def every_agent_was_announced(facts):
                 yield of_job(facts, line.job, f"an agent ran for epoch {line.epoch}, which was never claimed")
             elif facts.item_of_job(line.job) != line.item:
                 yield of_job(facts, line.job, f"an agent worked at {line.item} for it")
-    for job in facts.rows("job", status="done"):
-        if job["kind"] != "merge" and not ended[job["id"]]:
+    for job in facts.rows("job", status="done", kind="agent"):
+        if not ended[job["id"]]:
             yield of_job(facts, job["id"], "is done, and no agent of it has worked to its end")
 
 

@@ -76,7 +76,7 @@ class Server:
     def configure(self, **settings):
         """What is set beyond deploy/pgcluster's settings; the caller starts or reloads."""
         settings = {"listen_addresses": self.host.address, "hba_file": self.folder / "hba.conf",
-                    "wal_keep_size": "256MB", "cluster_name": self.name, **settings}
+                    "wal_keep_size": "256MB", "wal_retrieve_retry_interval": "200ms", "cluster_name": self.name, **settings}
         (self.folder / "local.conf").write_text("".join(f"{key} = '{value}'\n" for key, value in settings.items()))
 
     def be_primary(self, sync=None, standby=None):
