@@ -175,7 +175,7 @@ class World:
         for host in self.hosts:
             with contextlib.suppress(AssertionError):
                 wait_for(lambda: not living(host), 5)
-            left += [f"{host}: process {process}" for process in living(host)]
+            left += [f"{host}: process {process} in {process.cwd}" for process in living(host)]
             left += [f"{host}: lock {path}" for path, _ in locks_below(host.state)]
             left += [f"{host}: lock of git {path}" for path in host.state.glob("mirrors/*.git/**/*.lock")]
         return left + [f"lock of git {path}" for project in self.projects for path in project.bare.rglob("*.lock")]
