@@ -1,4 +1,5 @@
-/* sweep.c - one statement per tick. Another host that is doing the tick makes ours an empty one. */
+/* sweep.c - two statements per tick: what stands still, then who waits for whom. Another host that is doing
+ * the tick makes ours an empty one. */
 #include "reconcilerd/sweep.h"
 
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 
 #define STATEMENT_DEADLINE_MS 30000
 #define TASKS_PER_TICK        "100"
+#define WAITS_PER_TICK        "50"
 
 struct sweep {
         struct db *db;
@@ -34,6 +36,25 @@ static void count_sweep(const struct db_result *res)
                          LF_I("skipped", skipped));
 }
 
+static void on_checked(void *arg, const struct db_result *res)
+{
+        struct sweep *s = arg;
+        s->request = NULL;
+        if (res->outcome == DB_OK && db_rows(res) == 1 && db_int(res, 0, "deadlocks", 0) > 0)
+                log_warning(EV("reconcile.deadlock"), LF_I("deadlocks", db_int(res, 0, "deadlocks", 0)),
+                            LF_S("then", "people are alerted once: orchctl waits"));
+        else if (res->outcome == DB_SQL_ERROR)
+                log_warning(EV("reconcile.waits-failed"), LF_ERR(&res->err),
+                            LF_S("then", "tried again at the next tick"));
+        loop_timer_arm(s->timer, s->interval_ms);
+}
+
+static void check_waits(struct sweep *s)
+{
+        const char *params[] = {WAITS_PER_TICK};
+        s->request = db_query(s->db, &Q_WAITS_CHECK, params, STATEMENT_DEADLINE_MS, on_checked, s);
+}
+
 static void on_swept(void *arg, const struct db_result *res)
 {
         struct sweep *s = arg;
@@ -43,7 +64,10 @@ static void on_swept(void *arg, const struct db_result *res)
         else if (res->outcome == DB_SQL_ERROR)
                 log_warning(EV("reconcile.failed"), LF_ERR(&res->err),
                             LF_S("then", "tried again at the next tick"));
-        loop_timer_arm(s->timer, s->interval_ms);
+        if (res->outcome == DB_OK && !s->stopped)
+                check_waits(s);
+        else
+                loop_timer_arm(s->timer, s->interval_ms);
 }
 
 static void on_timer(void *arg)

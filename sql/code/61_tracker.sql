@@ -24,7 +24,8 @@ begin
                 perform orch.wake();
                 return 'refused: ' || refusal;
         end if;
-        perform from orch.repo where id = p.repo_id for no key update;
+        -- also the lanes of what it waits for, in the one order of all who lock several
+        perform from orch.repo where id = p.repo_id or id in (select (orch.task_of(b)).repo_id from unnest(i.blocked_by) b) order by id for no key update;
         insert into orch.task (project_id, repo_id, tracker_id, work_item, title, description, labels, priority)
         values (p.id, p.repo_id, i.id::text, i.work_item, i.title, i.description, i.labels, i.priority)
         on conflict do nothing returning id into new_id;
@@ -32,6 +33,7 @@ begin
                 return format('ignored: %s has a task already', i.work_item);
         end if;
         perform orch.record('intake', p_actor, new_id, null, null, jsonb_build_object('title', i.title));
+        perform orch.tracker_blocked_by(new_id, i.blocked_by, p_actor);
         perform orch.advance(new_id, p_actor);
         return format('taken in as task %s', new_id);
 end
@@ -129,6 +131,7 @@ begin
         elsif t.id is null then
                 return case verb when 'to_analyse' then orch.intake(p, i, actor) else 'ignored: no task, and only To Analyse makes one' end;
         end if;
+        perform orch.tracker_blocked_by(t.id, i.blocked_by, actor);
         -- from here on it stays as it is looked at; a cancellation, above, locks the repo first
         select * into t from orch.task where id = t.id for no key update;
         if verb in ('approved', 'confirm_deploy', 'rejected') then

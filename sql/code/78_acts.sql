@@ -16,11 +16,17 @@ from (values
         ('item_create', 'title', true, 'Title'),
         ('item_create', 'description', false, 'Text'),
         ('item_create', 'priority', false, '0 (most urgent) to 4 (least); 2 when absent'),
+        ('item_create', 'blocked_by', false, 'Work items that must be over first, separated by blanks or commas'),
         ('item_move', 'work_item', true, 'The work item'),
         ('item_move', 'state', true, 'Logical key of a state of the tracker, such as stop'),
         ('item_move', 'comment', false, 'What the next run is told'),
         ('dead_letter_list', 'limit', false, 'How many; 200 when absent, 1000 at most'),
         ('dead_letter_retry', 'letter', true, 'Name of the dead letter: effect-ID or event-ID'),
+        ('dependency_add', 'work_item', true, 'The work item that waits'),
+        ('dependency_add', 'waits_for', true, 'The work item that it waits for'),
+        ('dependency_list', 'work_item', false, 'Those of this work item only, both ways'),
+        ('dependency_remove', 'work_item', true, 'The work item that waits'),
+        ('dependency_remove', 'waits_for', true, 'The work item that it waits for'),
         ('freeze', 'repo', true, 'The repo'),
         ('freeze', 'reason', true, 'Why: shown to everybody who asks why nothing starts'),
         ('freeze', 'work_item', false, 'Work item of the repo that caused it'),
@@ -45,6 +51,7 @@ from (values
         ('setting_set', 'key', true, 'Name of the setting'),
         ('setting_set', 'value', true, 'Its new value'),
         ('unfreeze', 'repo', true, 'The repo'),
+        ('waits_chain', 'work_item', true, 'The work item'),
         ('why', 'work_item', true, 'The work item'))
         v (act, name, required, about)
 cross join lateral (
@@ -70,6 +77,10 @@ from (values
         ('cancel', 'POST', '/tasks/{work_item}/cancel', 'cancel', 'C-1 to C-6: cancel a task'),
         ('dead_letter_list', 'GET', '/dead-letters', 'dead-letter list', 'I-7: effects and events that were given up'),
         ('dead_letter_retry', 'POST', '/dead-letters/{letter}/retry', 'dead-letter retry', 'I-7: try an effect or event that was given up again'),
+        ('dependency_add', 'POST', '/dependencies/add', 'dependency add', 'S-15: a work item waits until another is done or cancelled'),
+        ('dependency_list', 'GET', '/dependencies', 'dependency list', 'S-15: which work item waits for which'),
+        ('dependency_remove', 'POST', '/dependencies/remove', 'dependency remove', 'S-15: take a dependency away'),
+        ('finding_list', 'GET', '/waits', 'waits', 'B-6: the deadlocks and the starving jobs that are known now'),
         ('freeze', 'POST', '/serial-gate/freeze', 'freeze', 'S-16: close a repo to new work; what is under way goes on'),
         ('freeze_list', 'GET', '/serial-gate/freezes', 'freeze list', 'S-16: the freezes in force'),
         ('item', 'GET', '/tasks/{work_item}', 'item show', 'Everything about a work item: its task, history, evidence and runs'),
@@ -88,6 +99,7 @@ from (values
         ('setting_list', 'GET', '/settings', 'config show', 'S-12: the settings in force'),
         ('setting_set', 'POST', '/settings/{key}', 'config set', 'S-12: change a setting; every host sees it at its next claim'),
         ('unfreeze', 'POST', '/serial-gate/unfreeze', 'unfreeze', 'S-16: clear all freezes of a repo'),
+        ('waits_chain', 'GET', '/tasks/{work_item}/waits', 'waits', 'B-6: what a work item waits for, what that waits for, and so on'),
         ('why', 'GET', '/tasks/{work_item}/why', 'why', 'S-14: all reasons why a work item does not move'))
         v (key, method, path, command, about);
 comment on view orch.act is 'O-2: the acts: each is a function that psql can call, a command of orchctl and a route of the operator port';

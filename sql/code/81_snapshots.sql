@@ -109,7 +109,11 @@ from (values ('webhookd'), ('workerd'), ('reaperd'), ('reconcilerd')) d (daemon)
 left join orch.process p on p.daemon = d.daemon and p.ended_at is null group by d.daemon
 union all
 select 'orch_frozen_repos', 'gauge', 'scope="cluster"', 'Repos with an active freeze', count(distinct repo_id)
-from orch.repo_freeze where cleared_at is null;
+from orch.repo_freeze where cleared_at is null
+union all
+select 'orch_wait_findings', 'gauge', format('scope="cluster",kind="%s"', k.kind), 'Deadlocks and starving jobs that people were alerted about', count(f.id)
+from (values ('deadlock'), ('starvation')) k (kind)
+left join orch.wait_finding f on f.kind = k.kind and f.ended_at is null and f.alerted_at is not null group by k.kind;
 comment on view orch.metric is 'Metrics that come from the database: the same on every host, so aggregate with max';
 comment on column orch.metric.name is 'Metric';
 comment on column orch.metric.kind is 'counter or gauge';

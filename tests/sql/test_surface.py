@@ -33,16 +33,17 @@ def test_daemons_have_no_rights_on_tables(database, role):
 
 PURE = {"setting_bool", "setting_int", "in_scope", "in_critical_window", "gate_result", "gate_evidence", "gate_ci", "waiting_step",
         "waits_for_person", "item_name", "task_json"}
-LOOKS = {"project_list", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list", "freeze_list", "dead_letter_list"}
+LOOKS = {"project_list", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list", "freeze_list", "dead_letter_list",
+         "dependency_list", "finding_list", "waits_chain"}
 ACTS = {"project_add", "item_create", "item_move", "approve", "reject", "cancel", "setting_set", "lease_release", "pause", "resume", "freeze",
-        "unfreeze", "priority_set", "retry", "dead_letter_retry"}
+        "unfreeze", "priority_set", "retry", "dead_letter_retry", "dependency_add", "dependency_remove"}
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
     "orch_workerd": {"job_claim", "job_started", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed", "event_route_failed",
                      "event_handle", "effect_claim", "effect_finish", "local_item_set_state", "local_item_comment", "process_holds",
                      "orphans", "job_adopt", "runs_over"},
     "orch_reaperd": {"process_beats", "process_gone", "reap_overdue", "orphan_list", "orphan_lost", "orphan_stranded"},
-    "orch_reconcilerd": {"reconcile_gates"},
+    "orch_reconcilerd": {"reconcile_gates", "waits_check"},
     "orch_operatord": {"http_act"},
     "orch_operator": LOOKS | ACTS | PURE,
     "orch_readonly": LOOKS | PURE,
@@ -97,12 +98,14 @@ def test_readonly_sees_views_but_no_bodies(world):
     ("freeze", ("demo", None, None), "OR003"), ("freeze", ("demo", "why", "NOPE-1"), "OR001"), ("unfreeze", ("nowhere",), "OR001"),
     ("dead_letter_retry", ("effect-99",), "OR001"), ("dead_letter_retry", ("event-99",), "OR001"), ("dead_letter_retry", ("99",), "OR003"), ("dead_letter_retry", (None,), "OR003"),
     ("dead_letter_retry", ("effect-1 or 1=1",), "OR003"), ("dead_letter_retry", ("effect-9999999999999999999",), "OR003"),
+    ("dependency_add", ("DEMO-1", "NOPE-1"), "OR001"), ("dependency_add", ("NOPE-1", "DEMO-1"), "OR001"), ("dependency_add", ("DEMO-1", "DEMO-1"), "OR003"),
+    ("dependency_add", ("DEMO-1", None), "OR001"), ("dependency_remove", ("DEMO-1", "NOPE-1"), "OR001"),
     ("project_add", ("x", "r", "gitea", "/x", "main", "XX", "true"), "OR003"), ("project_add", ("x", "r", "local", None, "main", "XX", "true"), "OR003"),
 ])
 def test_bad_input_is_a_clear_error_and_changes_nothing(world, act, args, code):
     """O-5: bad input gets a clear error and changes nothing."""
     world.item()
-    tables = ["task", "job", "local_item", "project", "repo", "setting_row", "repo_freeze", "history", "audit", "event", "effect"]
+    tables = ["task", "job", "local_item", "project", "repo", "setting_row", "repo_freeze", "task_dependency", "history", "audit", "event", "effect"]
     before = [world.db.query(f"select * from orch.{t} order by 1") for t in tables]
     with pytest.raises(psycopg2.Error) as refused:
         world.operate(act, *args)
