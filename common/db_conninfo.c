@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/conninfo.h"
 #include "common/mem.h"
 
 /* A silent partition is noticed after some 12 seconds, with a statement under way or idle; without these,
@@ -160,7 +161,7 @@ static PQconninfoOption *parse(const char *conninfo, struct errinfo *err)
         char *why = NULL;
         PQconninfoOption *given = PQconninfoParse(conninfo, &why);
         if (given == NULL)
-                err_set(err, "", "the connection string is wrong: %s", why != NULL ? why : "out of memory");
+                err_set(err, "", "the connection string is wrong: %s", conninfo_reason(conninfo, why));
         PQfreemem(why);
         return given;
 }

@@ -280,7 +280,7 @@ static void keep_running_values(struct loaded *next, const struct loaded *old)
                 if (option_value_equal(row->type, &was, &asked))
                         continue;
                 struct strbuf text = STRBUF_INIT;
-                option_value_format(row->type, &asked, &text);
+                option_value_show(row, &asked, &text);
                 next->cells[i].ignored = strbuf_take(&text);
                 set_value(next, row, &was,
                           old->cells[i].origin != NULL ? xstrdup(old->cells[i].origin) : NULL);
@@ -309,7 +309,7 @@ int options_log_ignored_changes(const struct options *running, const struct opti
                         continue;
                 _cleanup_(strbuf_deinit) struct strbuf kept = STRBUF_INIT;
                 struct option_value v = option_value_get(running, &option_rows[i]);
-                option_value_format(option_rows[i].type, &v, &kept);
+                option_value_show(&option_rows[i], &v, &kept);
                 log_warning(EV("config.needs-restart"), LF_S("option", option_rows[i].name),
                             LF_S("kept", kept.buf), LF_S("ignored", ignored));
                 n++;

@@ -28,8 +28,9 @@ struct options {
 };
 
 enum option_flags {
-        OPTION_RESTART = 0, /* needs a restart; a reload that finds a change says so and keeps the value */
-        OPTION_RELOAD = 1,  /* takes effect at SIGHUP */
+        OPTION_RESTART = 0,  /* needs a restart; a reload that finds a change says so and keeps the value */
+        OPTION_RELOAD = 1,   /* takes effect at SIGHUP */
+        OPTION_CONNINFO = 2, /* a connection string: it is shown without its passwords */
 };
 
 enum options_outcome {

@@ -13,7 +13,8 @@
          .def = (d),                                                                                         \
          .min = (lo),                                                                                        \
          .max = (hi),                                                                                        \
-         .reloadable = (flags) == OPTION_RELOAD,                                                             \
+         .reloadable = ((flags)&OPTION_RELOAD) != 0,                                                         \
+         .conninfo = ((flags)&OPTION_CONNINFO) != 0,                                                         \
          .help = (h),                                                                                        \
          .offset = offsetof(struct options, field)},
 

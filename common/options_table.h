@@ -21,6 +21,7 @@ struct option_row {
         const char *def;
         int64_t min, max;
         bool reloadable;
+        bool conninfo;
         const char *help;
         size_t offset; /* of the field in struct options */
 };
@@ -43,6 +44,8 @@ int option_value_parse(const struct option_row *row, const char *text, struct op
                        struct errinfo *err);
 /* Appends the value as the file would write it. */
 void option_value_format(enum option_type type, const struct option_value *v, struct strbuf *sb);
+/* The same, without what nobody is to see. */
+void option_value_show(const struct option_row *row, const struct option_value *v, struct strbuf *sb);
 bool option_value_equal(enum option_type type, const struct option_value *a, const struct option_value *b);
 void option_value_put(struct options *o, const struct option_row *row, const struct option_value *v);
 struct option_value option_value_get(const struct options *o, const struct option_row *row);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/conninfo.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/options.h"
@@ -198,6 +199,17 @@ int option_value_parse(const struct option_row *row, const char *text, struct op
         if (r == 0)
                 *ret = v;
         return r;
+}
+
+void option_value_show(const struct option_row *row, const struct option_value *v, struct strbuf *sb)
+{
+        _cleanup_(strbuf_deinit) struct strbuf shown = STRBUF_INIT;
+        if (!row->conninfo) {
+                option_value_format(row->type, v, sb);
+                return;
+        }
+        conninfo_show(v->text, &shown);
+        format_string(sb, shown.buf);
 }
 
 bool option_value_equal(enum option_type type, const struct option_value *a, const struct option_value *b)

@@ -11,7 +11,7 @@ static void visit_one(const struct options *o, const struct option_row *row, con
         _cleanup_(strbuf_deinit) struct strbuf value = STRBUF_INIT, min = STRBUF_INIT, max = STRBUF_INIT;
         bool limited = row->type == OPTION_INT || row->type == OPTION_DURATION || row->type == OPTION_SIZE;
         struct option_value v = option_value_get(o, row);
-        option_value_format(row->type, &v, &value);
+        option_value_show(row, &v, &value);
         option_value_format(row->type, &(struct option_value){.text = "", .number = row->min}, &min);
         option_value_format(row->type, &(struct option_value){.text = "", .number = row->max}, &max);
         const struct option_info info = {

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/conninfo.h"
 #include "common/mem.h"
 #include "common/options.h"
 #include "common/strbuf.h"
@@ -66,10 +67,12 @@ int ctl_pg_as(struct ctl *c, const char *user)
         struct errinfo err = ERRINFO_INIT;
         if (pg_open(c->opt->database, user, &c->pg, &err) == 0)
                 return EXIT_OK;
+        _cleanup_(strbuf_deinit) struct strbuf shown = STRBUF_INIT;
+        conninfo_show(c->opt->database, &shown);
         (void)ctl_fail(EXIT_TEMPORARY, "cannot connect to the database: %s", err.text);
         ctl_hint("\"database\" is \"%s\" (%s%s); is PostgreSQL running there? `orchctl config dump` shows "
                  "the settings",
-                 c->opt->database, c->config_path != NULL ? "configuration " : "no configuration file found",
+                 shown.buf, c->config_path != NULL ? "configuration " : "no configuration file found",
                  c->config_path != NULL ? c->config_path : "");
         return EXIT_TEMPORARY;
 }

@@ -31,6 +31,9 @@ const struct help_file help_environment[] = {
 const struct help_file help_files[] = {
         {"./orchestrator.conf", "read when neither --config nor ORCH_CONFIG names a file"},
         {"/etc/orchestrator/orchestrator.conf", "read when there is none in the current folder"},
+        {"~/.pgpass, pg_service.conf",
+         "libpq's own files: the place for a database password, by passfile=FILE or service=NAME in "
+         "\"database\"; one in the option itself is shown as *** but stands in the file for all who read it"},
         {NULL, NULL},
 };
 

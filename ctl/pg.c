@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/conninfo.h"
 #include "common/contract.h"
 #include "common/mem.h"
 #include "common/strbuf.h"
@@ -83,8 +84,7 @@ int pg_open(const char *conninfo, const char *user, struct pg **ret_pg, struct e
         char *why = NULL;
         PQconninfoOption *parsed = PQconninfoParse(conninfo, &why);
         if (parsed == NULL) {
-                err_set(err, "", "\"database\" is no connection string: %s",
-                        why != NULL ? why : "out of memory");
+                err_set(err, "", "\"database\" is no connection string: %s", conninfo_reason(conninfo, why));
                 PQfreemem(why);
                 return -ECONNREFUSED;
         }
