@@ -86,7 +86,8 @@ static int run_item_create(struct ctl *c)
         if (code != EXIT_OK)
                 return code;
         _cleanup_(freep) char *priority_text = xasprintf("%lld", (long long)priority);
-        const char *params[] = {args_word(&c->args, 0), args_word(&c->args, 1), description, priority_text};
+        const char *params[] = {args_word(&c->args, 0), args_word(&c->args, 1), description, priority_text,
+                                args_value(&c->args, "blocked-by")};
         return show_document(c, &Q_CTL_ITEM_CREATE, params, render_created);
 }
 
@@ -154,6 +155,7 @@ const struct command command_item_create = {
                 (const struct command_option[]){
                         {"description", 0, "TEXT", "what is to be done; - reads it from standard input"},
                         {"priority", 0, "N", "0 is most urgent, 4 least (2)"},
+                        {"blocked-by", 0, "ITEMS", "work items that must be over first, separated by commas"},
                         {.name = NULL},
                 },
         .examples =

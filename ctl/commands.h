@@ -30,6 +30,25 @@ extern const struct command command_cancel;
 /* cmd_lease.c */
 extern const struct command command_lease_list;
 extern const struct command command_lease_release;
+/* cmd_pause.c */
+extern const struct command command_pause;
+extern const struct command command_resume;
+extern const struct command command_priority;
+extern const struct command command_retry;
+/* cmd_freeze.c */
+extern const struct command command_freeze;
+extern const struct command command_unfreeze;
+extern const struct command command_frozen;
+/* cmd_dependency.c */
+extern const struct command command_dependency_add;
+extern const struct command command_dependency_remove;
+extern const struct command command_dependency_list;
+extern const struct command command_waits;
+/* cmd_dead_letter.c */
+extern const struct command command_dead_letter_list;
+extern const struct command command_dead_letter_retry;
+/* cmd_act.c */
+extern const struct command command_act_list;
 /* cmd_project.c */
 extern const struct command command_project_add;
 extern const struct command command_project_list;

@@ -51,6 +51,46 @@ int show_document(struct ctl *c, const struct db_statement *st, const char *cons
         return code == EXIT_OK ? show_text(c, &json, render) : code;
 }
 
+static void add_cell(struct table *t, const struct json *v)
+{
+        _cleanup_(strbuf_deinit) struct strbuf clock = STRBUF_INIT;
+        bool yes = false;
+        switch (json_type(v)) {
+        case JSON_STRING:
+                if (text_time(json_str(v)) >= 0)
+                        text_clock(&clock, json_str(v));
+                table_add(t, clock.len > 0 ? clock.buf : json_str(v));
+                return;
+        case JSON_BOOL:
+                (void)json_bool(v, &yes); /* it is one */
+                table_add(t, yes ? "yes" : "no");
+                return;
+        case JSON_NUMBER:
+                table_add(t, json_number_text(v));
+                return;
+        case JSON_NULL:
+        case JSON_ARRAY:
+        case JSON_OBJECT:
+                break;
+        }
+        table_add(t, NULL);
+}
+
+void show_rows(const struct json *rows, const struct show_column *columns, size_t n_columns,
+               const struct term *term, struct strbuf *sb)
+{
+        _cleanup_(freep) struct table_column *titles = xcalloc(n_columns, sizeof(*titles));
+        struct table t;
+        for (size_t k = 0; k < n_columns; k++)
+                titles[k] = columns[k].column;
+        table_init(&t, titles, n_columns);
+        for (size_t i = 0; i < json_len(rows); i++)
+                for (size_t k = 0; k < n_columns; k++)
+                        add_cell(&t, json_get(json_at(rows, i), columns[k].key));
+        table_print(&t, term, sb);
+        table_deinit(&t);
+}
+
 const char *show_str(const struct json *object, const char *key)
 {
         const char *s = json_str(json_get(object, key));

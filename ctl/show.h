@@ -1,6 +1,10 @@
 /* show.h - a document from the database, as it is (--json) or rendered for people. */
 #pragma once
 
+#include <stddef.h>
+
+#include "ctl/table.h"
+
 struct ctl;
 struct db_statement;
 struct json;
@@ -19,5 +23,13 @@ int show_text(struct ctl *c, const struct strbuf *json, show_render_fn *render);
 int show_parse(const struct strbuf *json, struct json_doc **ret_doc);
 /* Renders one line: the member "message" of an operator function's answer. */
 show_render_fn show_message;
+/* A column of show_rows(): the member of each row that it shows. */
+struct show_column {
+        const char *key;
+        struct table_column column;
+};
+/* Appends an array of objects as a table: times as clocks, booleans as yes and no, what is null as "-". */
+void show_rows(const struct json *rows, const struct show_column *columns, size_t n_columns,
+               const struct term *term, struct strbuf *sb);
 /* A string member or "" when it is absent. */
 const char *show_str(const struct json *object, const char *key);

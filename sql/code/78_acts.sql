@@ -82,7 +82,7 @@ from (values
         ('dependency_remove', 'POST', '/dependencies/remove', 'dependency remove', 'S-15: take a dependency away'),
         ('finding_list', 'GET', '/waits', 'waits', 'B-6: the deadlocks and the starving jobs that are known now'),
         ('freeze', 'POST', '/serial-gate/freeze', 'freeze', 'S-16: close a repo to new work; what is under way goes on'),
-        ('freeze_list', 'GET', '/serial-gate/freezes', 'freeze list', 'S-16: the freezes in force'),
+        ('freeze_list', 'GET', '/serial-gate/freezes', 'frozen', 'S-16: the freezes in force'),
         ('item', 'GET', '/tasks/{work_item}', 'item show', 'Everything about a work item: its task, history, evidence and runs'),
         ('item_create', 'POST', '/tasks', 'item create', 'Make a work item in the local tracker, in To Analyse'),
         ('item_list', 'GET', '/tasks', 'item list', 'The newest work items of the local tracker'),

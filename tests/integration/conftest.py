@@ -4,7 +4,9 @@ import os
 
 import pytest
 
+from support.ctl import Ctl
 from support.pieces import Host
+from support.project import Project
 from support.shim import Shim
 from support.supervised import NotifySocket, Supervised
 from support.webhookd import Webhookd
@@ -109,3 +111,16 @@ def start_shim(folder, no_leaks):
 def host(folder, project):
     """A state folder in which the pieces of runs work on the project."""
     return Host(folder / "state", project)
+
+
+@pytest.fixture
+def ctl(database, folder):
+    return Ctl(database, folder)
+
+
+@pytest.fixture
+def demo(ctl, folder):
+    """A registered project; its work items are DEMO-1 and so on."""
+    project = Project(folder / "forge", prefix="DEMO")
+    ctl("project", "add", "demo", project.bare, "--prefix", "DEMO", "--test", "sh check.sh")
+    return project
