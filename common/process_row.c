@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/db.h"
@@ -12,15 +13,18 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/proc.h"
+#include "common/schema_fit.h"
+#include "migrations.h"
 #include "queries.h"
 #include "version.h"
 
+#define SQLSTATE_REFUSED  "OR002" /* orch.refuse() */
 #define LEAVE_DEADLINE_MS 3000
 #define JOBS_MAX          1024 /* of one process: its slots, and what it adopted */
 
 enum row_state {
         ROW_NEW,         /* waits for the database; leaves when registering starts */
-        ROW_REGISTERING, /* waits for process_start's answer; timer: the next try */
+        ROW_REGISTERING, /* waits for the answer of schema_fit, then of process_start; timer: the next try */
         ROW_LIVE,        /* waits for the timer or a hint, then for the beat's answer */
         ROW_FENCED,      /* taken for dead; nothing more is sent */
         ROW_LEAVING,     /* waits for process_handover's answer */
@@ -36,7 +40,8 @@ struct process_row {
         int64_t id, epoch;
         int64_t sent_ms; /* the newest beat */
         bool draining;
-        bool hinted; /* since the running beat was sent */
+        bool hinted;   /* since the running beat was sent */
+        char *refused; /* why it could not register, as was said last; NULL: nothing was */
         struct loop_timer *timer;
         struct db_request *request; /* NULL when idle */
         void (*on_left)(void *arg);
@@ -75,6 +80,7 @@ void process_row_free(struct process_row *row)
                 return;
         db_request_forget(row->request);
         loop_timer_free(row->timer);
+        free(row->refused);
         free(row->host);
         free(row->daemon);
         free(row);
@@ -86,10 +92,26 @@ static void log_failed(const char *what, const struct db_result *res)
                     LF_S("then", "tried again at the next beat"));
 }
 
+/* Nothing but a person can mend it. Said once, as long as it is the same. */
+static void refused(struct process_row *row, const struct errinfo *err, const char *hint)
+{
+        loop_timer_arm(row->timer, row->cfg.beat_interval_ms);
+        if (row->refused != NULL && strcmp(row->refused, err->text) == 0)
+                return;
+        free(row->refused);
+        row->refused = xstrdup(err->text);
+        log_error(EV("process.refused"), LF_ERR(err), LF_S("hint", hint),
+                  LF_S("then", "waits until it fits"));
+}
+
 static void on_registered(void *arg, const struct db_result *res)
 {
         struct process_row *row = arg;
         row->request = NULL;
+        if (res->outcome == DB_SQL_ERROR && strcmp(res->err.code, SQLSTATE_REFUSED) == 0) {
+                refused(row, &res->err, "host_name is an option of the configuration");
+                return;
+        }
         if (res->outcome != DB_OK || db_rows(res) != 1) {
                 log_failed("register", res);
                 loop_timer_arm(row->timer, row->cfg.beat_interval_ms);
@@ -98,22 +120,49 @@ static void on_registered(void *arg, const struct db_result *res)
         row->id = db_int(res, 0, "process_id", 0);
         row->epoch = db_int(res, 0, "epoch", 0);
         row->state = ROW_LIVE;
+        free(take_ptr(row->refused));
         log_info(EV("process.registered"), LF_I("process", row->id), LF_I("epoch", row->epoch));
         row->cfg.on_registered(row->cfg.arg);
         process_row_hint(row);
 }
 
-static void register_row(struct process_row *row)
+static void insert_row(struct process_row *row)
 {
         unsigned long long start = 0;
-        char pid_text[24], start_text[24];
-        row->state = ROW_REGISTERING;
+        char pid_text[24], start_text[24], takeover[24], up[24];
         (void)proc_start_time(getpid(), &start); /* of ourselves: /proc is there, or nothing works */
         (void)snprintf(pid_text, sizeof(pid_text), "%ld", (long)getpid());
         (void)snprintf(start_text, sizeof(start_text), "%llu", start);
-        const char *params[] = {row->host, proc_boot_id(), row->daemon, pid_text, start_text, ORCH_VERSION};
+        (void)snprintf(takeover, sizeof(takeover), "%" PRId64, row->cfg.takeover_ms);
+        (void)snprintf(up, sizeof(up), "%" PRId64, loop_now_ms(row->loop)); /* it counts from the boot */
+        const char *params[] = {row->host,  proc_boot_id(), row->daemon, pid_text,
+                                start_text, ORCH_VERSION,   takeover,    up};
         row->request =
                 db_query(row->db, &Q_PROCESS_START, params, row->cfg.beat_interval_ms, on_registered, row);
+}
+
+static void on_fit(void *arg, const struct db_result *res)
+{
+        struct process_row *row = arg;
+        struct errinfo err = ERRINFO_INIT;
+        row->request = NULL;
+        switch (schema_fit(res, SQL_SCHEMA_VERSION, &err)) {
+        case SCHEMA_FITS:
+                insert_row(row);
+                return;
+        case SCHEMA_UNFIT:
+                refused(row, &err, "run orchctl migrate of the release that is to serve this database");
+                return;
+        case SCHEMA_UNKNOWN:
+                log_failed("look at the schema", res);
+                loop_timer_arm(row->timer, row->cfg.beat_interval_ms);
+        }
+}
+
+static void register_row(struct process_row *row)
+{
+        row->state = ROW_REGISTERING;
+        row->request = db_query(row->db, &Q_SCHEMA_FIT, NULL, row->cfg.beat_interval_ms, on_fit, row);
 }
 
 static struct process_row_ids parse_ids(const char *text, int64_t *ids)
@@ -146,17 +195,23 @@ static void fenced(struct process_row *row)
 
 static void tell_beat(struct process_row *row, const struct db_result *res)
 {
-        int64_t held[JOBS_MAX], stop[JOBS_MAX];
+        int64_t stop[JOBS_MAX];
+        struct claim_names jobs, effects;
+        claim_names_parse(&jobs, db_text(res, 0, "held_claims"));
+        claim_names_parse(&effects, db_text(res, 0, "held_effects"));
         struct process_beat told = {
                 .jobs_wanted = db_bool(res, 0, "jobs_wanted"),
                 .events_wanted = db_bool(res, 0, "events_wanted"),
                 .effects_wanted = db_bool(res, 0, "effects_wanted"),
                 .orphans_wanted = db_bool(res, 0, "orphans_wanted"),
                 .sent_ms = row->sent_ms,
-                .held_jobs = parse_ids(db_text(res, 0, "held_jobs"), held),
+                .held_claims = &jobs,
+                .held_effects = &effects,
                 .stop_jobs = parse_ids(db_text(res, 0, "stop_jobs"), stop),
         };
         row->cfg.on_beat(row->cfg.arg, &told);
+        claim_names_deinit(&jobs);
+        claim_names_deinit(&effects);
 }
 
 static void on_beat(void *arg, const struct db_result *res)

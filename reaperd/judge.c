@@ -35,7 +35,9 @@ enum judgement judge(const struct judge_process *p, const struct judge_host *hos
 {
         bool ours = strcmp(p->host, host->name) == 0;
         if (ours && strcmp(p->boot_id, host->boot_id) != 0) {
-                strbuf_addf(evidence, "the host has booted since: boot %s, now %s", p->boot_id,
+                if (!is_silent(p, host->takeover_after_ms, evidence))
+                        return JUDGED_ALIVE;
+                strbuf_addf(evidence, "; the host has booted since: boot %s, now %s", p->boot_id,
                             host->boot_id);
                 return JUDGED_REBOOTED;
         }

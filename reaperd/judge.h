@@ -11,6 +11,10 @@
  * freeze_after well below takeover_after; and what the silent process itself does when it wakes up is fenced
  * (T-5). So when the work is given to another, nothing of the old run moves.
  *
+ * So it is with a process of our host's name and another boot, too. It is either of an earlier life of this
+ * machine, or of another machine that somebody has given the same name: only that one beats, and must not be
+ * condemned (process_start() refuses the second of them as long as the first beats).
+ *
  * A worker of our own host that lives but is silent (stopped, or hanging) would lose its runs in that way,
  * although their agents are well. So it is killed as soon as it has been silent for freeze_after: its agents
  * stand still anyway; once it is dead it can do no more harm by waking up in the middle of a step; and its
@@ -49,7 +53,7 @@ enum judgement {
         JUDGED_ALIVE,
         JUDGED_HUNG,     /* a worker of this host, alive and silent: to be killed */
         JUDGED_GONE,     /* the process is proved dead and its host lives, and so may its shims */
-        JUDGED_REBOOTED, /* of an earlier boot of this host: nothing of it lives on */
+        JUDGED_REBOOTED, /* of an earlier boot of this host, and silent: nothing of it lives on */
         JUDGED_SILENT,   /* for too long: what may live of it stands still */
 };
 

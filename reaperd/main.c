@@ -49,12 +49,15 @@ static void on_up(void *arg)
 {
         struct reaperd *self = arg;
         process_row_up(self->row);
-        sweep_wake(self->sweep);
+        if (process_row_live(self->row))
+                sweep_wake(self->sweep);
 }
 
+/* Nobody is judged before: our name may be another machine's, or the schema not ours. */
 static void on_registered(void *arg)
 {
         struct reaperd *self = arg;
+        sweep_wake(self->sweep);
         daemon_ready(self->daemon);
 }
 
@@ -86,6 +89,7 @@ static int wire(struct reaperd *self)
                 .host = daemon_host(self->daemon),
                 .daemon = "reaperd",
                 .beat_interval_ms = opt->beat_interval_ms,
+                .takeover_ms = opt->takeover_after_ms,
                 .on_registered = on_registered,
                 .on_fenced = on_fenced,
                 .arg = self,

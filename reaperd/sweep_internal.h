@@ -38,7 +38,8 @@ struct sweep_process {
 /* An orphan that is to be given back. */
 struct sweep_orphan {
         int64_t job, epoch;
-        bool stranded; /* else: unkept (sweep_orphans.c) */
+        bool stranded;    /* else: unkept (sweep_orphans.c) */
+        int64_t since_us; /* tells this orphanhood of the claim from an earlier one */
         int64_t unchanged_ms;
 };
 
@@ -65,7 +66,7 @@ struct sweep {
 
         struct sweep_orphan orphans[SWEEP_LIST_MAX];
         size_t n_orphans, next_orphan;
-        struct silence unkept, stranded; /* the epochs of such orphans */
+        struct silence unkept, stranded; /* the epochs, and the orphanhoods, of such orphans */
 };
 
 /* The steps. */

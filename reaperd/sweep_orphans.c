@@ -8,8 +8,10 @@
  * anywhere, orch-shim --clean takes the lock and kills what is left.
  *
  * Stranded: its host has had no worker for takeover_after; it died after the run had become an orphan, or its
- * workers do not come back. No silence of a process tells of those, since their owner has ended already. In
- * all that time no beat was confirmed for them, so their shims have frozen their agents (judge.h).
+ * workers do not come back. No silence of a process tells of those, since their owner has ended already. A
+ * worker that came, adopted, renewed and went between two looks begins the count anew: the orphanhood is
+ * another. In all that time no beat was confirmed for them, so their shims have frozen their agents
+ * (judge.h).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -65,12 +67,13 @@ static void report_unkept(struct sweep *s, const struct sweep_orphan *o)
 
 static void report_stranded(struct sweep *s, const struct sweep_orphan *o)
 {
-        char job[24], epoch[24], evidence[80];
+        char job[24], epoch[24], since[24], evidence[80];
         (void)snprintf(job, sizeof(job), "%" PRId64, o->job);
         (void)snprintf(epoch, sizeof(epoch), "%" PRId64, o->epoch);
         (void)snprintf(evidence, sizeof(evidence), "its host has had no worker for %" PRId64 " s",
                        o->unchanged_ms / 1000);
-        const char *params[] = {job, epoch, evidence};
+        (void)snprintf(since, sizeof(since), "%" PRId64, o->since_us);
+        const char *params[] = {job, epoch, evidence, since};
         sweep_ask(s, &Q_ORPHAN_STRANDED, params, on_given_back);
 }
 
@@ -150,12 +153,12 @@ static bool is_unkept_here(const struct sweep *s, const struct db_result *res, i
 static void look_at(struct sweep *s, const struct db_result *res, int row)
 {
         int64_t job = db_int(res, row, "job_id", 0), epoch = db_int(res, row, "epoch", 0);
-        struct sweep_orphan o = {.job = job, .epoch = epoch};
+        struct sweep_orphan o = {.job = job, .epoch = epoch, .since_us = db_int(res, row, "since_us", 0)};
         int64_t unkept_ms = 0, stranded_ms = 0;
         if (is_unkept_here(s, res, row, job, epoch))
                 unkept_ms = silence_hear(&s->unkept, job, epoch);
         if (db_bool(res, row, "stranded"))
-                stranded_ms = silence_hear(&s->stranded, job, epoch);
+                stranded_ms = silence_hear(&s->stranded, job, o.since_us);
         o.stranded = stranded_ms >= s->takeover_after_ms;
         o.unchanged_ms = o.stranded ? stranded_ms : unkept_ms;
         if (o.stranded || unkept_ms >= LOOKS_APART_MS)

@@ -56,7 +56,7 @@ static void report(struct sweep *s, const struct sweep_process *k)
         (void)snprintf(id, sizeof(id), "%" PRId64, k->process);
         (void)snprintf(beats, sizeof(beats), "%" PRId64, k->beats);
         const char *params[] = {id, s->evidence, s->judged == JUDGED_GONE ? "false" : "true",
-                                s->judged == JUDGED_SILENT ? beats : NULL};
+                                s->judged == JUDGED_GONE ? NULL : beats};
         sweep_ask(s, &Q_PROCESS_GONE, params, on_reported);
 }
 

@@ -49,12 +49,14 @@ static void on_up(void *arg)
 {
         struct reconcilerd *self = arg;
         process_row_up(self->row);
-        sweep_wake(self->sweep);
+        if (process_row_live(self->row))
+                sweep_wake(self->sweep);
 }
 
 static void on_registered(void *arg)
 {
         struct reconcilerd *self = arg;
+        sweep_wake(self->sweep);
         daemon_ready(self->daemon);
 }
 
@@ -86,6 +88,7 @@ static int wire(struct reconcilerd *self)
                 .host = daemon_host(self->daemon),
                 .daemon = "reconcilerd",
                 .beat_interval_ms = opt->beat_interval_ms,
+                .takeover_ms = opt->takeover_after_ms,
                 .on_registered = on_registered,
                 .on_fenced = on_fenced,
                 .arg = self,

@@ -41,7 +41,7 @@ static int usage(const char *why, const char *what)
                 "usage: orch-shim --run-dir DIR --lock FILE [--lock-wait-ms N] --stdin FILE --cwd DIR\n"
                 "                 [--control NAME] [--grace-ms N] [--wall-ms N] [--start-ms N] [--idle-ms "
                 "N]\n"
-                "                 [--freeze-ms N] [--frozen-kill-ms N] [--renewed-ms N]\n"
+                "                 [--freeze-ms N --renewed-ms N] [--frozen-kill-ms N]\n"
                 "                 [--log-max BYTES] [--nice] -- COMMAND ARG...\n"
                 "       orch-shim --clean --lock FILE [--lock-wait-ms N]\n",
                 why, what);
@@ -84,6 +84,8 @@ static int check(const struct args *a)
                 return usage("missing: --run-dir, --stdin or --cwd", "");
         if (a->control != NULL && (a->control[0] == '\0' || strchr(a->control, '/') != NULL))
                 return usage("not a name: --control ", a->control);
+        if (a->limits.freeze_ms > 0 && a->renewed_ms == 0)
+                return usage("missing: --renewed-ms, which goes with --freeze-ms", "");
         if (a->command[0] == NULL)
                 return usage("missing: the command after --", "");
         return 0;

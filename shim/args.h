@@ -13,7 +13,7 @@ struct args {
         const char *cwd;        /* the agent's working directory */
         const char *control;    /* name of the control socket in run_dir; NULL: none */
         int64_t lock_wait_ms;   /* how long to wait for the lock */
-        int64_t renewed_ms;     /* CLOCK_BOOTTIME at which the run was last renewed; 0: at its start */
+        int64_t renewed_ms;     /* CLOCK_BOOTTIME at which the run was last renewed; 0: nobody renews it */
         struct cascade_limits limits;
         int64_t log_max;      /* bytes */
         bool nice;            /* run the agent at a lower priority */

@@ -6,8 +6,8 @@
  * What it leaves on disk is described in log.h, status.h and lock.h; what it hears and says in control.h.
  *
  * Exit code (contract.h): 0 the status was written; 75 nothing was begun: another shim of the same job lives,
- * or what a killed one left behind cannot be killed, or whoever started us is gone already; 2 wrong command
- * line; 1 anything else, said on standard error.
+ * or what a killed one left behind cannot be killed, or whoever started us is gone already, or its renewal is
+ * too old by now; 2 wrong command line; 1 anything else, said on standard error.
  */
 #include <errno.h>
 #include <signal.h>
@@ -64,5 +64,10 @@ int main(int argc, char *argv[])
                 return EXIT_TEMPORARY;
         }
         r = watch_run(&args, &lock, &control);
+        if (r == -ESTALE) {
+                fprintf(stderr, "orch-shim: nobody has renewed the run for too long: it is not begun\n");
+                lock_clear(&lock);
+                return EXIT_TEMPORARY;
+        }
         return r < 0 ? fail("keep the agent", r) : EXIT_OK;
 }

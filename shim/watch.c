@@ -38,8 +38,10 @@ struct watch {
         struct cascade cascade;
         struct reap reap;
         struct status status;
-        bool reported; /* log and status are on disk */
-        int result;    /* of writing the status */
+        int64_t renewed_ms;        /* the newest renewal before the start */
+        enum control_word pending; /* what else was said before the start */
+        bool reported;             /* log and status are on disk */
+        int result;                /* of writing the status */
 };
 
 /* Time that also passes while the machine sleeps: a run's hour is an hour of the wall. */
@@ -291,13 +293,40 @@ static int turn(struct watch *w)
         return 0;
 }
 
+static bool peer_has_more(const struct watch *w)
+{
+        struct pollfd peer = {.fd = w->control->peer_fd, .events = POLLIN};
+        return w->control->peer_fd >= 0 && poll(&peer, 1, 0) == 1;
+}
+
+/* What our starter has said while we waited for the lock, and killed what another had left. A wish is kept
+ * for when there is somebody to stop. */
+static void hear_before_start(struct watch *w)
+{
+        enum control_word word;
+        int64_t sent_ms = 0;
+        while (w->pending == CONTROL_NOTHING && peer_has_more(w)) {
+                control_read(w->control);
+                while ((word = control_next(w->control, &sent_ms)) == CONTROL_RENEW)
+                        w->renewed_ms = sent_ms > w->renewed_ms ? sent_ms : w->renewed_ms;
+                w->pending = word;
+        }
+}
+
+/* An agent whose claim was confirmed too long ago may not act, not for a moment either. */
+static bool is_stale(const struct watch *w, int64_t now)
+{
+        int64_t freeze_ms = w->args->limits.freeze_ms;
+        return freeze_ms > 0 && w->renewed_ms > 0 && now - w->renewed_ms >= freeze_ms;
+}
+
 static void begin(struct watch *w)
 {
         int64_t now = now_ms(CLOCK_BOOTTIME);
-        int64_t renewed_ms = w->args->renewed_ms;
-        cascade_init(&w->cascade, &w->args->limits, now, renewed_ms > 0 ? renewed_ms : now);
+        cascade_init(&w->cascade, &w->args->limits, now, w->renewed_ms > 0 ? w->renewed_ms : now);
         hello(w);
         control_say(w->control, "started %d", (int)w->reap.leader);
+        obey(w, w->pending, 0);
 }
 
 static int watch_until_gone(struct watch *w)
@@ -334,7 +363,11 @@ int watch_run(const struct args *args, struct lock *lock, struct control *contro
                           .signal_fd = -1,
                           .output_fd = -1,
                           .control = control,
+                          .renewed_ms = args->renewed_ms,
                           .freeze = FREEZE_INIT};
+        hear_before_start(&w);
+        if (is_stale(&w, now_ms(CLOCK_BOOTTIME)))
+                return -ESTALE;
         int r = prepare(&w);
         if (r == 0)
                 r = lock_mark(lock, args->run_dir);

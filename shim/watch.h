@@ -12,5 +12,6 @@
 struct control;
 struct lock;
 
-/* Until nothing of the agent is left. 0: the status was written; or -errno. */
+/* Until nothing of the agent is left. 0: the status was written; -ESTALE: it was not begun, because the claim
+ * was confirmed too long ago; or -errno. */
 int watch_run(const struct args *args, struct lock *lock, struct control *control);

@@ -233,6 +233,7 @@ static struct process_row *row_new(struct webhookd *w)
                 .host = daemon_host(w->daemon),
                 .daemon = "webhookd",
                 .beat_interval_ms = BEAT_FACTOR * w->settings.beat_interval_ms,
+                .takeover_ms = BEAT_FACTOR * w->settings.beat_interval_ms, /* it holds nothing */
                 .on_registered = on_registered,
                 .on_fenced = on_fenced,
                 .arg = w,

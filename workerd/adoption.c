@@ -2,12 +2,14 @@
 #include "workerd/adoption.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "common/db.h"
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/mem.h"
 #include "common/run_dir.h"
 #include "queries.h"
@@ -23,7 +25,7 @@ struct adoption {
         struct adoption_config cfg;
         char process[24], epoch[24];
         bool stopped;
-        bool adopting;              /* what `request` is about */
+        int64_t asked_ms;           /* for the adoption that is under way */
         struct db_request *request; /* NULL when idle */
         struct orphan orphans[ORPHANS_MAX];
         size_t n, next;
@@ -51,11 +53,6 @@ void adoption_stop(struct adoption *a)
         a->stopped = true;
 }
 
-bool adoption_adopting(const struct adoption *a)
-{
-        return a->adopting;
-}
-
 static void log_failed(const char *what, const struct db_result *res)
 {
         log_warning(EV("adoption.failed"), LF_S("what", what), LF_ERR(&res->err),
@@ -66,15 +63,12 @@ static void on_answer(void *arg, const struct db_result *res)
 {
         struct adoption *a = arg;
         a->request = NULL;
-        a->adopting = false;
-        if (res->outcome == DB_UNKNOWN)
-                a->cfg.on_unsure(a->cfg.arg);
         if (res->outcome != DB_OK) {
                 log_failed("adopt", res);
                 return;
         }
         if (db_rows(res) == 1) /* none: another worker was faster, or it is no orphan any more */
-                a->cfg.on_adopted(a->cfg.arg, res);
+                a->cfg.on_adopted(a->cfg.arg, res, a->asked_ms);
         adopt_next(a);
 }
 
@@ -84,7 +78,7 @@ static void adopt(struct adoption *a, const struct orphan *o)
         (void)snprintf(job, sizeof(job), "%" PRId64, o->job);
         (void)snprintf(epoch, sizeof(epoch), "%" PRId64, o->epoch);
         const char *params[] = {a->process, a->epoch, job, epoch};
-        a->adopting = true;
+        a->asked_ms = loop_now_ms(a->cfg.loop);
         a->request = db_query(a->cfg.db, &Q_JOB_ADOPT, params, DEADLINE_MS, on_answer, a);
 }
 

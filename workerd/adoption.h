@@ -9,18 +9,20 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct adoption;
 struct db;
 struct db_result;
+struct loop;
 
 struct adoption_config {
+        struct loop *loop;
         struct db *db;
-        const char *state_dir;                                      /* borrowed */
-        void (*on_adopted)(void *arg, const struct db_result *res); /* one row of job_adopt */
-        void (*on_unsure)(void *arg); /* the answer to an adoption was lost: it may be ours */
+        const char *state_dir; /* borrowed */
+        /* One row of job_adopt, and when it was asked for. What is adopted by an answer that is lost, beats
+         * name. */
+        void (*on_adopted)(void *arg, const struct db_result *res, int64_t asked_ms);
         void *arg;
 };
 
@@ -30,5 +32,3 @@ void adoption_free(struct adoption *a);
 void adoption_wake(struct adoption *a, int64_t process, int64_t epoch);
 /* No further orphan is looked at; an adoption that is under way still answers. */
 void adoption_stop(struct adoption *a);
-/* An adoption was sent and not answered yet. */
-bool adoption_adopting(const struct adoption *a);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/claim_name.h"
 #include "common/db.h"
 #include "common/json_read.h"
 #include "common/log.h"
@@ -113,16 +114,22 @@ bool effects_idle(const struct effects *fx)
         return fx->claim == NULL;
 }
 
-bool effects_claiming(const struct effects *fx)
+static bool knows(const struct effects *fx, const struct claim_name *name)
 {
-        return fx->claim != NULL;
+        for (size_t i = 0; i < AT_ONCE; i++) {
+                const struct effect *e = &fx->slots[i];
+                if (e->state != EFFECT_FREE && e->id == name->id && e->epoch == name->epoch &&
+                    strcmp(e->token, name->token) == 0)
+                        return true;
+        }
+        return false;
 }
 
-void effects_ids(const struct effects *fx, struct strbuf *sb)
+void effects_unknown(const struct effects *fx, const struct claim_names *named, struct strbuf *sb)
 {
-        for (size_t i = 0; i < AT_ONCE; i++)
-                if (fx->slots[i].state != EFFECT_FREE)
-                        strbuf_addf(sb, "%s%" PRId64, sb->len > 0 ? "," : "", fx->slots[i].id);
+        for (size_t i = 0; i < named->n; i++)
+                if (!knows(fx, &named->names[i]))
+                        claim_name_add(sb, &named->names[i]);
 }
 
 static void ended(struct effect *e)
@@ -175,7 +182,6 @@ static void on_recorded(void *arg, const struct db_result *res)
         } else {
                 log_warning(EV("effect.not-recorded"), LF_I("effect", e->id), LF_S("what", e->name),
                             LF_ERR(&res->err), LF_S("then", "our claim is given back and it is tried again"));
-                e->fx->cfg.on_unsure(e->fx->cfg.arg);
         }
         ended(e);
 }
@@ -257,9 +263,7 @@ static void on_claimed(void *arg, const struct db_result *res)
 {
         struct effects *fx = arg;
         fx->claim = NULL;
-        if (res->outcome == DB_UNKNOWN)
-                fx->cfg.on_unsure(fx->cfg.arg);
-        else if (res->outcome == DB_SQL_ERROR)
+        if (res->outcome == DB_SQL_ERROR)
                 log_warning(EV("effect.claim-failed"), LF_ERR(&res->err),
                             LF_S("then", "tried again at the next beat"));
         int n = res->outcome == DB_OK ? db_rows(res) : 0;

@@ -2,7 +2,9 @@
  * effects.h - executes the outbox: claims effects that are due, calls the port, records what came of it.
  *
  * At-least-once: an effect whose answer was lost is tried again, and every port call is idempotent by what it
- * is given. The order per object is the claim's: an object has one effect under way at a time.
+ * is given. A claim of ours that no longer is under way here, because its end could not be recorded, is named
+ * by the next beat (effects_unknown()), and given back. The order per object is the claim's: an object has
+ * one effect under way at a time.
  */
 #pragma once
 
@@ -14,6 +16,7 @@
 struct db;
 struct git;
 struct loop;
+struct claim_names;
 struct strbuf;
 struct effects;
 
@@ -21,8 +24,7 @@ struct effects_config {
         struct loop *loop;
         struct db *db;
         struct git *git;
-        void (*on_unsure)(void *arg); /* a claim's answer was lost: we may hold what we do not know of */
-        void (*on_idle)(void *arg);   /* nothing is under way any more */
+        void (*on_idle)(void *arg); /* nothing is under way any more */
         void *arg;
 };
 
@@ -33,9 +35,8 @@ void effects_free(struct effects *fx);
 void effects_wake(struct effects *fx, int64_t process, int64_t epoch);
 void effects_stop(struct effects *fx); /* claims no more; what is under way goes on */
 bool effects_idle(const struct effects *fx);
-bool effects_claiming(const struct effects *fx);
-/* Appends the ids under way, separated by commas. */
-void effects_ids(const struct effects *fx, struct strbuf *sb);
+/* Appends those of the named claims that are not under way here, separated by commas. */
+void effects_unknown(const struct effects *fx, const struct claim_names *named, struct strbuf *sb);
 
 /* Pure: what the outbox is told. "done", "retry" or "dead". */
 const char *effects_verdict(enum port_outcome outcome);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/claim_name.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/mem.h"
@@ -96,6 +97,9 @@ static void on_timer(void *arg)
         case JOB_RUNNING:
                 job_agent_hangs(job);
                 return;
+        case JOB_HUNTING:
+                job_hunt(job);
+                return;
         case JOB_RETRYING:
                 job->again(job);
                 return;
@@ -165,6 +169,8 @@ void job_free(struct job *job)
         evict_free(job->evict);
         if (job->shim != NULL)
                 proc_forget(job->shim);
+        if (job->hunter != NULL)
+                proc_forget(job->hunter); /* it ends by itself, within seconds */
         forge_free(job->forge);
         loop_timer_free(job->timer);
         report_deinit(&job->report);
@@ -177,6 +183,11 @@ void job_free(struct job *job)
 int64_t job_id(const struct job *job)
 {
         return job->claim.job;
+}
+
+bool job_is_among(const struct job *job, const struct claim_names *claims)
+{
+        return claim_names_have(claims, job->claim.job, job->claim.epoch, job->claim.token);
 }
 
 void job_let_go(struct job *job)
@@ -216,8 +227,10 @@ void job_stop(struct job *job, enum job_stop why)
                 end_early(job);
 }
 
-void job_renewed(struct job *job)
+void job_confirmed(struct job *job, int64_t sent_ms)
 {
+        if (sent_ms > job->confirmed_ms)
+                job->confirmed_ms = sent_ms;
         if (job->state == JOB_RUNNING && job->stop != JOB_STOP_FENCED)
                 job_agent_renew(job);
 }

@@ -9,10 +9,12 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "workerd/claim.h"
 
+struct claim_names;
 struct loop;
 struct db;
 struct git;
@@ -26,8 +28,7 @@ struct job_host {
         struct git *git;
         const struct options *opt;
         const char *state_dir;
-        const char *shim;   /* path of orch-shim */
-        int64_t renewed_ms; /* loop_now_ms() at which the newest confirmed beat was sent; 0: none was yet */
+        const char *shim; /* path of orch-shim */
 };
 
 /* Why a job is to end early; a later word overrides an earlier one. */
@@ -53,9 +54,12 @@ struct job *job_new_adopted(const struct job_host *host, struct claim *claim, co
  */
 void job_free(struct job *job);
 int64_t job_id(const struct job *job);
+bool job_is_among(const struct job *job, const struct claim_names *claims);
 /* Asks for an early end. A step that cannot be left half-done is done first; then the job ends as usual. */
 void job_stop(struct job *job, enum job_stop why);
 /* A beat has confirmed that the claim is not ours (any more). */
 void job_not_held(struct job *job);
-/* The host's claims were confirmed as of host->renewed_ms: a running agent may go on. */
-void job_renewed(struct job *job);
+/* The claim was ours at `sent_ms` (loop_now_ms()), when a statement was sent that has since found it so: the
+ * claim or adoption itself, job_started, a beat that names it. A running agent may go on. Called with each of
+ * them. */
+void job_confirmed(struct job *job, int64_t sent_ms);

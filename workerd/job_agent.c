@@ -48,7 +48,8 @@ static void record_started(struct job *job)
         char pid[24];
         struct job_fence_text fence = job_fence_params(job);
         (void)snprintf(pid, sizeof(pid), "%ld", (long)job->agent);
-        const char *params[] = {fence.job, fence.epoch, job->claim.token, pid, job->dir.log, job->base_sha};
+        const char *params[] = {fence.job,     fence.epoch, job->claim.token, pid, job->dir.log,
+                                job->base_sha, NULL};
         job->request = db_query(job->host->db, &Q_JOB_STARTED, params, STARTED_DEADLINE_MS,
                                 on_started_recorded, job);
 }
@@ -178,7 +179,7 @@ static struct shim_link *link_of(struct job *job)
 
 void job_agent_renew(struct job *job)
 {
-        shim_link_renew(link_of(job), job->host->renewed_ms);
+        shim_link_renew(link_of(job), job->confirmed_ms);
 }
 
 void job_agent_stop(struct job *job)
@@ -265,13 +266,15 @@ void job_agent_ended(struct job *job, const char *how)
         if (job->shim != NULL)
                 proc_forget(take_ptr(job->shim));
         int r = run_status_read(job->dir.status, &st, &err);
-        if (job->locked_out)
+        if (job->locked_out) {
                 job_conclude(job, REPORT_TRANSIENT,
                              "an earlier run of this job has not ended yet on this host");
-        else if (r == -ENOENT)
-                job_conclude(job, REPORT_TRANSIENT, "orch-shim left no status: it %s", how);
-        else if (r < 0)
+        } else if (r == -ENOENT) {
+                report_outcome(&job->report, REPORT_TRANSIENT, "orch-shim left no status: it %s", how);
+                job_hunt(job);
+        } else if (r < 0) {
                 job_conclude(job, REPORT_TRANSIENT, "what orch-shim left is no status: %s", err.text);
-        else
+        } else {
                 on_ended(job, &st);
+        }
 }

@@ -19,7 +19,8 @@
 #include "workerd/leftovers.h"
 #include "workerd/tree.h"
 
-#define RECORD_DEADLINE_MS 10000
+#define RECORD_DEADLINE_MS  10000
+#define CONFIRM_DEADLINE_MS 2000
 
 static void clean_next(struct job *job);
 
@@ -154,6 +155,27 @@ static void release(struct job *job)
         job->request = db_query(job->host->db, &Q_JOB_RELEASE, params, RECORD_DEADLINE_MS, on_released, job);
 }
 
+static void on_confirmed(void *arg, const struct db_result *res)
+{
+        struct job *job = arg;
+        (void)res; /* if it was not heard, the job waits a while longer */
+        job->request = NULL;
+        clean(job);
+}
+
+/* The job was taken back by force, and waits for our promise, or this word: nothing acts under the old claim
+ * any more. It is said with the old token, so that it can do nothing else. */
+static void confirm_gone(struct job *job)
+{
+        struct job_fence_text fence = job_fence_params(job);
+        const char *params[] = {fence.job, fence.epoch, job->claim.token, "its agent is gone"};
+        if (db_is_up(job->host->db))
+                job->request = db_query(job->host->db, &Q_JOB_RELEASE, params, CONFIRM_DEADLINE_MS,
+                                        on_confirmed, job);
+        else
+                clean(job);
+}
+
 void job_record_again(struct job *job)
 {
         if (job->report.outcome == REPORT_NONE)
@@ -166,7 +188,7 @@ void job_record(struct job *job)
 {
         job_set_state(job, JOB_RECORDING);
         if (job->stop == JOB_STOP_FENCED) {
-                clean(job);
+                confirm_gone(job);
                 return;
         }
         if (job->stop == JOB_STOP_CANCELLED)

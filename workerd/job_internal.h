@@ -34,13 +34,14 @@ struct shim_link;
  *   CUTTING     tree_prepare, tree_checkout
  *   STARTING    job_started: the run is announced before its shim exists; timer: again
  *   RUNNING     the shim's end; timer: the shim hangs
+ *   HUNTING     orch-shim --clean: what a killed shim has left is killed; timer: again
  *   COMMITTING  commit_make
  *   JUDGING     verdict_read
  *   ASKING      job_started: is the claim still ours?
  *   PUSHING     commit_push
  *   MERGING     forge_merge
  *   RETRYING    the timer
- *   RECORDING   job_finish or job_release; timer: again
+ *   RECORDING   job_finish or job_release; timer: again. Fenced: that we have said so, for a moment
  *   CLEANING    removal of tree/, home/ and tmp/
  *   ENDED       the loop's next turn
  *
@@ -51,14 +52,16 @@ struct shim_link;
 #define TO(id) (1u << JOB_##id)
 #define JOB_STATES(X)                                                                                        \
         X(NEW, "new", JOB_STOP_LEAVE, TO(MIRRORING) | TO(ASKING) | TO(ATTACHING))                            \
-        X(ATTACHING, "attaching", JOB_STOP_LEAVE, TO(RUNNING) | TO(MIRRORING) | TO(COMMITTING))              \
+        X(ATTACHING, "attaching", JOB_STOP_LEAVE,                                                            \
+          TO(RUNNING) | TO(MIRRORING) | TO(COMMITTING) | TO(HUNTING))                                        \
         X(MIRRORING, "mirroring", JOB_STOP_LEAVE, TO(SEEKING) | TO(CLEARING) | TO(CUTTING) | TO(RETRYING))   \
         X(SEEKING, "seeking", JOB_STOP_LEAVE,                                                                \
           TO(JUDGING) | TO(CLEARING) | TO(CUTTING) | TO(COMMITTING) | TO(RETRYING))                          \
         X(CLEARING, "clearing", JOB_STOP_LEAVE, TO(CUTTING))                                                 \
         X(CUTTING, "cutting", JOB_STOP_LEAVE, TO(STARTING))                                                  \
         X(STARTING, "starting", JOB_STOP_LEAVE, TO(RUNNING))                                                 \
-        X(RUNNING, "running", JOB_STOP_LEAVE, TO(COMMITTING) | TO(MIRRORING) | TO(ATTACHING))                \
+        X(RUNNING, "running", JOB_STOP_LEAVE, TO(COMMITTING) | TO(MIRRORING) | TO(ATTACHING) | TO(HUNTING))  \
+        X(HUNTING, "hunting", JOB_STOP_NEVER, 0)                                                             \
         X(COMMITTING, "committing", JOB_STOP_CANCELLED, TO(JUDGING))                                         \
         X(JUDGING, "judging", JOB_STOP_CANCELLED, TO(ASKING))                                                \
         X(ASKING, "asking", JOB_STOP_CANCELLED, TO(PUSHING) | TO(MERGING) | TO(RETRYING))                    \
@@ -94,6 +97,8 @@ struct job {
         bool pushed_before; /* by an earlier life of this job */
         char moved_to[GIT_OID_SIZE]; /* where a push has found the branch; "": none was refused so */
         unsigned finish_refused;     /* times that the database refused the report itself */
+        int64_t confirmed_ms; /* when the newest statement was sent that has found the claim ours; never 0 */
+        int64_t asked_ms;     /* when job_started was sent */
         struct backoff backoff;
         struct loop_timer *timer;
         void (*again)(struct job *job);    /* what RETRYING tries again */
@@ -113,6 +118,7 @@ struct job {
         struct forge_call *forge_call;
         struct db_request *request;
         struct proc *shim;      /* our own child; NULL for an adopted run */
+        struct proc *hunter;    /* orch-shim --clean */
         struct shim_link *link; /* NULL also when it was lost: made anew when there is something to say */
 
         /* what the shim has said */
@@ -158,6 +164,8 @@ void job_agent_stop(struct job *job);
 void job_agent_renew(struct job *job);
 /* By its status; without one it has died, and `how` says what is known of that. */
 void job_agent_ended(struct job *job, const char *how);
+/* job_hunt.c: kills what a killed shim has left, and goes on only when nothing is. Leads to job_record(). */
+void job_hunt(struct job *job);
 /* The shim does not end: asked to kill its agent, and the next time killed itself. */
 void job_agent_hangs(struct job *job);
 /* job_collect.c: commit, verdict, push. Leads to job_record(). */

@@ -2,12 +2,15 @@
  * job_start.c - starts a command under orch-shim: an agent, or the project's own command.
  *
  * The run is announced first: from then on the database takes it for one that may have a shim, and so nobody
- * runs the job again before a worker of this host has looked (adoption.c).
+ * runs the job again before a worker of this host has looked (adoption.c). The announcement is also the
+ * promise of how long the shim may let its agent act when the claim is taken back, and the question whether
+ * the claim is still ours: from the moment it was asked the shim counts.
  */
 #include "workerd/job_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -83,7 +86,7 @@ static void shim_args(struct job *job, struct argv *args)
                 {"--idle-ms", opt->agent_idle_timeout_ms},
                 {"--freeze-ms", opt->freeze_after_ms},
                 {"--frozen-kill-ms", opt->frozen_kill_after_ms},
-                {"--renewed-ms", job->host->renewed_ms},
+                {"--renewed-ms", job->confirmed_ms},
                 {"--log-max", opt->agent_log_max_bytes},
         };
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
@@ -164,6 +167,13 @@ out:
         argv_deinit(&args);
 }
 
+/* Before the agent acts for the first time: an answer that we were held up to read may be over long ago. The
+ * shim looks again, when it has the lock. */
+static bool is_confirmed(const struct job *job)
+{
+        return loop_now_ms(job->host->loop) - job->confirmed_ms < job->host->opt->freeze_after_ms;
+}
+
 static void on_announced(void *arg, const struct db_result *res)
 {
         struct job *job = arg;
@@ -178,14 +188,22 @@ static void on_announced(void *arg, const struct db_result *res)
         } else {
                 job->backoff.attempts = 0;
                 job->launched = true;
-                launch(job);
+                job_confirmed(job, job->asked_ms);
+                if (is_confirmed(job))
+                        launch(job);
+                else
+                        job_start(job);
         }
 }
 
 void job_start(struct job *job)
 {
         struct job_fence_text fence = job_fence_params(job);
-        const char *params[] = {fence.job, fence.epoch, job->claim.token, NULL, job->dir.log, job->base_sha};
+        char takeover[24];
+        (void)snprintf(takeover, sizeof(takeover), "%" PRId64, job->host->opt->takeover_after_ms);
+        const char *params[] = {fence.job,    fence.epoch,   job->claim.token, NULL,
+                                job->dir.log, job->base_sha, takeover};
+        job->asked_ms = loop_now_ms(job->host->loop);
         if (job->state != JOB_STARTING)
                 job_set_state(job, JOB_STARTING);
         job->request =

@@ -1,9 +1,9 @@
 /* slots.c - a list of jobs, and what is done to all of them. */
 #include "workerd/slots.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/claim_name.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -13,14 +13,14 @@
 #include "workerd/claim.h"
 
 struct slots {
-        struct job_host *host;
+        const struct job_host *host;
         struct job **jobs;
         size_t n;
         void (*on_change)(void *arg);
         void *arg;
 };
 
-struct slots *slots_new(struct job_host *host, void (*on_change)(void *arg), void *arg)
+struct slots *slots_new(const struct job_host *host, void (*on_change)(void *arg), void *arg)
 {
         struct slots *s = xcalloc(1, sizeof(*s));
         *s = (struct slots){.host = host, .on_change = on_change, .arg = arg};
@@ -76,7 +76,8 @@ static void log_taken(const struct claim *claim, bool adopted)
                  LF_I("attempt", claim->attempt));
 }
 
-void slots_take(struct slots *s, const struct db_result *res, bool adopted, enum job_stop why)
+void slots_take(struct slots *s, const struct db_result *res, bool adopted, int64_t asked_ms,
+                enum job_stop why)
 {
         struct claim claim;
         struct errinfo err = ERRINFO_INIT;
@@ -85,6 +86,7 @@ void slots_take(struct slots *s, const struct db_result *res, bool adopted, enum
         log_taken(&claim, adopted);
         struct job *job = adopted ? job_new_adopted(s->host, &claim, refused, on_job_done, s)
                                   : job_new(s->host, &claim, refused, on_job_done, s);
+        job_confirmed(job, asked_ms);
         s->jobs = xrealloc(s->jobs, (s->n + 1) * sizeof(struct job *));
         s->jobs[s->n++] = job;
         changed(s);
@@ -93,17 +95,18 @@ void slots_take(struct slots *s, const struct db_result *res, bool adopted, enum
 }
 
 /* Statements are answered in order, so whatever is in hand now was ours before the beat, unless it was taken
- * away. */
+ * away: and then nothing lengthens the life of its agent. */
 void slots_beat(struct slots *s, const struct process_beat *beat)
 {
-        s->host->renewed_ms = beat->sent_ms;
         for (size_t i = s->n; i-- > 0;) {
                 struct job *job = s->jobs[i];
-                if (!process_row_has(&beat->held_jobs, job_id(job)))
+                if (!job_is_among(job, beat->held_claims)) {
                         job_not_held(job);
-                else if (process_row_has(&beat->stop_jobs, job_id(job)))
+                        continue;
+                }
+                if (process_row_has(&beat->stop_jobs, job_id(job)))
                         job_stop(job, JOB_STOP_CANCELLED);
-                job_renewed(job);
+                job_confirmed(job, beat->sent_ms);
         }
 }
 
@@ -121,8 +124,18 @@ void slots_drop(struct slots *s)
         changed(s);
 }
 
-void slots_ids(const struct slots *s, struct strbuf *sb)
+static bool knows(const struct slots *s, struct claim_name *name)
 {
+        const struct claim_names one = {.names = name, .n = 1};
         for (size_t i = 0; i < s->n; i++)
-                strbuf_addf(sb, "%s%" PRId64, i > 0 ? "," : "", job_id(s->jobs[i]));
+                if (job_is_among(s->jobs[i], &one))
+                        return true;
+        return false;
+}
+
+void slots_unknown(const struct slots *s, const struct claim_names *named, struct strbuf *sb)
+{
+        for (size_t i = 0; i < named->n; i++)
+                if (!knows(s, &named->names[i]))
+                        claim_name_add(sb, &named->names[i]);
 }

@@ -12,21 +12,24 @@
 
 #include "workerd/job.h"
 
+struct claim_names;
 struct db_result;
 struct process_beat;
 struct slots;
 struct strbuf;
 
-/* `host` is borrowed and ours to write host->renewed_ms. `on_change`: their number has changed. */
-struct slots *slots_new(struct job_host *host, void (*on_change)(void *arg), void *arg);
+/* `host` is borrowed. `on_change`: their number has changed. */
+struct slots *slots_new(const struct job_host *host, void (*on_change)(void *arg), void *arg);
 void slots_free(struct slots *s);
 size_t slots_n(const struct slots *s);
-/* From a row of job_claim, or (`adopted`) of job_adopt; `why`: it is to stop at once, because we leave. */
-void slots_take(struct slots *s, const struct db_result *res, bool adopted, enum job_stop why);
+/* From a row of job_claim, or (`adopted`) of job_adopt, that was asked for at `asked_ms`; `why`: it is to
+ * stop at once, because we leave. */
+void slots_take(struct slots *s, const struct db_result *res, bool adopted, int64_t asked_ms,
+                enum job_stop why);
 /* What a confirmed beat means for each: it is renewed, or to be stopped, or not ours any more. */
 void slots_beat(struct slots *s, const struct process_beat *beat);
 void slots_stop(struct slots *s, enum job_stop why);
 /* All of them are forgotten at once; agents go on under their shims. */
 void slots_drop(struct slots *s);
-/* "1,2": their ids. */
-void slots_ids(const struct slots *s, struct strbuf *sb);
+/* Appends those of the named claims that are not in hand here, separated by commas. */
+void slots_unknown(const struct slots *s, const struct claim_names *named, struct strbuf *sb);

@@ -51,9 +51,9 @@ struct worker {
         struct adoption *adoption;
         struct leftovers *leftovers;
         struct loop_timer *timer;
-        struct db_request *claim; /* NULL when idle */
-        struct db_request *holds; /* NULL when idle */
-        bool unsure;              /* we may hold claims that we do not know of */
+        struct db_request *claim;  /* NULL when idle */
+        int64_t claim_asked_ms;    /* when it was sent */
+        struct db_request *disown; /* NULL when idle */
         struct slots *slots;
 };
 
@@ -103,25 +103,23 @@ static void on_slots(void *arg)
 }
 
 /* The answer may come after we began to leave. */
-static void take(struct worker *w, const struct db_result *res, bool adopted)
+static void take(struct worker *w, const struct db_result *res, bool adopted, int64_t asked_ms)
 {
         enum job_stop why = w->state == WORKER_LIVE     ? JOB_STOP_NONE
                             : w->state == WORKER_FENCED ? JOB_STOP_FENCED
                                                         : JOB_STOP_LEAVE;
-        slots_take(w->slots, res, adopted, why);
+        slots_take(w->slots, res, adopted, asked_ms, why);
 }
 
 static void on_claimed(void *arg, const struct db_result *res)
 {
         struct worker *w = arg;
         w->claim = NULL;
-        if (res->outcome == DB_UNKNOWN)
-                w->unsure = true;
-        else if (res->outcome == DB_SQL_ERROR)
+        if (res->outcome == DB_SQL_ERROR)
                 log_warning(EV("job.claim-failed"), LF_ERR(&res->err),
                             LF_S("then", "tried again at the next beat"));
         else if (res->outcome == DB_OK && db_rows(res) == 1) {
-                take(w, res, false);
+                take(w, res, false, w->claim_asked_ms);
                 claim_job(w);
         }
         leave_if_idle(w);
@@ -136,58 +134,46 @@ static void claim_job(struct worker *w)
         (void)snprintf(process, sizeof(process), "%" PRId64, process_row_id(w->row));
         (void)snprintf(epoch, sizeof(epoch), "%" PRId64, process_row_epoch(w->row));
         const char *params[] = {process, epoch};
+        w->claim_asked_ms = loop_now_ms(w->cfg.loop);
         w->claim = db_query(w->cfg.db, &Q_JOB_CLAIM, params, STATEMENT_DEADLINE_MS, on_claimed, w);
 }
 
-static void on_held(void *arg, const struct db_result *res)
+static void on_disowned(void *arg, const struct db_result *res)
 {
         struct worker *w = arg;
-        w->holds = NULL;
+        w->disown = NULL;
         if (res->outcome != DB_OK || db_rows(res) != 1)
-                return; /* still unsure: the next beat asks again */
-        w->unsure = false;
+                return; /* the next beat names them again */
         int64_t released = db_int(res, 0, "released", 0);
         if (released > 0)
                 log_warning(EV("worker.unknown-claims"), LF_I("released", released),
                             LF_S("reason", "the answer to a claim was lost"));
 }
 
-static bool claiming(const struct worker *w)
-{
-        return w->claim != NULL || adoption_adopting(w->adoption) || effects_claiming(w->effects);
-}
-
-/* Statements go out in order, so claims that are sent after this one are not looked at by it; one that is
- * under way would be, and be taken for unknown. */
-static void tell_holds(struct worker *w)
+/* Claims that carry our name and that no answer has told us of, nor will: see process_row.h. */
+static void disown(struct worker *w, const struct process_beat *beat)
 {
         char process[24], epoch[24];
-        struct strbuf jobs = STRBUF_INIT, effects = STRBUF_INIT;
-        if (w->state != WORKER_LIVE || !w->unsure || w->holds != NULL || claiming(w))
+        _cleanup_(strbuf_deinit) struct strbuf jobs = STRBUF_INIT, effects = STRBUF_INIT;
+        if (w->disown != NULL)
                 return;
         strbuf_addch(&jobs, '{');
-        slots_ids(w->slots, &jobs);
+        slots_unknown(w->slots, beat->held_claims, &jobs);
         strbuf_addch(&jobs, '}');
         strbuf_addch(&effects, '{');
-        effects_ids(w->effects, &effects);
+        effects_unknown(w->effects, beat->held_effects, &effects);
         strbuf_addch(&effects, '}');
+        if (jobs.len + effects.len == strlen("{}{}"))
+                return;
         (void)snprintf(process, sizeof(process), "%" PRId64, process_row_id(w->row));
         (void)snprintf(epoch, sizeof(epoch), "%" PRId64, process_row_epoch(w->row));
         const char *params[] = {process, epoch, jobs.buf, effects.buf};
-        w->holds = db_query(w->cfg.db, &Q_PROCESS_HOLDS, params, STATEMENT_DEADLINE_MS, on_held, w);
-        strbuf_deinit(&jobs);
-        strbuf_deinit(&effects);
+        w->disown = db_query(w->cfg.db, &Q_PROCESS_DISOWN, params, STATEMENT_DEADLINE_MS, on_disowned, w);
 }
 
-static void on_unsure(void *arg)
+static void on_adopted(void *arg, const struct db_result *res, int64_t asked_ms)
 {
-        struct worker *w = arg;
-        w->unsure = true;
-}
-
-static void on_adopted(void *arg, const struct db_result *res)
-{
-        take(arg, res, true);
+        take(arg, res, true, asked_ms);
 }
 
 static void on_effects_idle(void *arg)
@@ -199,9 +185,9 @@ static void on_beat(void *arg, const struct process_beat *beat)
 {
         struct worker *w = arg;
         slots_beat(w->slots, beat);
-        tell_holds(w);
         if (w->state != WORKER_LIVE)
                 return;
+        disown(w, beat);
         if (beat->orphans_wanted)
                 adoption_wake(w->adoption, process_row_id(w->row), process_row_epoch(w->row));
         leftovers_wake(w->leftovers, LEFTOVERS_BEATS * w->host.opt->beat_interval_ms);
@@ -243,6 +229,7 @@ static void make_parts(struct worker *w)
                 .host = w->cfg.host,
                 .daemon = "workerd",
                 .beat_interval_ms = w->cfg.opt->beat_interval_ms,
+                .takeover_ms = w->cfg.opt->takeover_after_ms,
                 .on_registered = on_registered,
                 .on_beat = on_beat,
                 .on_fenced = on_fenced,
@@ -253,15 +240,14 @@ static void make_parts(struct worker *w)
                 .loop = w->cfg.loop,
                 .db = w->cfg.db,
                 .git = w->host.git,
-                .on_unsure = on_unsure,
                 .on_idle = on_effects_idle,
                 .arg = w,
         };
         const struct adoption_config adoption = {
+                .loop = w->cfg.loop,
                 .db = w->cfg.db,
                 .state_dir = w->state_dir,
                 .on_adopted = on_adopted,
-                .on_unsure = on_unsure,
                 .arg = w,
         };
         w->row = process_row_new(w->cfg.loop, w->cfg.db, &row);
@@ -299,7 +285,7 @@ void worker_free(struct worker *w)
         slots_free(w->slots);
         adoption_free(w->adoption);
         db_request_forget(w->claim);
-        db_request_forget(w->holds);
+        db_request_forget(w->disown);
         leftovers_free(w->leftovers);
         effects_free(w->effects);
         events_free(w->events);

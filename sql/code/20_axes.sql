@@ -100,8 +100,10 @@ comment on column orch.axis_serial.ends_when is 'What would unblock it';
 
 create view orch.axis_backoff as
 select j.id as job_id,
-       format('backs off after attempt %s: %s', j.attempts, coalesce(j.reason, 'no reason recorded')) as reason,
-       format('it is %s', to_char(j.run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')) as ends_when
+       case when j.due_at is not null then format('the former owner''s agent may still run; it was taken back: %s', j.reason)
+            else format('backs off after attempt %s: %s', j.attempts, coalesce(j.reason, 'no reason recorded')) end as reason,
+       format('it is %s%s', to_char(j.run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'),
+              case when j.due_at is not null then ', or the former owner says that it is gone' else '' end) as ends_when
 from orch.job j
 where j.status = 'queued' and j.run_at > clock_timestamp();
 comment on view orch.axis_backoff is 'S-6: blocks jobs whose time has not come';

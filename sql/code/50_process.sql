@@ -1,18 +1,27 @@
 -- 50_process: who is alive, and what happens to the work of those who are not.
 
-create function orch.process_start(p_host text, p_boot_id text, p_daemon text, p_pid integer, p_pid_start bigint, p_version text)
+create function orch.process_start(p_host text, p_boot_id text, p_daemon text, p_pid integer, p_pid_start bigint, p_version text,
+        p_takeover_ms integer default 75000, p_up_ms bigint default null)
 returns table (process_id bigint, epoch bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
         h bigint;
 begin
+        -- a hundredth less: two clocks may differ in rate
+        if exists (select from orch.process p join orch.host k on k.id = p.host_id
+                   where k.name = p_host and p.boot_id <> p_boot_id and p.ended_at is null
+                     and p.beat_at > clock_timestamp() - make_interval(secs => p_up_ms * 0.00099)) then
+                perform orch.refuse('OR002', format('another machine beats under the host name "%s"', p_host),
+                        'Set host_name in the configuration of one of them: a name stands for one machine');
+        end if;
         insert into orch.host as k (name, boot_id) values (p_host, p_boot_id)
         on conflict (name) do update set boot_id = excluded.boot_id, seen_at = clock_timestamp() returning k.id into h;
-        return query insert into orch.process as p (host_id, boot_id, daemon, pid, pid_start, version)
-                values (h, p_boot_id, p_daemon, p_pid, p_pid_start, p_version) returning p.id, p.epoch;
+        return query insert into orch.process as p (host_id, boot_id, daemon, pid, pid_start, version, takeover_ms)
+                values (h, p_boot_id, p_daemon, p_pid, p_pid_start, p_version, p_takeover_ms) returning p.id, p.epoch;
 end
 $$;
-comment on function orch.process_start(text, text, text, integer, bigint, text) is 'Registers a daemon process; gives its id and fencing epoch (T-2)';
+comment on function orch.process_start(text, text, text, integer, bigint, text, integer, bigint) is
+        'Registers a daemon process with its promise; gives its id and fencing epoch (T-2). Refused while a process of the host name''s other boot beats: one that has since this machine was booted, p_up_ms ago, is another machine''s.';
 
 create function orch.process_alive(p_process bigint, p_epoch bigint) returns boolean
 language sql stable
@@ -29,8 +38,14 @@ $$;
 comment on function orch.process_hold(bigint, bigint) is
         'As process_alive(), and keeps it so to the end of the transaction: who ends the process, or gives back what it does not know to hold, waits for the claim that is under way, and sees it.';
 
+create function orch.claim_name(p_id bigint, p_epoch bigint, p_token uuid) returns text
+language sql immutable
+return p_id || '-' || p_epoch || '-' || p_token;
+comment on function orch.claim_name(bigint, bigint, uuid) is 'A claim of a job or an effect as beats name it: ID-EPOCH-TOKEN. An adoption keeps the epoch, so the token belongs to the name.';
+
 create function orch.process_beat(p_process bigint, p_epoch bigint, p_draining boolean)
-returns table (alive boolean, jobs_wanted boolean, events_wanted boolean, effects_wanted boolean, orphans_wanted boolean, held_jobs bigint[], stop_jobs bigint[])
+returns table (alive boolean, jobs_wanted boolean, events_wanted boolean, effects_wanted boolean, orphans_wanted boolean, held_jobs bigint[], stop_jobs bigint[],
+        held_claims text[], held_effects text[])
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
         update orch.process p set beat_at = clock_timestamp(), beat_count = beat_count + 1, draining = p_draining
@@ -42,22 +57,28 @@ begin
                 or exists (select from orch.event e where e.status = 'routed' and e.run_at <= clock_timestamp());
         effects_wanted := exists (select from orch.effect f where f.status in ('pending', 'running') and f.run_at <= clock_timestamp());
         orphans_wanted := exists (select from orch.orphan_of(p_process));
-        select coalesce(array_agg(j.id), '{}'), coalesce(array_agg(j.id) filter (where j.stop_requested_at is not null), '{}')
-        into held_jobs, stop_jobs from orch.job j where j.process_id = p_process and j.status = 'running' and j.orphaned_at is null;
+        select coalesce(array_agg(j.id), '{}'), coalesce(array_agg(j.id) filter (where j.stop_requested_at is not null), '{}'),
+                coalesce(array_agg(orch.claim_name(j.id, j.epoch, j.token)), '{}')
+        into held_jobs, stop_jobs, held_claims from orch.job j where j.process_id = p_process and j.status = 'running' and j.orphaned_at is null;
+        held_effects := array(select orch.claim_name(f.id, f.epoch, f.token) from orch.effect f where f.process_id = p_process and f.status = 'running');
         return next;
 end
 $$;
 comment on function orch.process_beat(bigint, bigint, boolean) is
-        'The heartbeat, which is the control channel and the poll as well: whether we still count, what work there is, which jobs are still ours, which of them to stop. Needs no NOTIFY.';
+        'The heartbeat, which is the control channel and the poll as well: whether we still count, what work there is, which claims are still ours, which jobs to stop. Needs no NOTIFY.
+Its update comes first: who takes a claim back by force holds our row meanwhile, so what a beat then names was ours when it was sent.';
 
-create function orch.job_requeue(j orch.job, p_actor text, p_outcome text, p_reason text, p_refund boolean, p_delay interval) returns void
+create function orch.job_requeue(j orch.job, p_actor text, p_outcome text, p_reason text, p_refund boolean, p_delay interval,
+        p_promise interval default null) returns void
 language plpgsql as $$
 declare
         t orch.task;
 begin
         select * into t from orch.task where id = j.task_id for no key update;
         update orch.job set status = 'queued', outcome = p_outcome, reason = p_reason, process_id = null, token = null,
-                claimed_at = null, stop_requested_at = null, orphaned_at = null, epoch = epoch + 1, run_at = clock_timestamp() + p_delay,
+                claimed_at = null, stop_requested_at = null, orphaned_at = null, epoch = epoch + 1,
+                run_at = clock_timestamp() + greatest(p_delay, p_promise),
+                due_at = case when p_promise is not null then clock_timestamp() + p_delay end,
                 attempts = attempts - case when p_refund then 1 else 0 end
         where id = j.id;
         -- asked after it has ended to run: as long as it ran it was itself what a cancellation waits for (C-6)
@@ -69,8 +90,8 @@ begin
         perform orch.wake();
 end
 $$;
-comment on function orch.job_requeue(orch.job, text, text, text, boolean, interval) is
-        'J-6: the one way back into the queue; the task''s state decides: of a terminal or cancelled task the job becomes cancelled instead. Moves the epoch, so that the old claim is fenced.';
+comment on function orch.job_requeue(orch.job, text, text, text, boolean, interval, interval) is
+        'J-6: the one way back into the queue; the task''s state decides: of a terminal or cancelled task the job becomes cancelled instead. Moves the epoch, so that the old claim is fenced. With a promise, not to be claimed before that is over, or job_confirm_gone().';
 
 create function orch.job_give_up(j orch.job, p_actor text, p_outcome text, p_reason text) returns void
 language plpgsql as $$
@@ -97,20 +118,20 @@ begin atomic
 end;
 comment on function orch.run_end(bigint, bigint, text, text) is 'Closes a run that did not report for itself';
 
-create function orch.job_take_back(p_job bigint, p_process bigint, p_actor text, p_outcome text, p_reason text) returns boolean
+create function orch.job_take_back(p_job bigint, p_token uuid, p_actor text, p_outcome text, p_reason text, p_promise interval default null) returns boolean
 language plpgsql as $$
 declare
         j orch.job;
 begin
         perform from orch.task t where t.id = (select task_id from orch.job where id = p_job) for no key update;
-        select * into j from orch.job where id = p_job and process_id = p_process and status = 'running' for no key update;
+        select * into j from orch.job where id = p_job and token = p_token and status = 'running' for no key update;
         if not found then
                 return false;
         end if;
         perform orch.run_end(j.id, j.epoch, p_outcome, p_reason);
         perform orch.record(case p_outcome when 'lost' then 'reap' else 'release' end, p_actor, j.task_id, j.id, j.epoch,
                 jsonb_build_object('role', j.role, 'reason', p_reason));
-        perform orch.claim_leases_give(j);
+        perform orch.claim_leases_give(j, p_promise is not null);
         if p_outcome = 'lost' then
                 update orch.job set crashes = crashes + 1 where id = j.id returning * into j;
                 if j.crashes > orch.setting_int('job_max_crashes') then
@@ -119,27 +140,68 @@ begin
                 end if;
         end if;
         perform orch.job_requeue(j, p_actor, p_outcome, p_reason, true,
-                case when j.crashes > 1 then orch.backoff(j.crashes, orch.setting_int('job_backoff_s')) else interval '0' end);
+                case when j.crashes > 1 then orch.backoff(j.crashes, orch.setting_int('job_backoff_s')) else interval '0' end, p_promise);
         return true;
 end
 $$;
-comment on function orch.job_take_back(bigint, bigint, text, text, text) is
-        'Takes a running job from a process that left or died: attempt refunded; a lost one counts a crash, and from the second on waits behind its peers';
+comment on function orch.job_take_back(bigint, uuid, text, text, text, interval) is
+        'Takes a claim from a process that left, died, or gives it back: attempt refunded; a lost one counts a crash, and from the second on waits behind its peers. Without a promise nothing may act under the claim any more.';
 
-create function orch.job_orphan(p_job bigint, p_actor text, p_reason text) returns boolean
+create function orch.job_revoke(p_job bigint, p_token uuid, p_actor text, p_reason text) returns boolean
+language plpgsql as $$
+declare
+        promise integer;
+begin
+        select greatest(r.takeover_ms, p.takeover_ms) into promise from orch.job j
+        join orch.process p on p.id = j.process_id join orch.run r on r.job_id = j.id and r.epoch = j.epoch where j.id = p_job and j.token = p_token;
+        return found and orch.job_take_back(p_job, p_token, p_actor, 'lost', p_reason, make_interval(secs => promise * 0.001));
+end
+$$;
+comment on function orch.job_revoke(bigint, uuid, text, text) is
+        'T-3, J-1: takes a claim back by force: its agent may act until the owner''s promise is over, and so long nobody runs the job again. The caller holds the owner''s row (owner_hold).';
+
+create function orch.owner_hold(p_processes bigint[]) returns void
+language plpgsql as $$
+begin
+        perform from orch.process p where p.id = any (p_processes) order by p.id for share;
+end
+$$;
+comment on function orch.owner_hold(bigint[]) is
+        'Before any task is locked: beats of these processes wait for this transaction, so that none names a claim which it takes back, and its clock_timestamp() is later than any beat that has named it was sent';
+
+create function orch.job_confirm_gone(p_job bigint, p_epoch bigint, p_token uuid) returns void
+language plpgsql as $$
+declare
+        j orch.job;
+begin
+        update orch.job set run_at = due_at, due_at = null
+        where id = p_job and status = 'queued' and epoch = p_epoch + 1 and due_at is not null
+          and exists (select from orch.run r where r.job_id = p_job and r.epoch = p_epoch and r.token = p_token)
+        returning * into j;
+        if found then
+                perform orch.record('release', format('process %s', (select process_id from orch.run where job_id = p_job and epoch = p_epoch)), j.task_id, j.id, p_epoch,
+                        jsonb_build_object('role', j.role, 'reason', 'its agent is gone'));
+                perform orch.wake();
+        end if;
+end
+$$;
+comment on function orch.job_confirm_gone(bigint, bigint, uuid) is 'J-1: the former owner of a claim that was taken back by force says that nothing acts under it any more: its promise need not be waited for';
+
+create function orch.job_orphan(p_job bigint, p_token uuid, p_actor text, p_reason text) returns boolean
 language plpgsql as $$
 declare
         j orch.job;
 begin
         perform from orch.task t where t.id = (select task_id from orch.job where id = p_job) for no key update;
-        update orch.job set orphaned_at = clock_timestamp() where id = p_job and status = 'running' and orphaned_at is null returning * into j;
+        update orch.job set orphaned_at = clock_timestamp() where id = p_job and token = p_token and status = 'running' and orphaned_at is null
+        returning * into j;
         if found then
                 perform orch.record('orphan', p_actor, j.task_id, j.id, j.epoch, jsonb_build_object('role', j.role, 'reason', p_reason));
         end if;
         return found;
 end
 $$;
-comment on function orch.job_orphan(bigint, text, text) is
+comment on function orch.job_orphan(bigint, uuid, text, text) is
         'J-8: the owner of a running job is gone, its shim may live: the claim stands, and waits for a worker of the host';
 
 create function orch.process_close(p_process bigint, p_actor text, p_end_reason text, p_outcome text, p_shims_live boolean) returns integer
@@ -152,14 +214,14 @@ begin
         if not found then
                 return null;
         end if;
-        for j in select k.id, p_shims_live and r.log is not null as has_shim
+        for j in select k.id, k.token, p_shims_live and r.log is not null as has_shim
                  from orch.job k join orch.run r on r.job_id = k.id and r.epoch = k.epoch
                  where k.process_id = p_process and k.status = 'running' order by k.id
         loop
                 if j.has_shim then
-                        n := n + orch.job_orphan(j.id, p_actor, p_end_reason)::integer;
+                        n := n + orch.job_orphan(j.id, j.token, p_actor, p_end_reason)::integer;
                 else
-                        n := n + orch.job_take_back(j.id, p_process, p_actor, p_outcome, p_end_reason)::integer;
+                        n := n + orch.job_take_back(j.id, j.token, p_actor, p_outcome, p_end_reason)::integer;
                 end if;
         end loop;
         update orch.effect set status = 'pending', process_id = null, token = null, epoch = epoch + 1, detail = p_end_reason

@@ -53,7 +53,8 @@ begin
                 end if;
         end if;
         if j.kind = 'merge' then
-                insert into orch.merge_lease (repo_id, task_id) values (j.repo_id, j.task_id) on conflict (repo_id) do nothing;
+                insert into orch.merge_lease as m (repo_id, task_id) values (j.repo_id, j.task_id)
+                on conflict (repo_id) do update set taken_at = clock_timestamp() where m.task_id = excluded.task_id;
                 if not found then
                         delete from orch.transition_lease where task_id = j.task_id;
                         return false;
@@ -65,13 +66,14 @@ $$;
 comment on function orch.claim_leases_take(bigint, bigint) is
         'T-1, M-1: what a job must own besides its claim: the task''s transition lease if it has side effects, the repo''s merge lease if it merges. False: another live owner has one.';
 
-create function orch.claim_leases_give(j orch.job) returns void
+create function orch.claim_leases_give(j orch.job, p_keep_merge boolean default false) returns void
 language sql
 begin atomic
-        delete from orch.merge_lease where task_id = j.task_id and j.kind = 'merge';
+        delete from orch.merge_lease where task_id = j.task_id and j.kind = 'merge' and not p_keep_merge;
         delete from orch.transition_lease where task_id = j.task_id and epoch = j.epoch;
 end;
-comment on function orch.claim_leases_give(orch.job) is 'Gives back what claim_leases_take() took for this claim';
+comment on function orch.claim_leases_give(orch.job, boolean) is
+        'Gives back what claim_leases_take() took for this claim; the merge lease is kept while the former owner of a merge may still act: the job finds it when it runs again';
 
 create function orch.claim_flow(p_process bigint, p_priority smallint) returns orch.job
 language plpgsql as $$
@@ -83,7 +85,7 @@ begin
                 select j.id into candidate from orch.job j
                 left join lateral (select true as yes from orch.job_block b where b.job_id = j.id limit 1) blocked on true
                 where j.status = 'queued' and not j.entry and j.priority = p_priority and blocked.yes is null and j.id <> all (tried)
-                  and (j.kind <> 'merge' or not exists (select from orch.merge_lease m where m.repo_id = j.repo_id))
+                  and (j.kind <> 'merge' or not exists (select from orch.merge_lease m where m.repo_id = j.repo_id and m.task_id <> j.task_id))
                 order by j.id limit 1 for no key update of j skip locked;
                 if not found then
                         return null;
@@ -192,15 +194,16 @@ end
 $$;
 comment on function orch.job_claim(bigint, bigint) is 'J-1: claims the next job for a live process and says all that a run of it needs; no row when nothing is claimable';
 
-create function orch.job_started(p_job bigint, p_epoch bigint, p_token uuid, p_pid integer, p_log text, p_base_sha text) returns boolean
+create function orch.job_started(p_job bigint, p_epoch bigint, p_token uuid, p_pid integer, p_log text, p_base_sha text, p_takeover_ms integer default null) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-        update orch.run r set pid = coalesce(p_pid, r.pid), log = coalesce(p_log, r.log), base_sha = coalesce(p_base_sha, r.base_sha)
+        update orch.run r set pid = coalesce(p_pid, r.pid), log = coalesce(p_log, r.log), base_sha = coalesce(p_base_sha, r.base_sha),
+                takeover_ms = greatest(r.takeover_ms, p_takeover_ms)
         where r.job_id = p_job and r.epoch = p_epoch and r.token = p_token and r.ended_at is null
           and exists (select from orch.job j where j.id = p_job and j.epoch = p_epoch and j.token = p_token and j.status = 'running'
                       and j.stop_requested_at is null);
         return found;
 end
 $$;
-comment on function orch.job_started(bigint, bigint, uuid, integer, text, text) is
-        'Notes what a claim started; also the question "is my claim still good?" with nulls. False: fenced or asked to stop - stop, write nothing else.';
+comment on function orch.job_started(bigint, bigint, uuid, integer, text, text, integer) is
+        'Notes what a claim started, and the promise for it; also the question "is my claim still good?" with nulls. False: fenced or asked to stop - stop, write nothing else.';

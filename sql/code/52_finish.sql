@@ -49,6 +49,7 @@ begin
         if r.ended_at is not null and r.outcome not in ('lost', 'released') then
                 return 'recorded';
         elsif r.id is null or j.epoch <> p_epoch or j.token is distinct from p_token or j.status <> 'running' then
+                perform orch.job_confirm_gone(p_job, p_epoch, p_token);
                 return 'fenced';
         end if;
         actor := format('process %s', j.process_id);
@@ -77,7 +78,7 @@ begin
 end
 $$;
 comment on function orch.job_finish(bigint, bigint, uuid, text, jsonb) is
-        'T-5, T-6: records the outcome of a run and does all that follows - evidence, retry or failure, the next step or stage. The same call again answers "recorded"; a claim that was taken back answers "fenced" and changes nothing.';
+        'T-5, T-6: records the outcome of a run and does all that follows - evidence, retry or failure, the next step or stage. The same call again answers "recorded"; a claim that was taken back answers "fenced" and changes nothing, but that nobody waits for its agent any more.';
 
 create function orch.job_release(p_job bigint, p_epoch bigint, p_token uuid, p_reason text) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -85,7 +86,12 @@ declare
         owner bigint;
 begin
         select process_id into owner from orch.job where id = p_job and epoch = p_epoch and token = p_token and status = 'running';
-        return found and orch.job_take_back(p_job, owner, format('process %s', owner), 'released', p_reason);
+        if found and orch.job_take_back(p_job, p_token, format('process %s', owner), 'released', p_reason) then
+                return true;
+        end if;
+        perform orch.job_confirm_gone(p_job, p_epoch, p_token);
+        return false;
 end
 $$;
-comment on function orch.job_release(bigint, bigint, uuid, text) is 'Gives a job back unfinished, attempt refunded: a drain, or a start that did not come about. False: fenced.';
+comment on function orch.job_release(bigint, bigint, uuid, text) is
+        'Gives a job back unfinished, attempt refunded: a drain, or a start that did not come about. False: fenced; then it only says that nothing acts under the old claim any more.';

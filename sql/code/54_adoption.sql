@@ -35,7 +35,8 @@ begin
         end if;
         select process_id into before from orch.job where id = p_job;
         update orch.job set process_id = p_process, token = gen_random_uuid(), orphaned_at = null where id = p_job returning * into j;
-        update orch.run set process_id = p_process, token = j.token where job_id = j.id and epoch = j.epoch;
+        update orch.run r set process_id = p_process, token = j.token, takeover_ms = greatest(r.takeover_ms, before_p.takeover_ms)
+        from orch.process before_p where r.job_id = j.id and r.epoch = j.epoch and before_p.id = before;
         update orch.transition_lease set process_id = p_process where task_id = j.task_id and epoch = j.epoch;
         perform orch.record('adopt', format('process %s', p_process), j.task_id, j.id, j.epoch, jsonb_build_object('role', j.role, 'from_process', before));
         return query select * from orch.running_job where job_id = p_job;
@@ -47,47 +48,49 @@ comment on function orch.job_adopt(bigint, bigint, bigint, bigint) is
 create function orch.orphan_lost(p_process bigint, p_epoch bigint, p_job bigint, p_job_epoch bigint, p_evidence text) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-        owner bigint;
+        claim uuid;
 begin
         if not orch.process_alive(p_process, p_epoch) then
                 return false;
         end if;
         perform from orch.task t where t.id = (select task_id from orch.job where id = p_job) for no key update;
-        select j.process_id into owner from orch.job j
+        select j.token into claim from orch.job j
         join orch.process o on o.id = j.process_id
         join orch.process me on me.id = p_process and me.host_id = o.host_id and me.boot_id = o.boot_id
         where j.id = p_job and j.epoch = p_job_epoch and j.orphaned_at is not null for no key update of j;
-        return found and orch.job_take_back(p_job, owner, format('process %s', p_process), 'lost', p_evidence);
+        return found and orch.job_take_back(p_job, claim, format('process %s', p_process), 'lost', p_evidence);
 end
 $$;
 comment on function orch.orphan_lost(bigint, bigint, bigint, bigint, text) is
         'R-6: an orphan has neither a live shim nor a status on its host: the second signal, so the job is given back';
 
-create function orch.orphan_list(p_limit integer) returns table (job_id bigint, epoch bigint, host text, boot_id text, stranded boolean)
+create function orch.orphan_list(p_limit integer) returns table (job_id bigint, epoch bigint, host text, boot_id text, stranded boolean, since_us bigint)
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
         select j.id, j.epoch, h.name, owner.boot_id, not exists (select from orch.process w
-                where w.host_id = owner.host_id and w.boot_id = owner.boot_id and w.daemon = 'workerd' and w.ended_at is null)
+                where w.host_id = owner.host_id and w.boot_id = owner.boot_id and w.daemon = 'workerd' and w.ended_at is null),
+                (extract(epoch from j.orphaned_at) * 1000000)::bigint
         from orch.job j join orch.process owner on owner.id = j.process_id join orch.host h on h.id = owner.host_id
         where j.orphaned_at is not null order by j.orphaned_at, j.id limit p_limit;
 end;
 comment on function orch.orphan_list(integer) is
-        'J-8: the orphans of all hosts, and which of them are stranded: their host, in the boot they run in, has no living worker that could adopt them';
+        'J-8: the orphans of all hosts, and which of them are stranded: their host, in the boot they run in, has no living worker that could adopt them. since_us tells one orphanhood from the next: an heir that came and went in between has renewed the agent';
 
-create function orch.orphan_stranded(p_job bigint, p_job_epoch bigint, p_evidence text) returns boolean
+create function orch.orphan_stranded(p_job bigint, p_job_epoch bigint, p_evidence text, p_since_us bigint default null) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-        owner bigint;
+        claim uuid;
 begin
         perform from orch.task t where t.id = (select task_id from orch.job where id = p_job) for no key update;
-        select j.process_id into owner from orch.job j join orch.process o on o.id = j.process_id
-        where j.id = p_job and j.epoch = p_job_epoch and j.orphaned_at is not null and not exists (select from orch.process w
+        select j.token into claim from orch.job j join orch.process o on o.id = j.process_id
+        where j.id = p_job and j.epoch = p_job_epoch and j.orphaned_at is not null
+          and (extract(epoch from j.orphaned_at) * 1000000)::bigint = coalesce(p_since_us, (extract(epoch from j.orphaned_at) * 1000000)::bigint) and not exists (select from orch.process w
                 where w.host_id = o.host_id and w.boot_id = o.boot_id and w.daemon = 'workerd' and w.ended_at is null)
         for no key update of j;
-        return found and orch.job_take_back(p_job, owner, session_user, 'lost', p_evidence);
+        return found and orch.job_take_back(p_job, claim, session_user, 'lost', p_evidence);
 end
 $$;
-comment on function orch.orphan_stranded(bigint, bigint, text) is
+comment on function orch.orphan_stranded(bigint, bigint, text, bigint) is
         'R-6: the host of an orphan has had no worker for so long that its shim has frozen the agent: the job is given back';
 
 create function orch.runs_over(p_jobs bigint[], p_epochs bigint[]) returns table (job_id bigint, epoch bigint)

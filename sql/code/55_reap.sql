@@ -17,22 +17,26 @@ declare
         t orch.task;
         n integer := 0;
         ceiling integer := orch.setting_int('reaper_max_running_s');
+        owners bigint[];
 begin
         if not pg_try_advisory_xact_lock(hashtext('orch.reap_overdue')) then
                 return 0;
         end if;
+        owners := array(select distinct k.process_id from orch.job k where k.status = 'running' and k.claimed_at < clock_timestamp() - make_interval(secs => ceiling));
+        perform orch.owner_hold(owners);
         for j in select * from orch.job k where k.status = 'running' and k.claimed_at < clock_timestamp() - make_interval(secs => ceiling)
-                 order by k.claimed_at limit p_limit
+                 and k.process_id = any (owners) order by k.claimed_at limit p_limit
         loop
-                if orch.job_take_back(j.id, j.process_id, session_user, 'lost', format('it has run for more than %s s', ceiling)) then
+                if orch.job_revoke(j.id, j.token, session_user, format('it has run for more than %s s', ceiling)) then
                         n := n + 1;
                         select * into t from orch.task where id = j.task_id;
                         perform orch.alert(t, format('overdue:%s:%s', j.id, j.epoch), format('the %s ran for more than %s s and was taken back', j.role, ceiling));
                 end if;
         end loop;
-        -- R-7: leases that nobody alive holds; those of orphans wait with their job
+        -- R-7: leases that nobody alive holds; those of orphans wait with their job, that of a merge whose former owner may act with its
         delete from orch.merge_lease m
-        where not exists (select from orch.job k where k.task_id = m.task_id and k.status = 'running');
+        where not exists (select from orch.job k where k.task_id = m.task_id
+                and (k.status = 'running' or (k.status = 'queued' and k.due_at is not null and k.run_at > clock_timestamp())));
         delete from orch.transition_lease l
         where not exists (select from orch.process p where p.id = l.process_id and p.ended_at is null)
           and not exists (select from orch.job k where k.task_id = l.task_id and k.status = 'running');
@@ -40,7 +44,7 @@ begin
 end
 $$;
 comment on function orch.reap_overdue(integer) is
-        'R-6 tier 3, R-7, T-3: jobs older than the ceiling are taken back whatever their owner claims, with an alert; leases without a living owner are reclaimed. Returns the number of jobs.';
+        'R-6 tier 3, R-7, T-3: jobs older than the ceiling are taken back whatever their owner claims, with an alert, and run again when their agent has surely stopped; leases without a living owner are reclaimed. Returns the number of jobs.';
 
 create view orch.lease as
 select t.work_item, r.name as repo, l.purpose, h.name as host, p.pid, p.ended_at is null as alive, l.taken_at
@@ -72,21 +76,27 @@ declare
         j orch.job;
         before jsonb := orch.lease_list();
         said text := format('%s has no transition lease', p_work_item);
+        owner bigint;
 begin
-        perform from orch.task where id = t.id for no key update;
+        loop
+                select process_id into owner from orch.transition_lease where task_id = t.id;
+                perform orch.owner_hold(array[owner]);
+                perform from orch.task where id = t.id for no key update;
+                exit when owner is not distinct from (select process_id from orch.transition_lease where task_id = t.id);
+        end loop;
         select * into l from orch.transition_lease where task_id = t.id;
         if found then
                 select * into j from orch.job where task_id = t.id and status = 'running' and epoch = l.epoch;
                 if found then
-                        perform orch.job_take_back(j.id, j.process_id, orch.actor(), 'lost', 'its transition lease was released by ' || orch.actor());
+                        perform orch.job_revoke(j.id, j.token, orch.actor(), 'its transition lease was released by ' || orch.actor());
                 end if;
                 delete from orch.transition_lease where task_id = t.id;
                 perform orch.record('lease', orch.actor(), t.id, j.id, l.epoch, jsonb_build_object('released', true, 'purpose', l.purpose));
                 said := format('the transition lease of %s (%s) is released%s', p_work_item, l.purpose,
-                        case when j.id is not null then '; its job was taken back and will run again' else '' end);
+                        case when j.id is not null then '; its job was taken back and will run again when its agent has surely stopped' else '' end);
         end if;
         perform orch.audit_act('lease_release', p_work_item, '{}', before, orch.lease_list());
         return orch.lease_list() || jsonb_build_object('message', said);
 end
 $$;
-comment on function orch.lease_release(text) is 'T-3, O-2: releases a lease by force; a job that runs under it is taken back, so that its owner is fenced';
+comment on function orch.lease_release(text) is 'T-3, O-2: releases a lease by force; a job that runs under it is taken back, so that its owner is fenced, and runs again when its agent has surely stopped';

@@ -79,6 +79,12 @@ end
 $$;
 comment on function orch.schema_version() is 'Number of the newest migration: a daemon refuses what it was not built for';
 
+create function orch.schema_oldest() returns integer
+language sql immutable
+return 5;
+comment on function orch.schema_oldest() is
+        'Newest migration that the oldest programs were built with whose statements these functions still serve: those of the release before. A daemon that is older refuses.';
+
 create view orch.metric as
 select 'orch_queue_jobs' as name, 'gauge' as kind, format('scope="cluster",status="%s"', s.status) as labels, 'Jobs that are queued or running' as help,
        coalesce(c.n, 0)::double precision as value

@@ -124,13 +124,42 @@ def test_only_a_fresh_renewal_thaws(start_shim, ticks, way):
 
 def test_a_beat_that_was_old_at_the_start(start_shim, ticks, way):
     """The age counts from the beat, not from the start of the shim."""
-    shim = start_shim(*ticker(ticks.path), freeze_ms=60000, renewed_ms=boottime_ms() - 60000, **way)
+    shim = start_shim(*ticker(ticks.path), freeze_ms=60000, renewed_ms=boottime_ms() - 57000, **way)
     shim.hear("frozen\n", timeout=20)
     shim.renew()
     shim.hear("thawed\n")
     ticks.wait_for_more()
     shim.say("kill")
     shim.end()
+
+
+@pytest.mark.parametrize("word", [None, "renew 1", "cancel"])
+def test_a_beat_that_was_too_old_at_the_start(start_shim, ticks, word):
+    """J-1, T-5: an agent whose claim may be somebody else's by now does not act, not for a moment: nothing is begun."""
+    shim = start_shim(*ticker(ticks.path), freeze_ms=60000, renewed_ms=boottime_ms() - 60001)
+    if word:
+        shim.say(word)
+    assert shim.hear_the_end() == ""
+    assert shim.process.wait(30) == 75 and "it is not begun" in shim.process.stderr.read()
+    assert ticks.numbers() == [] and not (shim.run_dir / "status").exists() and shim.lock.read_text() == ""
+
+
+def test_a_beat_that_came_while_it_waited(start_shim, ticks):
+    """What its worker has said while it waited for the lock counts: the renewals, and a wish to stop."""
+    first = start_shim(*ticker(ticks.path))
+    ticks.wait_for_more()
+    second = start_shim(*ticker(ticks.path.with_name("second")), name="second", freeze_ms=1000, renewed_ms=boottime_ms(), lock_wait_ms=60000)
+    renew_for(second, 1.2)
+    second.say("cancel")
+    first.say("kill")
+    first.end()
+    assert second.end()["stop_reason"] == "cancelled"
+
+
+def test_without_a_first_beat(start_shim):
+    """T-5: whoever wants the switch says when the claim was confirmed; there is no default."""
+    shim = start_shim("/bin/true", freeze_ms=1000, renewed_ms=0)
+    assert shim.process.wait(30) == 2 and "missing: --renewed-ms" in shim.process.stderr.read()
 
 
 @pytest.mark.parametrize("option", [{}, {"freeze_ms": 0}])

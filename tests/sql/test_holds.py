@@ -1,43 +1,10 @@
-"""Claims whose answer was lost, and branches between two lives of a work item."""
+"""Claims that are under way, and branches between two lives of a work item."""
 
 import concurrent.futures
 
 import pytest
 
 from support.wait import wait_for
-
-
-def test_unknown_claims_go_back(world):
-    """J-1, T-5: a process says what it knows to hold; what else carries its name is queued again, its attempt refunded, its
-    claim fenced."""
-    a, b = world.item(), None
-    world.add_project("other", "OTHER")
-    b = world.item(project="other")
-    known, lost = world.claim(), world.claim()
-    assert {known["work_item"], lost["work_item"]} == {a, b}
-    held = world.db.value("select orch.process_holds(%s, %s, %s, '{}')", world.process, world.epoch, [known["job_id"]], user="orch_workerd")
-    assert held == 1
-    rows = {row["id"]: row for row in world.db.query("select * from orch.job")}
-    assert rows[known["job_id"]]["status"] == "running"
-    assert (rows[lost["job_id"]]["status"], rows[lost["job_id"]]["attempts"]) == ("queued", 0)
-    assert world.succeed(lost) == "fenced" and world.succeed(known) == "recorded"
-
-
-def test_unknown_effects_go_back(world):
-    """I-7: an effect that nobody executes is pending again; one that is known stays claimed."""
-    world.item(title="One")
-    a = world.item(title="Two")
-    world.operate("cancel", a, None)
-    claimed = world.call("effect_claim", world.process, world.epoch, 10)
-    assert len(claimed) >= 1
-    known = [row["effect_id"] for row in claimed[1:]]
-    held = world.db.value("select orch.process_holds(%s, %s, '{}', %s::bigint[])", world.process, world.epoch, known, user="orch_workerd")
-    assert held == 1
-    assert world.db.value("select status from orch.effect where id = %s", claimed[0]["effect_id"]) == "pending"
-
-
-def test_a_dead_process_holds_nothing(world):
-    assert world.db.value("select orch.process_holds(%s, %s, '{}', '{}')", world.process, world.epoch + 1, user="orch_workerd") == 0
 
 
 def on_its_own_connection(world, statement, *args, user):
@@ -77,7 +44,7 @@ def waiting_for_a_lock(world):
     return world.db.value("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
 
 
-@pytest.mark.parametrize("giver, user", [("process_gone(%s, 'pid gone', false)", "orch_reaperd"), ("process_holds(%s, %s, '{}', '{}')", "orch_workerd")])
+@pytest.mark.parametrize("giver, user", [("process_gone(%s, 'pid gone', false)", "orch_reaperd"), ("process_handover(%s, %s)", "orch_workerd")])
 def test_a_claim_under_way_is_not_missed(world, giver, user):
     """T-5, J-1: a server finishes a claim whose client has died or lost its connection. What gives back the process's work
     meanwhile waits for it: no job is left with an owner that does not know it."""

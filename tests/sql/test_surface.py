@@ -40,7 +40,7 @@ ACTS = {"project_add", "item_create", "item_move", "approve", "reject", "cancel"
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
     "orch_workerd": {"job_claim", "job_started", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed", "event_route_failed",
-                     "event_handle", "effect_claim", "effect_finish", "local_item_set_state", "local_item_comment", "process_holds",
+                     "event_handle", "effect_claim", "effect_finish", "local_item_set_state", "local_item_comment", "process_disown",
                      "orphans", "job_adopt", "runs_over"},
     "orch_reaperd": {"process_beats", "process_gone", "reap_overdue", "orphan_list", "orphan_lost", "orphan_stranded"},
     "orch_reconcilerd": {"reconcile_gates", "waits_check"},
@@ -54,7 +54,7 @@ FUNCTIONS = {
 def test_functions_each_role_may_call(database, role):
     """B-8: the whole list, so that a new grant is a decision."""
     may = set(database.column("select distinct proname from pg_proc where pronamespace = 'orch'::regnamespace and has_function_privilege(%s, oid, 'execute')", role))
-    common = {"schema_version"} | ({"process_start", "process_beat", "process_handover"} if role in DAEMONS else set())
+    common = {"schema_version", "schema_oldest"} | ({"process_start", "process_beat", "process_handover"} if role in DAEMONS else set())
     assert may == FUNCTIONS[role] | common
 
 

@@ -89,6 +89,8 @@ class Shim(Peer):
         self.lock = self.run_dir.parent / lock
         given = {"run-dir": self.run_dir, "lock": self.lock, "stdin": self.run_dir / "task.md", "cwd": self.run_dir,
                  "grace-ms": 5000, "control": "control", **{k.replace("_", "-"): v for k, v in options.items()}}
+        if given.get("freeze-ms"):
+            given.setdefault("renewed-ms", boottime_ms() + 3600000)  # more than now is now: as of its start
         args = [str(binary or program("orch-shim"))]
         for key, value in given.items():
             args += [f"--{key}", str(value)]

@@ -41,8 +41,10 @@ static const struct row rows[] = {
         {"pid was given to another", "here", BOOT, "workerd", 0, 501, 0, JUDGED_GONE,
          "pid 77 is another process: started at tick 501, not 500"},
         {"cannot be read: no proof", "here", BOOT, "workerd", -EACCES, 0, 0, JUDGED_ALIVE, ""},
-        {"another boot", "here", OTHER, "workerd", 0, 500, 0, JUDGED_REBOOTED,
-         "the host has booted since: boot " OTHER ", now " BOOT},
+        {"another boot that beats: another machine of our name", "here", OTHER, "workerd", -ENOENT, 0, 74999,
+         JUDGED_ALIVE, ""},
+        {"another boot", "here", OTHER, "workerd", 0, 500, 75000, JUDGED_REBOOTED,
+         "silent for 75 s: beat 12; the host has booted since: boot " OTHER ", now " BOOT},
         {"proof comes before silence", "here", BOOT, "workerd", -ENOENT, 0, 90000, JUDGED_GONE,
          "pid 77 does not exist"},
 

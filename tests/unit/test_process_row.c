@@ -1,10 +1,12 @@
 /* test_process_row.c - registering, beating, being fenced, leaving; on a clock that stands still. */
 #include "common/process_row.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "common/loop.h"
 #include "common/proc.h"
+#include "migrations.h"
 #include "tests/unit/fake_db.h"
 
 #define BEAT_MS INT64_C(1000)
@@ -15,8 +17,9 @@ struct world {
         unsigned registered, beats, fenced, left;
         bool jobs_wanted, orphans_wanted;
         int64_t sent_ms;
-        int64_t stopped[4], held[4];
-        size_t n_stopped, n_held;
+        int64_t stopped[4];
+        size_t n_stopped, n_held, n_effects;
+        bool held_second;
 };
 
 static void on_registered(void *arg)
@@ -32,11 +35,11 @@ static void on_beat(void *arg, const struct process_beat *beat)
         w->orphans_wanted = beat->orphans_wanted;
         w->sent_ms = beat->sent_ms;
         w->n_stopped = beat->stop_jobs.n;
-        w->n_held = beat->held_jobs.n;
+        w->n_held = beat->held_claims->n;
+        w->n_effects = beat->held_effects->n;
+        w->held_second = claim_names_have(beat->held_claims, 77, 3, "b-b");
         for (size_t i = 0; i < beat->stop_jobs.n && i < ARRAY_SIZE(w->stopped); i++)
                 w->stopped[i] = beat->stop_jobs.ids[i];
-        for (size_t i = 0; i < beat->held_jobs.n && i < ARRAY_SIZE(w->held); i++)
-                w->held[i] = beat->held_jobs.ids[i];
 }
 
 static void on_fenced(void *arg)
@@ -57,6 +60,7 @@ static int setup(void **state)
         const struct process_row_config cfg = {.host = "h",
                                                .daemon = "workerd",
                                                .beat_interval_ms = BEAT_MS,
+                                               .takeover_ms = 15 * BEAT_MS,
                                                .on_registered = on_registered,
                                                .on_beat = on_beat,
                                                .on_fenced = on_fenced,
@@ -79,23 +83,43 @@ static const struct fake_cell row_made[] = {{"process_id", "7"}, {"epoch", "3"},
 
 static const struct fake_cell *beat_answer(const char *alive, const char *jobs, const char *stop)
 {
-        static struct fake_cell cells[8];
+        static struct fake_cell cells[9];
         cells[0] = (struct fake_cell){"alive", alive};
         cells[1] = (struct fake_cell){"jobs_wanted", jobs};
         cells[2] = (struct fake_cell){"events_wanted", "f"};
         cells[3] = (struct fake_cell){"effects_wanted", "f"};
         cells[4] = (struct fake_cell){"stop_jobs", stop};
         cells[5] = (struct fake_cell){"orphans_wanted", jobs};
-        cells[6] = (struct fake_cell){"held_jobs", "12,77,345"};
-        cells[7] = (struct fake_cell){NULL, NULL};
+        cells[6] = (struct fake_cell){"held_claims", "12-1-a-a,77-3-b-b,345-2-c-c"};
+        cells[7] = (struct fake_cell){"held_effects", ""};
+        cells[8] = (struct fake_cell){NULL, NULL};
         return cells;
+}
+
+static const struct fake_cell *schema(int version, int oldest)
+{
+        static char texts[2][16];
+        static struct fake_cell cells[3];
+        (void)snprintf(texts[0], sizeof(texts[0]), "%d", version);
+        (void)snprintf(texts[1], sizeof(texts[1]), "%d", oldest);
+        cells[0] = (struct fake_cell){"version", texts[0]};
+        cells[1] = (struct fake_cell){"oldest", texts[1]};
+        return cells;
+}
+
+/* The schema is what we were built with: then it registers. */
+static void answer_fit(void)
+{
+        fake_expect("schema_fit");
+        fake_answer(DB_OK, schema(SQL_SCHEMA_VERSION, 1));
+        fake_expect("process_start");
 }
 
 /* Registered, and the first beat answered: nothing is under way. */
 static void go_live(struct world *w)
 {
         process_row_up(w->row);
-        fake_expect("process_start");
+        answer_fit();
         fake_answer(DB_OK, row_made);
         loop_run_pending(w->loop);
         fake_expect("process_beat");
@@ -108,11 +132,13 @@ static void test_registers_and_beats(void **state)
         struct world *w = *state;
         fake_expect(NULL);
         process_row_up(w->row);
-        fake_expect("process_start");
+        answer_fit();
         assert_string_equal(fake_pending->params[0], "h");
         assert_string_equal(fake_pending->params[1], proc_boot_id());
         assert_string_equal(fake_pending->params[2], "workerd");
         assert_int_equal(strtol(fake_pending->params[3], NULL, 10), getpid());
+        assert_string_equal(fake_pending->params[6], "15000");
+        assert_int_equal(strtoll(fake_pending->params[7], NULL, 10), loop_now_ms(w->loop));
         assert_false(process_row_live(w->row));
         fake_answer(DB_OK, row_made);
         assert_int_equal(w->registered, 1);
@@ -130,7 +156,8 @@ static void test_registers_and_beats(void **state)
         assert_int_equal(w->stopped[0], 12);
         assert_int_equal(w->stopped[1], 345);
         assert_int_equal(w->n_held, 3);
-        assert_int_equal(w->held[1], 77);
+        assert_true(w->held_second);
+        assert_int_equal(w->n_effects, 0);
         assert_true(w->orphans_wanted);
         loop_clock_advance(w->loop, BEAT_MS - 1);
         fake_expect(NULL);
@@ -146,9 +173,28 @@ static void test_registration_is_repeated(void **state)
         fake_answer(DB_UNKNOWN, NULL);
         fake_expect(NULL);
         loop_clock_advance(w->loop, BEAT_MS);
-        fake_expect("process_start");
+        answer_fit();
         fake_answer(DB_SQL_ERROR, NULL);
         process_row_up(w->row);
+        answer_fit();
+        fake_answer(DB_OK, row_made);
+        assert_int_equal(w->registered, 1);
+}
+
+/* A schema that does not fit is waited for, older or newer: nothing is registered before. */
+static void test_waits_for_the_schema(void **state)
+{
+        struct world *w = *state;
+        const int unfit[][2] = {{SQL_SCHEMA_VERSION - 1, 1},
+                                {SQL_SCHEMA_VERSION + 2, SQL_SCHEMA_VERSION + 1}};
+        process_row_up(w->row);
+        for (size_t i = 0; i < ARRAY_SIZE(unfit); i++) {
+                fake_expect("schema_fit");
+                fake_answer(DB_OK, schema(unfit[i][0], unfit[i][1]));
+                fake_expect(NULL);
+                loop_clock_advance(w->loop, BEAT_MS);
+        }
+        fake_answer(DB_OK, schema(SQL_SCHEMA_VERSION + 1, SQL_SCHEMA_VERSION));
         fake_expect("process_start");
         fake_answer(DB_OK, row_made);
         assert_int_equal(w->registered, 1);
@@ -265,6 +311,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 ROW(test_registers_and_beats),
                 ROW(test_registration_is_repeated),
+                ROW(test_waits_for_the_schema),
                 ROW(test_tells_when_the_beat_was_sent),
                 cmocka_unit_test(test_finds_an_id),
                 ROW(test_hints_are_coalesced),

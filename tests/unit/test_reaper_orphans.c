@@ -25,7 +25,7 @@ struct world {
         struct sweep *sweep;
         char dir[32];
         struct run_dir run; /* of job 9, epoch 3 */
-        struct fake_cell orphan[6];
+        struct fake_cell orphan[7];
 };
 
 static bool row_live = true;
@@ -89,9 +89,9 @@ static int setup(void **state)
         assert_int_equal(run_dir_create(&w->run, &err), 0);
         put(w->run.lock, w->run.path);
         set_cleaner(w, 0);
-        const struct fake_cell orphan[6] = {{"job_id", "9"},   {"epoch", "3"},
-                                            {"host", "h"},     {"boot_id", proc_boot_id()},
-                                            {"stranded", "f"}, {NULL, NULL}};
+        const struct fake_cell orphan[7] = {
+                {"job_id", "9"},   {"epoch", "3"},      {"host", "h"}, {"boot_id", proc_boot_id()},
+                {"stranded", "f"}, {"since_us", "100"}, {NULL, NULL}};
         memcpy(w->orphan, orphan, sizeof(orphan));
         row_live = true;
         const struct sweep_config cfg = {.loop = w->loop, .host = "h", .opt = w->opt};

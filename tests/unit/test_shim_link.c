@@ -348,6 +348,7 @@ static _Noreturn void be_the_shim(const struct world *w, int peer, char *const *
                 .cwd = "/",
                 .control = SHIM_LINK_SOCKET,
                 .limits = {.grace_ms = 5000, .freeze_ms = 300},
+                .renewed_ms = INT64_MAX, /* as of its start */
                 .log_max = 65536,
                 .command = command,
         };
