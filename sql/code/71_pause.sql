@@ -122,16 +122,21 @@ begin
                 perform orch.record('retry', p_actor, t.id, null, null, jsonb_build_object('escalation', t.escalation, 'comment', p_note));
                 return orch.retry_escalated(t, p_note, p_actor);
         end if;
-        update orch.job set run_at = clock_timestamp() where task_id = t.id and status = 'queued' and run_at > clock_timestamp() returning * into j;
+        update orch.job set due_at = case when due_at is not null then clock_timestamp() end,
+                run_at = case when due_at is not null then run_at else clock_timestamp() end
+        where task_id = t.id and status = 'queued' and run_at > clock_timestamp() returning * into j;
         if found then
                 perform orch.record('retry', p_actor, t.id, j.id, j.epoch, jsonb_build_object('role', j.role, 'comment', p_note));
                 perform orch.wake();
+                if j.due_at is not null then
+                        return format('the %s of %s waits for nothing but that its former owner''s agent has surely stopped', j.role, t.work_item);
+                end if;
                 return format('the %s of %s does not wait for its next attempt any more', j.role, t.work_item);
         end if;
         return format('%s is not held up by a failure', t.work_item);
 end
 $$;
-comment on function orch.retry_task(orch.task, text, text) is 'P-5, S-6: ends what keeps a task from its next attempt: an escalation, or the wait after a failure';
+comment on function orch.retry_task(orch.task, text, text) is 'P-5, S-6: ends what keeps a task from its next attempt: an escalation, or the wait after a failure; never the wait for a former owner''s agent (J-1)';
 
 create function orch.retry(p_work_item text, p_comment text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -254,7 +254,7 @@ def test_lease_switched_off_leaves_the_compare_and_swap(world, key, value):
 def test_operator_releases_by_force(world):
     """T-3, O-2: the job under the lease is taken back, so that its owner is fenced; asked again nothing happens."""
     a = world.item()
-    merger = to_merger(world, a)
+    to_merger(world, a)
     assert "will run again" in world.operate("lease_release", a)["message"]
     assert leases(world) == []
     assert "has no transition lease" in world.operate("lease_release", a)["message"]

@@ -97,6 +97,19 @@ def test_a_crash_s_backoff_is_kept(world, process):
     assert 0 < promise_s(world) <= 300 and "backs off" in world.call("why", world.db.value("select work_item from orch.task"), user="orch_readonly")[0]["reason"]
 
 
+def test_a_retry_does_not_hurry_the_former_owner(world, process):
+    """J-1, P-5: a person can end the wait after a failure, not the wait for an agent that may act."""
+    a = world.item()
+    world.db.query("update orch.job set crashes = 2")
+    job = world.claim(*process)
+    start(world, job)
+    reap(world)
+    assert "former owner's agent has surely stopped" in world.operate("retry", a)["message"]
+    assert world.claim() is None
+    release(world, job)
+    assert world.claim() is not None
+
+
 def test_the_promise_is_the_shim_s(world, process):
     """T-5: a shim keeps the limits that it was started with, whoever owns it: of an heir with a shorter promise the longer one counts."""
     world.item()
