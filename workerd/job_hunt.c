@@ -17,6 +17,10 @@
 static void hunt_later(struct job *job, const char *error)
 {
         int64_t wait_ms = backoff_next_ms(&job->backoff, backoff_random());
+        if (job->stop == JOB_STOP_LEAVE) { /* then it is the reaper's, which does the same */
+                job_let_go(job);
+                return;
+        }
         log_error(EV("shim.leftovers"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
                   LF_S("error", error), LF_I("wait_ms", wait_ms),
                   LF_S("then", "tried again; the job runs nowhere before"));
