@@ -229,6 +229,8 @@ void job_stop(struct job *job, enum job_stop why)
 
 void job_confirmed(struct job *job, int64_t sent_ms)
 {
+        if (sent_ms > job->host->beat_ms)
+                sent_ms = job->host->beat_ms;
         if (sent_ms > job->confirmed_ms)
                 job->confirmed_ms = sent_ms;
         if (job->state == JOB_RUNNING && job->stop != JOB_STOP_FENCED)

@@ -29,6 +29,7 @@ struct job_host {
         const struct options *opt;
         const char *state_dir;
         const char *shim; /* path of orch-shim */
+        int64_t beat_ms;  /* loop_now_ms() at which the newest confirmed beat was sent; 0: none was yet */
 };
 
 /* Why a job is to end early; a later word overrides an earlier one. */
@@ -60,6 +61,6 @@ void job_stop(struct job *job, enum job_stop why);
 /* A beat has confirmed that the claim is not ours (any more). */
 void job_not_held(struct job *job);
 /* The claim was ours at `sent_ms` (loop_now_ms()), when a statement was sent that has since found it so: the
- * claim or adoption itself, job_started, a beat that names it. A running agent may go on. Called with each of
- * them. */
+ * claim or adoption itself, job_started, a beat that names it. A running agent may go on from then; but never
+ * from later than host->beat_ms, since others count our silence from our beats. Called with each of them. */
 void job_confirmed(struct job *job, int64_t sent_ms);

@@ -32,18 +32,12 @@ struct shim_link;
  *   SEEKING     commit_find: did an earlier life of the job push its work?
  *   CLEARING    removal of an earlier folder of this claim
  *   CUTTING     tree_prepare, tree_checkout
- *   STARTING    job_started: the run is announced before its shim exists; timer: again
- *   RUNNING     the shim's end; timer: the shim hangs
- *   HUNTING     orch-shim --clean: what a killed shim has left is killed; timer: again
- *   COMMITTING  commit_make
- *   JUDGING     verdict_read
- *   ASKING      job_started: is the claim still ours?
- *   PUSHING     commit_push
- *   MERGING     forge_merge
- *   RETRYING    the timer
- *   RECORDING   job_finish or job_release; timer: again. Fenced: that we have said so, for a moment
- *   CLEANING    removal of tree/, home/ and tmp/
- *   ENDED       the loop's next turn
+ *   STARTING    job_started: the run is announced before its shim exists; timer: again, or for a beat that
+ * counts RUNNING     the shim's end; timer: the shim hangs HUNTING     orch-shim --clean: what a killed shim
+ * has left is killed; timer: again COMMITTING  commit_make JUDGING     verdict_read ASKING      job_started:
+ * is the claim still ours? PUSHING     commit_push MERGING     forge_merge RETRYING    the timer RECORDING
+ * job_finish or job_release; timer: again. Fenced: that we have said so, for a moment CLEANING    removal of
+ * tree/, home/ and tmp/ ENDED       the loop's next turn
  *
  * Every state before RECORDING may also lead there, with an outcome that says why, and to ENDED, when the run
  * is let go. git and the database bound their own calls, so only states that wait for something else have a
@@ -97,7 +91,7 @@ struct job {
         bool pushed_before; /* by an earlier life of this job */
         char moved_to[GIT_OID_SIZE]; /* where a push has found the branch; "": none was refused so */
         unsigned finish_refused;     /* times that the database refused the report itself */
-        int64_t confirmed_ms; /* when the newest statement was sent that has found the claim ours; never 0 */
+        int64_t confirmed_ms; /* since when the claim is known to be ours (job_confirmed()); 0: not yet */
         int64_t asked_ms;     /* when job_started was sent */
         struct backoff backoff;
         struct loop_timer *timer;

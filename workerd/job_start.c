@@ -167,11 +167,19 @@ out:
         argv_deinit(&args);
 }
 
-/* Before the agent acts for the first time: an answer that we were held up to read may be over long ago. The
- * shim looks again, when it has the lock. */
+/* Before the agent acts for the first time: an answer that we were held up to read may be over long ago, and
+ * a claim is only as good as the newest beat. The shim looks again, when it has the lock. */
 static bool is_confirmed(const struct job *job)
 {
         return loop_now_ms(job->host->loop) - job->confirmed_ms < job->host->opt->freeze_after_ms;
+}
+
+static void ask_again(struct job *job, const char *error)
+{
+        int64_t wait_ms = backoff_next_ms(&job->backoff, backoff_random());
+        log_warning(EV("job.start-not-recorded"), LF_I("job", job->claim.job), LF_S("error", error),
+                    LF_I("wait_ms", wait_ms), LF_S("then", "tried again; nothing runs before"));
+        loop_timer_arm(job->timer, wait_ms);
 }
 
 static void on_announced(void *arg, const struct db_result *res)
@@ -179,21 +187,21 @@ static void on_announced(void *arg, const struct db_result *res)
         struct job *job = arg;
         job->request = NULL;
         if (res->outcome != DB_OK || db_rows(res) != 1) {
-                int64_t wait_ms = backoff_next_ms(&job->backoff, backoff_random());
-                log_warning(EV("job.start-not-recorded"), LF_I("job", job->claim.job), LF_ERR(&res->err),
-                            LF_I("wait_ms", wait_ms), LF_S("then", "tried again; nothing runs before"));
-                loop_timer_arm(job->timer, wait_ms);
-        } else if (!db_bool(res, 0, "held")) {
-                job_stop(job, JOB_STOP_CANCELLED); /* or fenced: then recording it says so */
-        } else {
-                job->backoff.attempts = 0;
-                job->launched = true;
-                job_confirmed(job, job->asked_ms);
-                if (is_confirmed(job))
-                        launch(job);
-                else
-                        job_start(job);
+                ask_again(job, res->err.text);
+                return;
         }
+        if (!db_bool(res, 0, "held")) {
+                job_stop(job, JOB_STOP_CANCELLED); /* or fenced: then recording it says so */
+                return;
+        }
+        job->launched = true;
+        job_confirmed(job, job->asked_ms);
+        if (!is_confirmed(job)) {
+                ask_again(job, "the newest heartbeat that was confirmed is too old");
+                return;
+        }
+        job->backoff.attempts = 0;
+        launch(job);
 }
 
 void job_start(struct job *job)

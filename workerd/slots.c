@@ -13,14 +13,14 @@
 #include "workerd/claim.h"
 
 struct slots {
-        const struct job_host *host;
+        struct job_host *host;
         struct job **jobs;
         size_t n;
         void (*on_change)(void *arg);
         void *arg;
 };
 
-struct slots *slots_new(const struct job_host *host, void (*on_change)(void *arg), void *arg)
+struct slots *slots_new(struct job_host *host, void (*on_change)(void *arg), void *arg)
 {
         struct slots *s = xcalloc(1, sizeof(*s));
         *s = (struct slots){.host = host, .on_change = on_change, .arg = arg};
@@ -98,6 +98,7 @@ void slots_take(struct slots *s, const struct db_result *res, bool adopted, int6
  * away: and then nothing lengthens the life of its agent. */
 void slots_beat(struct slots *s, const struct process_beat *beat)
 {
+        s->host->beat_ms = beat->sent_ms;
         for (size_t i = s->n; i-- > 0;) {
                 struct job *job = s->jobs[i];
                 if (!job_is_among(job, beat->held_claims)) {

@@ -18,8 +18,8 @@ struct process_beat;
 struct slots;
 struct strbuf;
 
-/* `host` is borrowed. `on_change`: their number has changed. */
-struct slots *slots_new(const struct job_host *host, void (*on_change)(void *arg), void *arg);
+/* `host` is borrowed and ours to write host->beat_ms. `on_change`: their number has changed. */
+struct slots *slots_new(struct job_host *host, void (*on_change)(void *arg), void *arg);
 void slots_free(struct slots *s);
 size_t slots_n(const struct slots *s);
 /* From a row of job_claim, or (`adopted`) of job_adopt, that was asked for at `asked_ms`; `why`: it is to
