@@ -319,7 +319,7 @@ def every_effect_was_carried_out(facts):
 
 @invariant("R-7", "C-3", "T-3")
 def nothing_is_left_behind(facts):
-    """No lease, no process that counts as alive, no worktree, process, lock on any host."""
+    """No lease, no process that counts as alive, no worktree, process, lock on any host, no branch of a cancelled item."""
     items = {task["id"]: task["item"] for task in facts.tables["task"]}
     for table in ("transition_lease", "merge_lease"):
         for row in facts.tables[table]:
@@ -327,6 +327,9 @@ def nothing_is_left_behind(facts):
     for row in facts.tables["process"]:
         if row["ended_at"] is None:
             yield f"the {row['daemon']} {row['pid']} of host {row['host']} has left, and counts as alive", {}
+    for task in facts.rows("task", stage="cancelled"):
+        if task["branch"] in facts.repos[task["repo"]].branches:
+            yield of_item(task["item"], f"is cancelled, and its branch {task['branch']} is left")
     for thing in facts.left:
         found = re.search(r"runs/(\d+)-\d+", thing)
         yield of_job(facts, int(found.group(1)), thing) if found else (thing, {})

@@ -46,7 +46,8 @@ class Making:
     def task(self, item):
         self.add("local_item", work_item=item)
         self.add("event", delivery=f"delivery of {item}", status="handled", ended_at=self.now())
-        return self.add("task", item=item, repo="demo", stage="created", stage_version=0, terminal=False, escalation=None)
+        return self.add("task", item=item, repo="demo", branch=f"feature/{item}", stage="created", stage_version=0,
+                        terminal=False, escalation=None)
 
     def move(self, task, to_stage):
         task["stage_version"] += 1

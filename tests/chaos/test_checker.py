@@ -280,6 +280,11 @@ def process_row_left(facts):
 
 
 @breaks("nothing_is_left_behind")
+def branch_of_a_cancelled_item(facts):
+    facts.repos["demo"].branches["feature/DEMO-2"] = []
+
+
+@breaks("nothing_is_left_behind")
 def worktree_left(facts):
     facts.left.append("/state/runs/1-3/tree")
 
