@@ -13,7 +13,7 @@ from typing import Callable
 
 from support.processes import Process
 
-from .hosts import FAKETIME, FREEZE_S, PROGRAMS, TAKEOVER_S, pids_cgroup
+from .hosts import DAEMONS, FAKETIME, FREEZE_S, PROGRAMS, TAKEOVER_S, pids_cgroup
 
 OFFSETS_S = (-86400, -40, 40, 3600, 10**8)
 Victim = collections.namedtuple("Victim", "host process")
@@ -217,6 +217,11 @@ def its_line(host):
     return (f"line {host.name}",)
 
 
+def line_of_its_host(victim):
+    """A stopped shim cannot freeze its agent, so its host is not to be cut off meanwhile: tests/README.md."""
+    return its_line(victim.host)
+
+
 def its_clock(host):
     return (f"clock {host.name}",)
 
@@ -245,7 +250,8 @@ FAULTS = [
       for name in PROGRAMS if name != "supervisor"),
     Fault("kill-supervisor", "kill -9 of a supervisor, which init starts again", kill_supervisor, hosts, the_host, (0, 1)),
     *(Fault(f"stop-{name}", f"SIGSTOP of one {name}, SIGCONT later", stop, processes(name), nothing, LONG)
-      for name in PROGRAMS if name not in ("supervisor", "agent")),
+      for name in DAEMONS),
+    Fault("stop-shim", "SIGSTOP of one shim, SIGCONT later", stop, processes("shim"), line_of_its_host, LONG),
     Fault("stop-supervisor", "SIGSTOP of a supervisor, SIGCONT later", stop_supervisor, hosts, the_host, LONG),
     Fault("stop-agent", "SIGSTOP of an agent, SIGCONT or SIGKILL later", stop_agent, processes("agent"), nothing, LONG),
     Fault("power-off", "a host dies and boots again", power_off, hosts, the_host, LONG),
