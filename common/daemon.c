@@ -313,6 +313,11 @@ const struct options *daemon_options(struct daemon *d)
         return d->opt;
 }
 
+const char *daemon_name(const struct daemon *d)
+{
+        return d->def.name;
+}
+
 const char *daemon_host(struct daemon *d)
 {
         return d->host;

@@ -38,6 +38,7 @@ void daemon_free(struct daemon *d);
 void daemon_set_arg(struct daemon *d, void *arg); /* for on_drain and on_reload */
 struct loop *daemon_loop(struct daemon *d);
 const struct options *daemon_options(struct daemon *d); /* the pointer changes at a reload: do not keep it */
+const char *daemon_name(const struct daemon *d);        /* "workerd" */
 const char *daemon_host(struct daemon *d);
 bool daemon_draining(const struct daemon *d);
 /* Whether it drains because another generation serves in its place, on the same listeners. */

@@ -76,8 +76,9 @@ int proc_start_time(pid_t pid, unsigned long long *ret_ticks);
 /* Signals the process that has this pid and started at this time, and no other. 0 or -errno (-ENOENT: it is
  * gone). */
 int proc_signal_known(pid_t pid, unsigned long long start_ticks, int signo);
-/* The path of a program of the suite: in `bin_dir`, or, when that is empty, beside the running program. The
- * caller frees it. NULL, with errno set, when our own place is not known. */
+/* The folder of the suite's programs: `configured`, or, when that is empty, where the running program is; and
+ * the path of one of them. The caller frees it. NULL, with errno set, when our own place is not known. */
+char *proc_bin_dir(const char *configured);
 char *proc_program_path(const char *bin_dir, const char *name);
 /* The boot id of this machine, 36 characters, cached. */
 const char *proc_boot_id(void);

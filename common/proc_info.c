@@ -73,17 +73,23 @@ int proc_signal_known(pid_t pid, unsigned long long start_ticks, int signo)
         return r;
 }
 
-char *proc_program_path(const char *bin_dir, const char *name)
+char *proc_bin_dir(const char *configured)
 {
         char self[PATH_MAX];
-        if (bin_dir[0] != '\0')
-                return xasprintf("%s/%s", bin_dir, name);
+        if (configured[0] != '\0')
+                return xstrdup(configured);
         ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-        if (n <= 0)
+        if (n < 0)
                 return NULL;
         self[n] = '\0';
         *strrchr(self, '/') = '\0'; /* the kernel gives an absolute path */
-        return xasprintf("%s/%s", self, name);
+        return xstrdup(self);
+}
+
+char *proc_program_path(const char *bin_dir, const char *name)
+{
+        _cleanup_(freep) char *folder = proc_bin_dir(bin_dir);
+        return folder != NULL ? xasprintf("%s/%s", folder, name) : NULL;
 }
 
 const char *proc_boot_id(void)

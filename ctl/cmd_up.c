@@ -2,7 +2,6 @@
 #include "ctl/commands.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "common/json_write.h"
 #include "common/mem.h"
 #include "common/options.h"
+#include "common/proc.h"
 #include "common/strbuf.h"
 #include "ctl/ctl.h"
 #include "ctl/launch.h"
@@ -48,24 +48,12 @@ static int print_state(const struct ctl *c, pid_t pid, bool ready)
 /* --- up
  * ------------------------------------------------------------------------------------------------------ */
 
-/* Path of orch-supervisor: in bin_dir, else beside this program. */
-static char *supervisor_path(const struct options *opt)
-{
-        char self[PATH_MAX];
-        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-        if (*opt->bin_dir != '\0' || n <= 0)
-                return xasprintf("%s/orch-supervisor", opt->bin_dir);
-        self[n] = '\0';
-        char *slash = strrchr(self, '/');
-        *slash = '\0';
-        return xasprintf("%s/orch-supervisor", self);
-}
-
 static int supervisor_command(const struct ctl *c, struct argv *command)
 {
-        _cleanup_(freep) char *program = supervisor_path(c->opt);
-        if (access(program, X_OK) != 0) {
-                (void)ctl_fail(EXIT_CONFIG, "cannot run %s: %s", program, strerror(errno));
+        _cleanup_(freep) char *program = proc_program_path(c->opt->bin_dir, "orch-supervisor");
+        if (program == NULL || access(program, X_OK) != 0) {
+                (void)ctl_fail(EXIT_CONFIG, "cannot run %s: %s",
+                               program != NULL ? program : "orch-supervisor", strerror(errno));
                 ctl_hint("set \"bin_dir\" to the folder of the suite's programs");
                 return EXIT_CONFIG;
         }

@@ -143,7 +143,7 @@ int sweep_new(const struct sweep_config *cfg, struct sweep **ret_sweep)
         s->state_dir = xstrdup(cfg->opt->state_dir);
         s->shim = shim;
         s->timer = loop_timer_new(cfg->loop, on_timer, s);
-        sweep_set_limits(s, cfg->opt);
+        sweep_reload(s, cfg->opt);
         *ret_sweep = s;
         return 0;
 }
@@ -169,7 +169,7 @@ void sweep_wake(struct sweep *s)
                 loop_timer_soon(s->timer);
 }
 
-void sweep_set_limits(struct sweep *s, const struct options *opt)
+void sweep_reload(struct sweep *s, const struct options *opt)
 {
         s->interval_ms = opt->reaper_interval_ms;
         s->freeze_after_ms = opt->freeze_after_ms;

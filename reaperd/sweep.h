@@ -8,23 +8,11 @@
  */
 #pragma once
 
-struct loop;
-struct db;
-struct options;
-struct process_row;
-struct sweep;
+#include "common/sweeper.h"
 
-struct sweep_config {
-        struct loop *loop;
-        struct db *db;
-        const struct process_row *row; /* ours */
-        const char *host;              /* ours; copied */
-        const struct options *opt;     /* read during the call only */
-};
-
-/* Borrows what the configuration points to. Idle until sweep_wake(). 0, or -errno. */
+/* What common/sweeper.h wants of them. */
 int sweep_new(const struct sweep_config *cfg, struct sweep **ret_sweep);
 void sweep_free(struct sweep *s);
-void sweep_wake(struct sweep *s); /* look now, and from then on at every interval */
-void sweep_set_limits(struct sweep *s, const struct options *opt); /* at once */
-void sweep_stop(struct sweep *s);                                  /* nothing more is sent */
+void sweep_wake(struct sweep *s);
+void sweep_reload(struct sweep *s, const struct options *opt); /* new limits count at once */
+void sweep_stop(struct sweep *s);

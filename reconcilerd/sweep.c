@@ -10,6 +10,7 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/options.h"
 #include "queries.h"
 
 #define STATEMENT_DEADLINE_MS 30000
@@ -77,13 +78,14 @@ static void on_timer(void *arg)
         s->request = db_query(s->db, &Q_RECONCILE_GATES, params, STATEMENT_DEADLINE_MS, on_swept, s);
 }
 
-struct sweep *sweep_new(struct loop *loop, struct db *db, int64_t interval_ms)
+int sweep_new(const struct sweep_config *cfg, struct sweep **ret_sweep)
 {
         struct sweep *s = xcalloc(1, sizeof(*s));
-        s->db = db;
-        s->interval_ms = interval_ms;
-        s->timer = loop_timer_new(loop, on_timer, s);
-        return s;
+        s->db = cfg->db;
+        s->timer = loop_timer_new(cfg->loop, on_timer, s);
+        sweep_reload(s, cfg->opt);
+        *ret_sweep = s;
+        return 0;
 }
 
 void sweep_free(struct sweep *s)
@@ -101,9 +103,9 @@ void sweep_wake(struct sweep *s)
                 loop_timer_soon(s->timer);
 }
 
-void sweep_set_interval(struct sweep *s, int64_t interval_ms)
+void sweep_reload(struct sweep *s, const struct options *opt)
 {
-        s->interval_ms = interval_ms;
+        s->interval_ms = opt->reconcile_interval_ms;
 }
 
 void sweep_stop(struct sweep *s)

@@ -5,15 +5,11 @@
  */
 #pragma once
 
-#include <stdint.h>
+#include "common/sweeper.h"
 
-struct loop;
-struct db;
-struct sweep;
-
-/* Borrows the loop and the connection. Idle until sweep_wake(). */
-struct sweep *sweep_new(struct loop *loop, struct db *db, int64_t interval_ms);
+/* What common/sweeper.h wants of them. */
+int sweep_new(const struct sweep_config *cfg, struct sweep **ret_sweep);
 void sweep_free(struct sweep *s);
-void sweep_wake(struct sweep *s); /* look now, and from then on at every interval */
-void sweep_set_interval(struct sweep *s, int64_t interval_ms);
-void sweep_stop(struct sweep *s); /* nothing more is sent */
+void sweep_wake(struct sweep *s);
+void sweep_reload(struct sweep *s, const struct options *opt); /* from the next interval on */
+void sweep_stop(struct sweep *s);

@@ -2,7 +2,6 @@
 #include "supervisor/launch.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -137,23 +136,5 @@ int launch(const struct launch_plan *plan, const struct launch_what *what, proc_
                 return r;
         }
         *ret = (struct launched){.proc = proc, .status_fd = ends[0], .metrics_slot = slot};
-        return 0;
-}
-
-int launch_bin_dir(const char *configured, char **ret)
-{
-        char path[PATH_MAX];
-        ssize_t n;
-
-        if (configured[0] != '\0') {
-                *ret = xstrdup(configured);
-                return 0;
-        }
-        n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-        if (n < 0)
-                return -errno;
-        path[n] = '\0';
-        *strrchr(path, '/') = '\0'; /* the kernel gives an absolute path */
-        *ret = xstrdup(path);
         return 0;
 }

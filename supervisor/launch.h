@@ -43,7 +43,3 @@ struct launched {
 /* 0, or -errno with the reason in `err`; then nothing was started and nothing is left open. */
 int launch(const struct launch_plan *plan, const struct launch_what *what, proc_exit_fn *on_exit, void *arg,
            struct launched *ret, struct errinfo *err);
-
-/* The folder of the programs: what option bin_dir says, else where this program is. 0 or -errno; the caller
- * frees. */
-int launch_bin_dir(const char *configured, char **ret);

@@ -2,7 +2,6 @@
 #include "supervisor/supervisor.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/options.h"
+#include "common/proc.h"
 #include "common/version.h"
 #include "supervisor/handover.h"
 #include "supervisor/listeners.h"
@@ -236,8 +236,10 @@ static int take_pid_file(struct supervisor *s)
 /* What a start and a takeover have in common. */
 static int set_up(struct supervisor *s)
 {
-        int r = launch_bin_dir(s->opt->bin_dir, &s->bin_dir);
+        int r;
 
+        s->bin_dir = proc_bin_dir(s->opt->bin_dir);
+        r = s->bin_dir != NULL ? 0 : -errno;
         if (r == 0)
                 r = loop_new(&s->loop);
         if (r < 0) {

@@ -152,16 +152,16 @@ static int check_kept_options(const struct options *opt, const struct handover *
 
 int trial_answer(const struct options *opt, const struct handover *h, struct errinfo *err)
 {
-        _cleanup_(freep) char *bin_dir = NULL;
-        int r = check_kept_options(opt, h, err);
+        _cleanup_(freep) char *bin_dir = proc_bin_dir(opt->bin_dir);
+        int r = bin_dir != NULL ? 0 : -errno;
 
-        if (r < 0)
-                return r;
-        r = launch_bin_dir(opt->bin_dir, &bin_dir);
         if (r < 0) {
                 err_set(err, NULL, "the folder of the programs cannot be found: %s", strerror(-r));
                 return r;
         }
+        r = check_kept_options(opt, h, err);
+        if (r < 0)
+                return r;
         r = generation_check(h, bin_dir, err);
         if (r == 0 && (fputs(TRIAL_ANSWER, stdout) < 0 || fflush(stdout) != 0))
                 r = -EIO;

@@ -5,6 +5,7 @@
 
 #include "common/contract.h"
 #include "common/daemon.h"
+#include "common/daemon_db.h"
 #include "common/db.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -259,32 +260,24 @@ static bool is_intake_up(void *arg)
  * to be stored, and the connection lives. */
 static int connect_intake(struct webhookd *w)
 {
-        _cleanup_(freep) char *name = xasprintf("webhookd/%s", daemon_host(w->daemon));
         const struct db_config cfg = {
-                .conninfo = daemon_options(w->daemon)->database,
-                .default_user = "orch_webhookd",
-                .application_name = name,
                 .statement_timeout_ms = w->settings.intake_timeout_ms * 4 / 5,
                 .on_up = on_intake_up,
                 .on_down = on_intake_down,
                 .arg = w,
         };
-        return db_new(daemon_loop(w->daemon), &cfg, &w->intake_db);
+        return daemon_db(w->daemon, "", &cfg, &w->intake_db);
 }
 
 static int connect_status(struct webhookd *w)
 {
-        _cleanup_(freep) char *name = xasprintf("webhookd-status/%s", daemon_host(w->daemon));
         const struct db_config cfg = {
-                .conninfo = daemon_options(w->daemon)->database,
-                .default_user = "orch_webhookd",
-                .application_name = name,
                 .statement_timeout_ms = STATUS_STATEMENT_MS,
                 .on_up = on_status_up,
                 .on_down = on_status_down,
                 .arg = w,
         };
-        return db_new(daemon_loop(w->daemon), &cfg, &w->status_db);
+        return daemon_db(w->daemon, "-status", &cfg, &w->status_db);
 }
 
 static int listen_on(struct webhookd *w, bool is_public, struct http_server **ret_server)

@@ -4,8 +4,8 @@
 #include <stddef.h>
 
 #include "common/daemon.h"
+#include "common/daemon_db.h"
 #include "common/db.h"
-#include "common/mem.h"
 #include "common/options.h"
 #include "workerd/worker.h"
 
@@ -62,18 +62,14 @@ static void on_gone(void *arg, bool fenced)
 static int wire(struct workerd *self)
 {
         const struct options *opt = daemon_options(self->daemon);
-        _cleanup_(freep) char *name = xasprintf("workerd/%s", daemon_host(self->daemon));
         const struct db_config db_cfg = {
-                .conninfo = opt->database,
-                .default_user = "orch_workerd",
-                .application_name = name,
                 .statement_timeout_ms = 10000,
                 .listen_channel = "orch_work",
                 .on_up = on_up,
                 .on_notify = on_notify,
                 .arg = self,
         };
-        int r = db_new(daemon_loop(self->daemon), &db_cfg, &self->db);
+        int r = daemon_db(self->daemon, "", &db_cfg, &self->db);
         if (r < 0)
                 return r;
         const struct worker_config cfg = {

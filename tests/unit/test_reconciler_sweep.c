@@ -1,8 +1,10 @@
-/* test_reconciler_sweep.c - one statement per tick, counted, and never two at once. */
+/* test_reconciler_sweep.c - one statement after the other at each tick, counted, and never two ticks at once.
+ */
 #include "reconcilerd/sweep.h"
 
 #include "common/loop.h"
 #include "common/metrics.h"
+#include "common/options.h"
 #include "tests/unit/fake_db.h"
 
 #define TICK_MS INT64_C(100)
@@ -11,12 +13,16 @@ static void test_ticks(void **state)
 {
         static const struct fake_cell found[] = {
                 {"examined", "3"}, {"advanced", "2"}, {"skipped", "1"}, {NULL, NULL}};
+        static const struct fake_cell waits[] = {{"deadlocks", "1"}, {NULL, NULL}};
         struct loop *loop = NULL;
         (void)state;
         assert_int_equal(loop_new(&loop), 0);
         loop_clock_freeze(loop);
         assert_int_equal(metrics_init("reconcilerd"), 0);
-        struct sweep *s = sweep_new(loop, NULL, TICK_MS);
+        struct options opt = {.reconcile_interval_ms = TICK_MS};
+        const struct sweep_config cfg = {.loop = loop, .opt = &opt};
+        struct sweep *s = NULL;
+        assert_int_equal(sweep_new(&cfg, &s), 0);
         sweep_wake(s);
         loop_run_pending(loop);
         fake_expect("reconcile_gates");
@@ -25,12 +31,15 @@ static void test_ticks(void **state)
         fake_answer(DB_OK, found);
         assert_int_equal(metrics_get(METRIC_RECONCILE_SWEEPS), 1);
         assert_int_equal(metrics_get(METRIC_RECONCILE_ADVANCED), 2);
+        fake_expect("waits_check");
+        fake_answer(DB_OK, waits);
         fake_expect(NULL);
         loop_clock_advance(loop, TICK_MS);
         fake_expect("reconcile_gates");
         fake_answer(DB_SQL_ERROR, NULL);
         assert_int_equal(metrics_get(METRIC_RECONCILE_SWEEPS), 1);
-        sweep_set_interval(s, 2 * TICK_MS);
+        opt.reconcile_interval_ms = 2 * TICK_MS;
+        sweep_reload(s, &opt);
         loop_clock_advance(loop, TICK_MS);
         fake_expect("reconcile_gates");
         sweep_stop(s);
