@@ -19,13 +19,28 @@
 #include <signal.h>
 #include <stdint.h>
 
-#define CONTRACT_ENV_STATUS_FD     "ORCH_STATUS_FD"
-#define CONTRACT_ENV_METRICS_FD    "ORCH_METRICS_FD"   /* the shared metrics page (memfd) */
-#define CONTRACT_ENV_METRICS_SLOT  "ORCH_METRICS_SLOT" /* which slot of it this process writes */
-#define CONTRACT_ENV_LISTEN_PUBLIC "ORCH_LISTEN_PUBLIC_FD"
-#define CONTRACT_ENV_LISTEN_STATUS "ORCH_LISTEN_STATUS_FD"
+#define CONTRACT_ENV_STATUS_FD       "ORCH_STATUS_FD"
+#define CONTRACT_ENV_METRICS_FD      "ORCH_METRICS_FD"   /* the shared metrics page (memfd) */
+#define CONTRACT_ENV_METRICS_SLOT    "ORCH_METRICS_SLOT" /* which slot of it this process writes */
+#define CONTRACT_ENV_LISTEN_PUBLIC   "ORCH_LISTEN_PUBLIC_FD"
+#define CONTRACT_ENV_LISTEN_STATUS   "ORCH_LISTEN_STATUS_FD"
+#define CONTRACT_ENV_LISTEN_OPERATOR "ORCH_LISTEN_OPERATOR_FD"
 
-#define CONTRACT_SIGNAL_REPLACED   SIGUSR1
+/* The listening sockets of the host: identifier, name, and the variable that names the descriptor. The option
+ * listen_NAME has the address. */
+#define CONTRACT_LISTENERS(X)                                                                                \
+        X(PUBLIC, public, CONTRACT_ENV_LISTEN_PUBLIC)                                                        \
+        X(STATUS, status, CONTRACT_ENV_LISTEN_STATUS)                                                        \
+        X(OPERATOR, operator, CONTRACT_ENV_LISTEN_OPERATOR)
+
+enum contract_listener {
+#define X(id, name, env) CONTRACT_LISTENER_##id,
+        CONTRACT_LISTENERS(X)
+#undef X
+                CONTRACT_LISTENER_COUNT
+};
+
+#define CONTRACT_SIGNAL_REPLACED SIGUSR1
 
 static inline void contract_signals(sigset_t *ret_set)
 {

@@ -83,6 +83,21 @@ static int check_liveness(const struct options *o, struct errinfo *err)
         return 0;
 }
 
+/* Limits per peer, and orchctl up, want to know addresses: only operators may come through a file. */
+static int check_listeners(const struct options *o, struct errinfo *err)
+{
+        if (o->listen_public[0] == '/' || o->listen_status[0] == '/') {
+                err_set(err, NULL,
+                        "option \"%s\" is the path of a Unix socket, which only listen_operator may be",
+                        o->listen_public[0] == '/' ? "listen_public" : "listen_status");
+                return -EINVAL;
+        }
+        if (o->listen_operator[0] == '\0' || o->operator_tokens_file[0] != '\0')
+                return 0;
+        err_set(err, NULL, "option \"listen_operator\" is of no use without \"operator_tokens_file\"");
+        return -EINVAL;
+}
+
 int options_check(const struct options *o, struct errinfo *err)
 {
         int r = check_log_level(o, err);
@@ -90,6 +105,8 @@ int options_check(const struct options *o, struct errinfo *err)
                 r = check_commands(o, err);
         if (r == 0)
                 r = check_bodies(o, err);
+        if (r == 0)
+                r = check_listeners(o, err);
         if (r == 0)
                 r = check_liveness(o, err);
         return r;

@@ -109,8 +109,15 @@ static enum service_id find_service(const char *name)
         return (enum service_id)i;
 }
 
-int generation_check(const struct handover *h, const char *bin_dir, struct errinfo *err)
+int generation_check(const struct handover *h, const struct options *opt, const char *bin_dir,
+                     struct errinfo *err)
 {
+        const int64_t counts[SERVICES] = {
+#define SERVICE(name_, program_, count_, wave_, listeners_) [SERVICE_##name_] = (count_),
+#include "supervisor/services.def"
+#undef SERVICE
+        };
+
         for (size_t i = 0; i < h->n_children; i++)
                 if (find_service(h->children[i].service) == SERVICES) {
                         err_set(err, NULL, "service %s is not known any more: that needs a restart",
@@ -120,7 +127,7 @@ int generation_check(const struct handover *h, const char *bin_dir, struct errin
         for (size_t i = 0; i < SERVICES; i++) {
                 _cleanup_(freep) char *path = xasprintf("%s/%s", bin_dir, services[i].what.program);
 
-                if (access(path, X_OK) < 0) {
+                if (counts[i] > 0 && access(path, X_OK) < 0) {
                         err_set(err, NULL, "%s cannot be run: %s", path, strerror(errno));
                         return -ENOENT;
                 }
@@ -186,7 +193,7 @@ static size_t count_in(const struct crew *crew, enum child_state state)
 bool generation_serves(const struct generation *g)
 {
         for (size_t i = 0; i < SERVICES; i++)
-                if (count_in(&g->crews[i], CHILD_READY) == 0)
+                if (g->crews[i].n > 0 && count_in(&g->crews[i], CHILD_READY) == 0)
                         return false;
         return true;
 }
@@ -259,8 +266,13 @@ static void describe_crew(struct strbuf *sb, const char *daemon, const struct cr
 
 void generation_describe(const struct generation *g, struct strbuf *sb)
 {
+        const char *separator = "";
+
         for (size_t i = 0; i < SERVICES; i++) {
-                strbuf_addstr(sb, i > 0 ? ", " : "");
+                if (g->crews[i].n == 0)
+                        continue;
+                strbuf_addstr(sb, separator);
                 describe_crew(sb, services[i].what.daemon, &g->crews[i]);
+                separator = ", ";
         }
 }

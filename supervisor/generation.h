@@ -29,7 +29,7 @@ typedef void generation_fn(struct child *c);
 void generation_each(struct generation *g, generation_fn *fn);
 void generation_each_of_wave(struct generation *g, unsigned wave, generation_fn *fn);
 
-/* Every service has a ready child. */
+/* Every service that is in use has a ready child. */
 bool generation_serves(const struct generation *g);
 /* The first child that is not ready; NULL: all are. */
 const struct child *generation_unready(const struct generation *g);
@@ -45,4 +45,5 @@ void generation_describe(const struct generation *g, struct strbuf *sb);
 unsigned generation_last_wave(void);
 /* Whether a generation could take over these children, and the programs for the next one are there: 0, or
  * -errno with the reason in `err`. */
-int generation_check(const struct handover *h, const char *bin_dir, struct errinfo *err);
+int generation_check(const struct handover *h, const struct options *opt, const char *bin_dir,
+                     struct errinfo *err);

@@ -297,11 +297,12 @@ static int set_at_exec(int64_t fd, bool keep_open)
 
 int handover_keep_open(const struct handover *h, bool across_exec)
 {
-        const int64_t suite[] = {h->pid_fd, h->metrics_fd, h->listen_public_fd, h->listen_status_fd};
+        const int64_t suite[] = {h->pid_fd, h->metrics_fd, h->listen_public_fd, h->listen_status_fd,
+                                 h->listen_operator_fd};
         int r = 0;
 
         for (size_t i = 0; i < ARRAY_SIZE(suite) && r == 0; i++)
-                r = set_at_exec(suite[i], across_exec);
+                r = suite[i] >= 0 ? set_at_exec(suite[i], across_exec) : 0;
         for (size_t i = 0; i < h->n_children && r == 0; i++) {
                 const struct handover_child *c = &h->children[i];
 
@@ -346,7 +347,8 @@ static const char *find_wrong_fd(const struct handover *h)
         if (handover_keep_open(h, false) < 0)
                 return "open";
         if (!is_socket(h->listen_public_fd, SO_ACCEPTCONN, 1) ||
-            !is_socket(h->listen_status_fd, SO_ACCEPTCONN, 1))
+            !is_socket(h->listen_status_fd, SO_ACCEPTCONN, 1) ||
+            (h->listen_operator_fd >= 0 && !is_socket(h->listen_operator_fd, SO_ACCEPTCONN, 1)))
                 return "a listening socket";
         for (size_t i = 0; i < h->n_children && wrong == NULL; i++)
                 wrong = find_wrong_child_fd(&h->children[i]);

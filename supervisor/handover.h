@@ -18,7 +18,7 @@
 
 struct errinfo;
 
-#define HANDOVER_VERSION      1
+#define HANDOVER_VERSION      2
 #define HANDOVER_BYTES_MAX    262144
 #define HANDOVER_CHILDREN_MAX 256
 #define HANDOVER_NAME_LEN     24

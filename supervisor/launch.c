@@ -2,34 +2,40 @@
 #include "supervisor/launch.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/argv.h"
-#include "common/contract.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 
 /* Numbers of the inherited descriptors in the child; each is named in its environment. */
-enum { CHILD_STATUS_FD = 3, CHILD_METRICS_FD, CHILD_LISTEN_PUBLIC_FD, CHILD_LISTEN_STATUS_FD };
+enum { CHILD_STATUS_FD = 3, CHILD_METRICS_FD, CHILD_LISTEN_FDS, CHILD_FDS_MAX = 2 + CONTRACT_LISTENER_COUNT };
+
+static const char *const listen_env[CONTRACT_LISTENER_COUNT] = {
+#define X(id, name, env) [CONTRACT_LISTENER_##id] = env,
+        CONTRACT_LISTENERS(X)
+#undef X
+};
 
 /* Not for the children: the service manager would take their messages for ours, and descriptors are given
  * anew. */
-static const char *const not_inherited[] = {
-        "NOTIFY_SOCKET",
-        "WATCHDOG_USEC",
-        "WATCHDOG_PID",
-        "LISTEN_FDS",
-        "LISTEN_PID",
-        "LISTEN_FDNAMES",
-        CONTRACT_ENV_STATUS_FD,
-        CONTRACT_ENV_METRICS_FD,
-        CONTRACT_ENV_METRICS_SLOT,
-        CONTRACT_ENV_LISTEN_PUBLIC,
-        CONTRACT_ENV_LISTEN_STATUS,
+static const char *const not_inherited[] = {"NOTIFY_SOCKET",
+                                            "WATCHDOG_USEC",
+                                            "WATCHDOG_PID",
+                                            "LISTEN_FDS",
+                                            "LISTEN_PID",
+                                            "LISTEN_FDNAMES",
+                                            CONTRACT_ENV_STATUS_FD,
+                                            CONTRACT_ENV_METRICS_FD,
+                                            CONTRACT_ENV_METRICS_SLOT,
+#define X(id, name, env) env,
+                                            CONTRACT_LISTENERS(X)
+#undef X
 };
 
 static bool is_inherited(const char *assignment)
@@ -47,6 +53,11 @@ static void env_fd(struct argv *env, const char *name, int fd)
         argv_addf(env, "%s=%d", name, fd);
 }
 
+static bool gets(const struct launch_what *what, int listener)
+{
+        return (what->listeners & 1u << listener) != 0;
+}
+
 static void build_env(struct argv *env, const struct launch_what *what, int slot)
 {
         for (char **e = environ; *e != NULL; e++)
@@ -55,10 +66,9 @@ static void build_env(struct argv *env, const struct launch_what *what, int slot
         env_fd(env, CONTRACT_ENV_STATUS_FD, CHILD_STATUS_FD);
         env_fd(env, CONTRACT_ENV_METRICS_FD, CHILD_METRICS_FD);
         argv_addf(env, "%s=%d", CONTRACT_ENV_METRICS_SLOT, slot);
-        if (what->listeners) {
-                env_fd(env, CONTRACT_ENV_LISTEN_PUBLIC, CHILD_LISTEN_PUBLIC_FD);
-                env_fd(env, CONTRACT_ENV_LISTEN_STATUS, CHILD_LISTEN_STATUS_FD);
-        }
+        for (int i = 0; i < CONTRACT_LISTENER_COUNT; i++)
+                if (gets(what, i))
+                        env_fd(env, listen_env[i], CHILD_LISTEN_FDS + i);
 }
 
 static void build_command(struct argv *command, const struct launch_plan *plan,
@@ -74,16 +84,18 @@ static int spawn(const struct launch_plan *plan, const struct launch_what *what,
 {
         _cleanup_(argv_deinit) struct argv command = ARGV_INIT;
         _cleanup_(argv_deinit) struct argv env = ARGV_INIT;
-        const struct proc_fd fds[] = {
+        struct proc_fd fds[CHILD_FDS_MAX] = {
                 {.from = status_fd, .to = CHILD_STATUS_FD},
                 {.from = plan->metrics_fd, .to = CHILD_METRICS_FD},
-                {.from = plan->listen_public_fd, .to = CHILD_LISTEN_PUBLIC_FD},
-                {.from = plan->listen_status_fd, .to = CHILD_LISTEN_STATUS_FD},
         };
-
+        size_t n_fds = 2;
         sigset_t blocked;
 
         contract_signals(&blocked);
+        for (int i = 0; i < CONTRACT_LISTENER_COUNT; i++)
+                if (gets(what, i))
+                        fds[n_fds++] =
+                                (struct proc_fd){.from = plan->listen_fds[i], .to = CHILD_LISTEN_FDS + i};
         build_command(&command, plan, what);
         build_env(&env, what, slot);
         return proc_spawn(plan->loop,
@@ -91,7 +103,7 @@ static int spawn(const struct launch_plan *plan, const struct launch_what *what,
                                   .argv = (const char *const *)command.words,
                                   .envp = (const char *const *)env.words,
                                   .fds = fds,
-                                  .n_fds = what->listeners ? ARRAY_SIZE(fds) : 2,
+                                  .n_fds = n_fds,
                                   .new_session = true,
                                   .blocked = &blocked,
                           },

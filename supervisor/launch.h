@@ -9,8 +9,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
+#include "common/contract.h"
 #include "common/proc.h"
 
 struct errinfo;
@@ -21,17 +20,18 @@ struct metrics_page;
 struct launch_plan {
         struct loop *loop;
         const char *bin_dir;
-        char *const *args; /* the supervisor's, without argv[0]; NULL-terminated */
-        int listen_public_fd;
-        int listen_status_fd;
+        char *const *args;                       /* the supervisor's, without argv[0]; NULL-terminated */
+        int listen_fds[CONTRACT_LISTENER_COUNT]; /* -1: there is none */
         int metrics_fd;
         struct metrics_page *metrics;
 };
 
+#define LISTENS(id) (1u << CONTRACT_LISTENER_##id)
+
 struct launch_what {
         const char *daemon;  /* "workerd" */
         const char *program; /* "orch-workerd" */
-        bool listeners;      /* whether it gets the listening sockets */
+        unsigned listeners;  /* bits LISTENS(): the listening sockets that it gets */
 };
 
 struct launched {

@@ -15,16 +15,19 @@
 #include "common/mem.h"
 
 struct listener {
-        const char *name; /* for the log */
-        const char *address;
-        int fd; /* -1 until open */
+        const char *address; /* "": not in use */
+        int fd;              /* -1 until open */
 };
 
-enum { LISTENER_PUBLIC, LISTENER_STATUS, LISTENERS };
+static const char *const names[CONTRACT_LISTENER_COUNT] = {
+#define X(id, name, env) [CONTRACT_LISTENER_##id] = #name,
+        CONTRACT_LISTENERS(X)
+#undef X
+};
 
 struct listeners {
         struct loop *loop;
-        struct listener all[LISTENERS];
+        struct listener all[CONTRACT_LISTENER_COUNT];
         struct loop_timer *timer; /* the next try */
         int64_t give_up_ms;
         bool said_waiting;
@@ -32,16 +35,16 @@ struct listeners {
         void *arg;
 };
 
-static int open_one(struct listener *l, struct errinfo *err)
+static int open_one(struct listener *l, const char *name, struct errinfo *err)
 {
         int r;
 
-        if (l->fd >= 0)
+        if (l->fd >= 0 || l->address[0] == '\0')
                 return 0;
         r = listen_open(l->address, &l->fd, err);
         if (r < 0)
                 return r;
-        log_info(EV("listener.open"), LF_S("listener", l->name), LF_S("address", l->address),
+        log_info(EV("listener.open"), LF_S("listener", name), LF_S("address", l->address),
                  LF_I("port", listen_port(l->fd)));
         return 0;
 }
@@ -50,8 +53,8 @@ static int open_all(struct listeners *ls, struct errinfo *err)
 {
         int r = 0;
 
-        for (size_t i = 0; i < LISTENERS && r == 0; i++)
-                r = open_one(&ls->all[i], err);
+        for (size_t i = 0; i < CONTRACT_LISTENER_COUNT && r == 0; i++)
+                r = open_one(&ls->all[i], names[i], err);
         return r;
 }
 
@@ -80,19 +83,19 @@ static struct listeners *make(struct loop *loop)
         struct listeners *ls = xcalloc(1, sizeof(*ls));
 
         ls->loop = loop;
-        ls->all[LISTENER_PUBLIC] = (struct listener){.name = "public", .fd = -1};
-        ls->all[LISTENER_STATUS] = (struct listener){.name = "status", .fd = -1};
+        for (size_t i = 0; i < CONTRACT_LISTENER_COUNT; i++)
+                ls->all[i] = (struct listener){.address = "", .fd = -1};
         ls->timer = loop_timer_new(loop, on_try, ls);
         return ls;
 }
 
-struct listeners *listeners_new(struct loop *loop, const char *public_address, const char *status_address,
+struct listeners *listeners_new(struct loop *loop, const char *const addresses[CONTRACT_LISTENER_COUNT],
                                 listeners_fn *fn, void *arg)
 {
         struct listeners *ls = make(loop);
 
-        ls->all[LISTENER_PUBLIC].address = public_address;
-        ls->all[LISTENER_STATUS].address = status_address;
+        for (size_t i = 0; i < CONTRACT_LISTENER_COUNT; i++)
+                ls->all[i].address = addresses[i];
         ls->fn = fn;
         ls->arg = arg;
         ls->give_up_ms = loop_now_ms(loop) + LISTENERS_PATIENCE_MS;
@@ -100,12 +103,12 @@ struct listeners *listeners_new(struct loop *loop, const char *public_address, c
         return ls;
 }
 
-struct listeners *listeners_take_over(struct loop *loop, int public_fd, int status_fd)
+struct listeners *listeners_take_over(struct loop *loop, const int fds[CONTRACT_LISTENER_COUNT])
 {
         struct listeners *ls = make(loop);
 
-        ls->all[LISTENER_PUBLIC].fd = public_fd;
-        ls->all[LISTENER_STATUS].fd = status_fd;
+        for (size_t i = 0; i < CONTRACT_LISTENER_COUNT; i++)
+                ls->all[i].fd = fds[i];
         return ls;
 }
 
@@ -114,17 +117,12 @@ void listeners_free(struct listeners *ls)
         if (ls == NULL)
                 return;
         loop_timer_free(ls->timer);
-        for (size_t i = 0; i < LISTENERS; i++)
-                closep(&ls->all[i].fd);
+        for (size_t i = 0; i < CONTRACT_LISTENER_COUNT; i++)
+                listen_close(ls->all[i].fd);
         free(ls);
 }
 
-int listeners_public_fd(const struct listeners *ls)
+int listeners_fd(const struct listeners *ls, enum contract_listener which)
 {
-        return ls->all[LISTENER_PUBLIC].fd;
-}
-
-int listeners_status_fd(const struct listeners *ls)
-{
-        return ls->all[LISTENER_STATUS].fd;
+        return ls->all[which].fd;
 }

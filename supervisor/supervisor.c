@@ -69,8 +69,12 @@ static struct launch_plan make_plan(const struct supervisor *s)
                 .loop = s->loop,
                 .bin_dir = s->bin_dir,
                 .args = s->argv + 1,
-                .listen_public_fd = listeners_public_fd(s->listeners),
-                .listen_status_fd = listeners_status_fd(s->listeners),
+                .listen_fds =
+                        {
+#define X(id, name, env) [CONTRACT_LISTENER_##id] = listeners_fd(s->listeners, CONTRACT_LISTENER_##id),
+                                CONTRACT_LISTENERS(X)
+#undef X
+                        },
                 .metrics_fd = s->metrics_fd,
                 .metrics = s->metrics,
         };
@@ -271,13 +275,23 @@ static int start(struct supervisor *s)
         begin_to_obey(s, 0);
         log_info(EV("supervisor.started"), LF_S("state_dir", s->opt->state_dir), LF_S("bin_dir", s->bin_dir),
                  LF_S("version", ORCH_VERSION), LF_S("commit", ORCH_COMMIT));
-        s->listeners = listeners_new(s->loop, s->opt->listen_public, s->opt->listen_status, on_listeners, s);
+        const char *const addresses[CONTRACT_LISTENER_COUNT] = {
+#define X(id, name, env) [CONTRACT_LISTENER_##id] = s->opt->listen_##name,
+                CONTRACT_LISTENERS(X)
+#undef X
+        };
+        s->listeners = listeners_new(s->loop, addresses, on_listeners, s);
         return 0;
 }
 
 static void take_over_suite(struct supervisor *s, const struct handover *h)
 {
-        s->listeners = listeners_take_over(s->loop, (int)h->listen_public_fd, (int)h->listen_status_fd);
+        const int fds[CONTRACT_LISTENER_COUNT] = {
+#define X(id, name, env) [CONTRACT_LISTENER_##id] = (int)h->listen_##name##_fd,
+                CONTRACT_LISTENERS(X)
+#undef X
+        };
+        s->listeners = listeners_take_over(s->loop, fds);
         const struct launch_plan plan = make_plan(s);
         const struct suite_events events = events_to(s);
 

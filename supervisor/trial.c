@@ -162,7 +162,7 @@ int trial_answer(const struct options *opt, const struct handover *h, struct err
         r = check_kept_options(opt, h, err);
         if (r < 0)
                 return r;
-        r = generation_check(h, bin_dir, err);
+        r = generation_check(h, opt, bin_dir, err);
         if (r == 0 && (fputs(TRIAL_ANSWER, stdout) < 0 || fflush(stdout) != 0))
                 r = -EIO;
         return r;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/contract.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -93,8 +94,9 @@ static void hand_over(const struct upgrade *u, struct handover *h)
         h->pid_fd = s->pid_fd;
         h->metrics_fd = s->metrics_fd;
         h->metrics_slot = s->metrics_slot;
-        h->listen_public_fd = listeners_public_fd(s->listeners);
-        h->listen_status_fd = listeners_status_fd(s->listeners);
+#define X(id, name, env) h->listen_##name##_fd = listeners_fd(s->listeners, CONTRACT_LISTENER_##id);
+        CONTRACT_LISTENERS(X)
+#undef X
         suite_hand_over(s->suite, h);
 }
 

@@ -20,12 +20,14 @@ static void fill(struct handover *h)
 {
         h->state_dir = xstrdup("/var/lib/or che strator");
         h->listen_public = xstrdup("127.0.0.1:8480");
-        h->listen_status = xstrdup("");
+        h->listen_status = xstrdup("127.0.0.1:8481");
+        h->listen_operator = xstrdup("");
         h->generation = 3;
         h->upgrades = 7;
         h->ready = 1;
         h->pid_fd = h->metrics_fd = h->listen_public_fd = 5;
         h->listen_status_fd = INT32_MAX;
+        h->listen_operator_fd = -1;
         struct handover_child *c = handover_add_child(h, "workerd");
         *c = (struct handover_child){.service = "workerd",
                                      .number = 2,
@@ -95,9 +97,9 @@ static void test_refuses_what_is_different(void **state)
         static const struct {
                 const char *was, *is;
         } rows[] = {
-                {"orch-handover 1\n", "orch-handover 2\n"},
-                {"orch-handover 1\n", "orch-handover 1 \n"},
-                {"orch-handover 1\n", ""},
+                {"orch-handover 2\n", "orch-handover 1\n"},
+                {"orch-handover 2\n", "orch-handover 2 \n"},
+                {"orch-handover 2\n", ""},
                 {"state_dir ", "state-dir "},
                 {"generation 3\n", "generation 0\n"},
                 {"generation 3\n", "generation 2147483648\n"},
@@ -113,6 +115,7 @@ static void test_refuses_what_is_different(void **state)
                 {"ready 1\n", "ready 1\nmore 1\n"},
                 {"pid_fd 5\n", "pid_fd 2\n"},
                 {"pid_fd 5\n", "pid_fd -1\n"},
+                {"listen_operator_fd -1\n", "listen_operator_fd -2\n"},
                 {"children 2\n", "children 1\n"},
                 {"children 2\n", "children 3\n"},
                 {"children 2\n", "children 257\n"},
@@ -188,8 +191,13 @@ static void test_every_descriptor_stays_open(void **state)
         _cleanup_(handover_deinit) struct handover h = HANDOVER_INIT;
         (void)state;
         fill(&h);
-        int64_t *const fds[] = {&h.pid_fd,           &h.metrics_fd,        &h.listen_public_fd,
-                                &h.listen_status_fd, &h.children[0].pidfd, &h.children[0].status_fd};
+        int64_t *const fds[] = {&h.pid_fd,
+                                &h.metrics_fd,
+                                &h.listen_public_fd,
+                                &h.listen_status_fd,
+                                &h.listen_operator_fd,
+                                &h.children[0].pidfd,
+                                &h.children[0].status_fd};
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                 *fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
         assert_int_equal(handover_keep_open(&h, true), 0);
@@ -230,6 +238,9 @@ static void test_checks_what_descriptors_are(void **state)
         h.listen_status_fd = ends[0];
         assert_fds(&h, "a listening socket");
         h.listen_status_fd = listening;
+        h.listen_operator_fd = ends[0];
+        assert_fds(&h, "a listening socket");
+        h.listen_operator_fd = listening;
         h.n_children = 1;
         h.children[0].pidfd = h.children[0].status_fd = ends[0];
         assert_fds(&h, "a child of ours");

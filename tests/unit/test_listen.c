@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/mem.h"
 #include "tests/unit/cm.h"
+#include "tests/unit/tmp_dir.h"
 
 static void test_refused(void **state)
 {
@@ -33,6 +35,9 @@ static void test_refused(void **state)
                 "256.0.0.1:80",
                 "127.0.0.1:80 ",
                 "*:80",
+                "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                "aaaaaaa"
+                "aaaaaaaaaa",
                 "[aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]:80",
         };
         (void)state;
@@ -68,11 +73,62 @@ static void test_opens(void **state)
         assert_true(listen_port(-1) < 0);
 }
 
+static mode_t own_umask(void)
+{
+        mode_t mask = umask(0);
+        (void)umask(mask);
+        return mask;
+}
+
+static mode_t mode_of(const char *path)
+{
+        struct stat st;
+        assert_int_equal(lstat(path, &st), 0);
+        return st.st_mode;
+}
+
+static void test_opens_a_path(void **state)
+{
+        struct errinfo err = ERRINFO_INIT;
+        char *dir = tmp_dir_make();
+        _cleanup_(freep) char *path = xasprintf("%s/sock", dir);
+        int fd = -1, other = -1;
+        (void)state;
+        assert_int_equal(listen_open(path, &fd, &err), 0);
+        assert_int_equal(mode_of(path), S_IFSOCK | (0660 & ~own_umask()));
+        assert_int_equal(listen_port(fd), 0);
+        assert_int_equal(listen_open(path, &other, &err), -EADDRINUSE);
+        close(fd); /* left behind, as by a process that was killed */
+        assert_int_equal(listen_open(path, &fd, &err), 0);
+        listen_close(fd);
+        assert_int_equal(access(path, F_OK), -1);
+        listen_close(-1);
+        tmp_dir_remove(dir);
+}
+
+/* What is no socket is somebody's file. */
+static void test_replaces_no_file(void **state)
+{
+        struct errinfo err = ERRINFO_INIT;
+        char *dir = tmp_dir_make();
+        _cleanup_(freep) char *path = xasprintf("%s/file", dir);
+        _cleanup_(freep) char *absent = xasprintf("%s/no/folder", dir);
+        int fd = open(path, O_WRONLY | O_CREAT, 0600), other = -1;
+        (void)state;
+        close(fd);
+        assert_int_equal(listen_open(path, &other, &err), -EADDRINUSE);
+        assert_int_equal(access(path, F_OK), 0);
+        assert_int_equal(listen_open(absent, &other, &err), -ENOENT);
+        tmp_dir_remove(dir);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_opens),
+                cmocka_unit_test(test_opens_a_path),
+                cmocka_unit_test(test_replaces_no_file),
         };
         return cmocka_run_group_tests_name("listen", tests, NULL, NULL);
 }
