@@ -54,6 +54,8 @@ const struct command *const commands[] = {
         &command_config_set,
         &command_config_check,
         &command_config_dump,
+        &command_token_new,
+        &command_token_list,
 
         &command_help,
         &command_completion,

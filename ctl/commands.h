@@ -57,6 +57,9 @@ extern const struct command command_config_show;
 extern const struct command command_config_set;
 extern const struct command command_config_check;
 extern const struct command command_config_dump;
+/* cmd_token.c */
+extern const struct command command_token_new;
+extern const struct command command_token_list;
 /* cmd_help.c */
 extern const struct command command_help;
 /* completion.c */

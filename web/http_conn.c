@@ -15,6 +15,7 @@
 #include "common/metrics.h"
 #include "web/budget.h"
 #include "web/http_reply.h"
+#include "web/peer.h"
 
 enum {
         READ_AHEAD_BYTES = 16384, /* what the socket may hand us before we have asked for it */
@@ -37,7 +38,7 @@ struct http_conn {
         struct bufferevent *bev;
         struct loop_timer *deadline;
         int64_t accepted_ms;
-        char *peer;
+        struct peer peer;
         struct http_parse head;
         struct strbuf body;
         struct budget_claim claim;
@@ -64,7 +65,7 @@ static void set_state(struct http_conn *c, enum conn_state s)
 {
         int64_t now = loop_now_ms(c->cfg->loop);
         assert(s > c->state || s == CONN_HEAD);
-        log_debug(EV("http.state"), LF_S("peer", c->peer), LF_S("state", state_name(s)));
+        log_debug(EV("http.state"), LF_S("peer", c->peer.text), LF_S("state", state_name(s)));
         c->state = s;
         switch (s) {
         case CONN_HEAD:
@@ -102,7 +103,6 @@ static void conn_free(struct http_conn *c)
         bufferevent_free(c->bev); /* closes the socket */
         loop_timer_free(c->deadline);
         http_parse_deinit(&c->head);
-        free(c->peer);
         free(c);
 }
 
@@ -152,7 +152,7 @@ void http_conn_reply(struct http_conn *c, const struct http_reply *reply)
 static void refuse(struct http_conn *c, enum http_refusal refusal)
 {
         const struct http_reply reply = {.status = http_refusal_status(refusal)};
-        log_debug(EV("http.refused"), LF_S("peer", c->peer), LF_S("reason", http_refusal_name(refusal)));
+        log_debug(EV("http.refused"), LF_S("peer", c->peer.text), LF_S("reason", http_refusal_name(refusal)));
         http_conn_reply(c, &reply);
 }
 
@@ -253,16 +253,16 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 static void on_deadline(void *arg)
 {
         struct http_conn *c = arg;
-        log_debug(EV("http.deadline"), LF_S("peer", c->peer), LF_S("state", state_name(c->state)));
+        log_debug(EV("http.deadline"), LF_S("peer", c->peer.text), LF_S("state", state_name(c->state)));
         conn_end(c);
 }
 
-struct http_conn *http_conn_new(const struct http_conn_config *cfg, int fd, const char *peer,
+struct http_conn *http_conn_new(const struct http_conn_config *cfg, int fd, const struct peer *peer,
                                 void (*on_closed)(void *owner), void *owner)
 {
         struct http_conn *c = xcalloc(1, sizeof(*c));
         c->cfg = cfg;
-        c->peer = xstrdup(peer);
+        c->peer = *peer;
         c->on_closed = on_closed;
         c->owner = owner;
         c->body = (struct strbuf)STRBUF_INIT;
@@ -281,7 +281,12 @@ struct http_conn *http_conn_new(const struct http_conn_config *cfg, int fd, cons
 
 const char *http_conn_peer(const struct http_conn *c)
 {
-        return c->peer;
+        return c->peer.text;
+}
+
+const struct peer *http_conn_peer_id(const struct http_conn *c)
+{
+        return &c->peer;
 }
 
 const struct http_parse *http_conn_head(const struct http_conn *c)

@@ -21,6 +21,7 @@ struct budget;
 struct http_conn;
 struct http_reply;
 struct loop;
+struct peer;
 struct route;
 struct strbuf;
 
@@ -45,11 +46,12 @@ struct http_conn_config {
         void *arg;
 };
 
-/* Takes the descriptor, copies `peer` (for logs). on_closed is the last call, with the connection already
+/* Takes the descriptor, copies `peer`. on_closed is the last call, with the connection already
  * ended. */
-struct http_conn *http_conn_new(const struct http_conn_config *cfg, int fd, const char *peer,
+struct http_conn *http_conn_new(const struct http_conn_config *cfg, int fd, const struct peer *peer,
                                 void (*on_closed)(void *owner), void *owner);
-const char *http_conn_peer(const struct http_conn *c);
+const char *http_conn_peer(const struct http_conn *c); /* for logs */
+const struct peer *http_conn_peer_id(const struct http_conn *c);
 const struct http_parse *http_conn_head(const struct http_conn *c);
 const struct strbuf *http_conn_body(const struct http_conn *c);
 /* What on_head found out, for on_request. */

@@ -361,6 +361,11 @@ enum http_parse_outcome http_parse_feed(struct http_parse *p, const void *data, 
         return p->state == DONE ? HTTP_PARSE_DONE : HTTP_PARSE_MORE;
 }
 
+const char *http_parse_method(const struct http_parse *p)
+{
+        return p->text.buf; /* the first part */
+}
+
 const char *http_parse_path(const struct http_parse *p)
 {
         return p->text.buf + p->path;

@@ -102,6 +102,7 @@ void http_parse_deinit(struct http_parse *p);
 enum http_parse_outcome http_parse_feed(struct http_parse *p, const void *data, size_t len, size_t *ret_used);
 
 /* After HTTP_PARSE_DONE; strings are borrowed from the parser. The path is as sent: nothing is decoded. */
+const char *http_parse_method(const struct http_parse *p); /* as sent, also when it is HTTP_METHOD_OTHER */
 const char *http_parse_path(const struct http_parse *p);
 const char *http_parse_query(const struct http_parse *p); /* without the '?'; NULL when there is none */
 /* How often a field occurs; `name` in lower case. `ret_value` (may be NULL) is set to the first, NULL when

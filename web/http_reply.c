@@ -18,14 +18,19 @@ const char *http_status_text(int status)
                 {202, "Accepted"},
                 {400, "Bad Request"},
                 {401, "Unauthorized"},
+                {403, "Forbidden"},
                 {404, "Not Found"},
                 {405, "Method Not Allowed"},
+                {409, "Conflict"},
                 {411, "Length Required"},
                 {413, "Content Too Large"},
                 {414, "URI Too Long"},
                 {415, "Unsupported Media Type"},
                 {417, "Expectation Failed"},
+                {422, "Unprocessable Content"},
+                {429, "Too Many Requests"},
                 {431, "Request Header Fields Too Large"},
+                {500, "Internal Server Error"},
                 {501, "Unknown Method"},
                 {503, "Service Unavailable"},
                 {505, "HTTP Version Not Supported"},
@@ -34,8 +39,7 @@ const char *http_status_text(int status)
                 if (texts[i].status == status)
                         return texts[i].text;
         }
-        assert(!"a status that this server gives");
-        return "";
+        return NULL;
 }
 
 static void write_problem(struct strbuf *sb, const struct http_reply *reply)
@@ -63,6 +67,7 @@ static void write_date(struct strbuf *sb, time_t now)
 static void write_head(struct strbuf *sb, const struct http_reply *reply, const char *type, size_t length,
                        time_t now)
 {
+        assert(http_status_text(reply->status) != NULL);
         strbuf_addf(sb, "HTTP/1.1 %d %s\r\n", reply->status, http_status_text(reply->status));
         write_date(sb, now);
         strbuf_addf(sb, "Connection: close\r\nContent-Type: %s\r\nContent-Length: %zu\r\n", type, length);
@@ -71,8 +76,9 @@ static void write_head(struct strbuf *sb, const struct http_reply *reply, const 
                 strbuf_addf(sb, "Allow: %s\r\n", reply->allow);
         if (reply->retry_after_s > 0)
                 strbuf_addf(sb, "Retry-After: %d\r\n", reply->retry_after_s);
-        if (reply->status == 401)
-                strbuf_addstr(sb, "WWW-Authenticate: HMAC-SHA256\r\n"); /* RFC 9110 wants a challenge */
+        if (reply->status == 401) /* RFC 9110 wants a challenge */
+                strbuf_addf(sb, "WWW-Authenticate: %s\r\n",
+                            reply->challenge != NULL ? reply->challenge : "HMAC-SHA256");
         strbuf_addstr(sb, "\r\n");
 }
 

@@ -17,11 +17,12 @@ struct http_reply {
         const char *content_type; /* of `body`; NULL: application/json */
         const char *body;         /* NULL: a problem document */
         size_t body_len;
-        const char *detail; /* one constant sentence for the problem document, or NULL */
-        const char *allow;  /* with 405 */
-        int retry_after_s;  /* 0: none */
+        const char *detail;    /* one constant sentence for the problem document, or NULL */
+        const char *allow;     /* with 405 */
+        const char *challenge; /* with 401; NULL: that of the signed deliveries */
+        int retry_after_s;     /* 0: none */
 };
 
-const char *http_status_text(int status);
+const char *http_status_text(int status); /* NULL: not a status that this server gives */
 /* Appends the whole answer; the body is left out, and still counted, when `head_only`. */
 void http_reply_write(struct strbuf *sb, const struct http_reply *reply, bool head_only, time_t now);

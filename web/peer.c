@@ -19,7 +19,8 @@ static void peer_init_v6(struct peer *p, const struct in6_addr *addr)
 
 void peer_init(struct peer *p, const struct sockaddr *addr)
 {
-        *p = (struct peer){.text = "unknown"};
+        static const struct peer local = {.text = "unix"}, other = {.text = "unknown"};
+        *p = addr->sa_family == AF_UNIX ? local : other;
         if (addr->sa_family == AF_INET) {
                 peer_init_v4(p, &((const struct sockaddr_in *)addr)->sin_addr);
         } else if (addr->sa_family == AF_INET6) {

@@ -6,8 +6,8 @@
 
 struct sockaddr;
 
-/* One IPv4 address, or one IPv6 network of 64 bits: whoever has one address of such a network has all of
- * them. */
+/* One IPv4 address, everybody who comes through a Unix socket, or one IPv6 network of 64 bits: whoever has
+ * one address of such a network has all of them. */
 struct peer {
         unsigned char network[8];
         unsigned char v4[4];

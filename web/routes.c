@@ -19,13 +19,21 @@ static const struct route routes[] = {
         {ROUTE_STATUS, READ, "/status", ROUTE_SUITE_STATUS},
         {ROUTE_STATUS, READ, "/queue", ROUTE_QUEUE},
         {ROUTE_STATUS, READ, "/metrics", ROUTE_METRICS},
+        {ROUTE_OPERATOR, READ, "/health", ROUTE_HEALTH},
+        {ROUTE_OPERATOR, READ, "/livez", ROUTE_LIVEZ},
+        {ROUTE_OPERATOR, READ, "/readyz", ROUTE_READYZ},
+        {ROUTE_OPERATOR, READ, "/status", ROUTE_SUITE_STATUS},
+        {ROUTE_OPERATOR, READ, "/queue", ROUTE_QUEUE},
+        {ROUTE_OPERATOR, READ, "/metrics", ROUTE_METRICS},
+        {ROUTE_OPERATOR, READ, "/openapi.json", ROUTE_OPENAPI},
+        {ROUTE_OPERATOR, READ | HTTP_METHOD_POST, NULL, ROUTE_ACT}, /* the list of acts says which methods */
 };
 
 static const struct route *find(const struct route_rules *rules, const char *path)
 {
         for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
                 const struct route *r = &routes[i];
-                if (r->listener == rules->listener && strcmp(r->path, path) == 0 &&
+                if (r->listener == rules->listener && (r->path == NULL || strcmp(r->path, path) == 0) &&
                     (rules->is_on == NULL || rules->is_on(rules->arg, r->target)))
                         return r;
         }
@@ -52,8 +60,11 @@ static bool is_plain_json(const struct http_parse *head)
                http_parse_field(head, "content-encoding", NULL) == 0;
 }
 
-static int check_posted(const struct route_rules *rules, const struct http_parse *head)
+static int check_posted(const struct route_rules *rules, const struct route *route,
+                        const struct http_parse *head)
 {
+        if (route->target == ROUTE_ACT && head->content_length <= 0)
+                return 0; /* all that it wants to say may be in the query */
         if (head->content_length < 0)
                 return 411;
         if (head->content_length > rules->max_body_bytes)
@@ -65,10 +76,10 @@ static int check(const struct route_rules *rules, const struct route *route, con
 {
         if (route == NULL)
                 return 404;
-        if ((route->methods & head->method) == 0)
+        if (route->target != ROUTE_ACT && (route->methods & head->method) == 0)
                 return 405;
         if (head->method == HTTP_METHOD_POST)
-                return check_posted(rules, head);
+                return check_posted(rules, route, head);
         return head->content_length > 0 ? 413 : 0;
 }
 

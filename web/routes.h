@@ -11,25 +11,29 @@
 struct http_parse;
 struct http_reply;
 
-enum route_listener { ROUTE_PUBLIC, ROUTE_STATUS };
+enum route_listener { ROUTE_PUBLIC, ROUTE_STATUS, ROUTE_OPERATOR };
 
 enum route_target {
         /* public: one per source of deliveries */
         ROUTE_GITEA,
         ROUTE_PLANE,
-        /* status */
+        /* status, and operator */
         ROUTE_HEALTH,
         ROUTE_LIVEZ,
         ROUTE_READYZ,
         ROUTE_SUITE_STATUS,
         ROUTE_QUEUE,
         ROUTE_METRICS,
+        /* operator */
+        ROUTE_OPENAPI,
+        ROUTE_ACT, /* any other path: the database has the list of acts */
 };
 
 struct route {
         enum route_listener listener;
         unsigned methods; /* bits of enum http_method; one with POST takes a JSON body, the others none */
-        const char *path; /* matched exactly, as sent: no other spelling of a path is served */
+        const char
+                *path; /* matched exactly, as sent: no other spelling of a path is served; NULL: any other */
         enum route_target target;
 };
 

@@ -104,7 +104,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
         slot->peer = peer;
         LIST_INSERT_HEAD(&s->slots, slot, link);
         s->n_slots++;
-        slot->conn = http_conn_new(&s->cfg.conn, fd, peer.text, on_conn_closed, slot);
+        slot->conn = http_conn_new(&s->cfg.conn, fd, &peer, on_conn_closed, slot);
         set_accepting(s);
         s->cfg.on_change(s->cfg.arg);
 }

@@ -20,7 +20,15 @@
 #include "web/snapshot.h"
 #include "web/status_page.h"
 
-enum { SNAPSHOT_SCHEMA, SNAPSHOT_STATUS, SNAPSHOT_QUEUE, SNAPSHOT_METRICS, SNAPSHOT_COUNT, NO_SNAPSHOT };
+enum {
+        SNAPSHOT_SCHEMA,
+        SNAPSHOT_STATUS,
+        SNAPSHOT_QUEUE,
+        SNAPSHOT_METRICS,
+        SNAPSHOT_OPENAPI,
+        SNAPSHOT_COUNT,
+        NO_SNAPSHOT
+};
 
 struct status {
         struct status_config cfg;
@@ -126,6 +134,7 @@ static const struct {
         [ROUTE_SUITE_STATUS] = {SNAPSHOT_STATUS, render_json},
         [ROUTE_QUEUE] = {SNAPSHOT_QUEUE, render_json},
         [ROUTE_METRICS] = {SNAPSHOT_METRICS, render_metrics},
+        [ROUTE_OPENAPI] = {SNAPSHOT_OPENAPI, render_json},
 };
 
 static const struct {
@@ -138,6 +147,7 @@ static const struct {
         [SNAPSHOT_QUEUE] = {&Q_QUEUE_SNAPSHOT, format_text, 1000, 2000},
         /* A scraper gives up early, and what the page itself holds must reach it in any case. */
         [SNAPSHOT_METRICS] = {&Q_METRIC_ROWS, metric_rows_print, 15000, 700},
+        [SNAPSHOT_OPENAPI] = {&Q_OPENAPI, format_text, 15000, 2000},
 };
 
 enum { DEADLINE_MS = 2000 };

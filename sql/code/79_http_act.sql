@@ -11,7 +11,10 @@ select * from (values
         ('not-found', 404, '{OR001}', 'There is no such thing', 'The work item, repo, setting or whatever else was named does not exist'),
         ('refused', 409, '{OR002}', 'Not in this state', 'The act is known, and what it is about does not allow it now'),
         ('value', 422, '{OR003,22003}', 'A value is not acceptable', 'It has the wrong type or form, or is out of range'),
+        ('limited', 429, '{}', 'Too many tokens that are none', 'The address has come with too many of them; a good token is let in all the same'),
         ('busy', 503, '{55P03,40001,40P01,57014}', 'Somebody else is at it', 'Nothing was changed; asking again will do'),
+        ('unavailable', 503, '{}', 'The database does not answer', 'Nothing was changed; asking again will do'),
+        ('unknown', 503, '{}', 'It is not known whether it was done', 'The answer of the database was lost; every act may be repeated'),
         ('internal', 500, '{}', 'It went wrong', 'A defect; nothing was changed'))
         v (key, status, sqlstates, title, about);
 comment on view orch.problem is 'The problems that the operator port answers with (RFC 9457)';

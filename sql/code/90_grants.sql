@@ -11,12 +11,12 @@ begin
                         'event_handle', 'effect_claim', 'effect_finish', 'process_disown', 'orphans', 'job_adopt', 'runs_over', 'local_item_set_state', 'local_item_comment']),
                 ('orch_reaperd', array['process_beats', 'process_gone', 'reap_overdue', 'orphan_list', 'orphan_lost', 'orphan_stranded']),
                 ('orch_reconcilerd', array['reconcile_gates', 'waits_check']),
-                ('orch_operatord', array['http_act']),
-                ('orch_operator, orch_readonly', array['status_snapshot', 'queue_snapshot']),
+                ('orch_operatord', array['http_act', 'openapi', 'status_snapshot', 'queue_snapshot', 'metric_rows']),
+                ('orch_operator, orch_readonly', array['status_snapshot', 'queue_snapshot', 'openapi']),
                 -- what the views are made of runs with the rights of whoever reads them
                 ('orch_operator, orch_readonly', array['setting_bool', 'setting_int', 'in_scope', 'in_critical_window', 'gate_result', 'gate_evidence',
                         'gate_ci', 'waiting_step', 'waits_for_person', 'item_name', 'task_json']),
-                ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd, orch_operatord', array['process_start', 'process_beat', 'process_handover']),
+                ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd', array['process_start', 'process_beat', 'process_handover']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd, orch_operatord, orch_operator, orch_readonly', array['schema_version', 'schema_oldest']))
                 v (grantees, functions)
         loop

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from support.ctl import Ctl
+from support.operatord import Operatord
 from support.pieces import Host
 from support.project import Project
 from support.shim import Shim
@@ -40,6 +41,35 @@ def make_webhookd(request, folder):
 def webhookd(database, make_webhookd):
     """One webhookd whose database is up."""
     return make_webhookd(database.dsn()).start().wait_database()
+
+
+@pytest.fixture
+def make_operatord(request, folder):
+    """Makes operatords that are not started yet; those that still run at the end must stop cleanly."""
+    made = []
+
+    def make(dsn, **options):
+        made.append(Operatord(dsn, folder / f"operatord{len(made)}", **options))
+        return made[-1]
+
+    yield make
+    report = getattr(request.node, "report_call", None)
+    failed = report is None or report.failed
+    try:
+        for operatord in made:
+            if failed:
+                request.node.add_report_section("call", f"log of {operatord.folder.name}", operatord.log.tail())
+            elif operatord.process is not None:
+                operatord.stop()
+    finally:
+        for operatord in made:
+            operatord.destroy()
+
+
+@pytest.fixture
+def operatord(database, make_operatord):
+    """One operatord whose database is up."""
+    return make_operatord(database.dsn()).start().wait_database()
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 import os
 import signal
 import socket
-import threading
 import time
 
 import pytest
 
 from support.db_probe import CHANNEL, Probe
+from support.swallower import Swallower, socket_folder
 from support.wait import wait_for
 
 
@@ -276,10 +276,6 @@ def test_terminated_again_and_again(probe, empty_database):
 # --- several hosts --------------------------------------------------------------------------------------------
 
 
-def socket_folder(database):
-    return database.cluster.folder / "socket"
-
-
 def test_next_host(make_probe, empty_database, folder):
     dsn = f"host={folder},{socket_folder(empty_database)} port=5480 dbname={empty_database.name}"
     probe = make_probe(dsn)
@@ -316,48 +312,6 @@ def test_wrong_connection_string(make_probe):
 
 
 # --- an answer that is lost -----------------------------------------------------------------------------------
-
-
-class Swallower:
-    """Between probe and server. Once told to, it lets one more request through and swallows what is answered."""
-
-    def __init__(self, folder, server):
-        self.server = server
-        self.armed = False
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(folder / ".s.PGSQL.5480"))
-        self.listener.listen()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client = self.listener.accept()[0]
-            except OSError:
-                return  # closed: the test is over
-            server = socket.socket(socket.AF_UNIX)
-            server.connect(str(self.server))
-            for args in ((client, server, False), (server, client, True)):
-                threading.Thread(target=self._pass_on, args=args, daemon=True).start()
-
-    def _pass_on(self, source, target, is_answer):
-        try:
-            while data := source.recv(65536):
-                if self.armed and is_answer:
-                    self.armed = False
-                    break
-                target.sendall(data)
-        except OSError:
-            pass
-        for end in (source, target):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
 
 
 def test_answer_is_lost(make_probe, empty_database, folder):

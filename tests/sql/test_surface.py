@@ -34,7 +34,7 @@ def test_daemons_have_no_rights_on_tables(database, role):
 PURE = {"setting_bool", "setting_int", "in_scope", "in_critical_window", "gate_result", "gate_evidence", "gate_ci", "waiting_step",
         "waits_for_person", "item_name", "task_json"}
 LOOKS = {"project_list", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list", "freeze_list", "dead_letter_list",
-         "dependency_list", "finding_list", "waits_chain"}
+         "dependency_list", "finding_list", "waits_chain", "openapi"}
 ACTS = {"project_add", "item_create", "item_move", "approve", "reject", "cancel", "setting_set", "lease_release", "pause", "resume", "freeze",
         "unfreeze", "priority_set", "retry", "dead_letter_retry", "dependency_add", "dependency_remove"}
 FUNCTIONS = {
@@ -44,7 +44,7 @@ FUNCTIONS = {
                      "orphans", "job_adopt", "runs_over"},
     "orch_reaperd": {"process_beats", "process_gone", "reap_overdue", "orphan_list", "orphan_lost", "orphan_stranded"},
     "orch_reconcilerd": {"reconcile_gates", "waits_check"},
-    "orch_operatord": {"http_act"},
+    "orch_operatord": {"http_act", "openapi", "status_snapshot", "queue_snapshot", "metric_rows"},
     "orch_operator": LOOKS | ACTS | PURE,
     "orch_readonly": LOOKS | PURE,
 }
@@ -54,7 +54,7 @@ FUNCTIONS = {
 def test_functions_each_role_may_call(database, role):
     """B-8: the whole list, so that a new grant is a decision."""
     may = set(database.column("select distinct proname from pg_proc where pronamespace = 'orch'::regnamespace and has_function_privilege(%s, oid, 'execute')", role))
-    common = {"schema_version", "schema_oldest"} | ({"process_start", "process_beat", "process_handover"} if role in DAEMONS else set())
+    common = {"schema_version", "schema_oldest"} | ({"process_start", "process_beat", "process_handover"} if role in DAEMONS and role != "orch_operatord" else set())
     assert may == FUNCTIONS[role] | common
 
 

@@ -13,6 +13,7 @@
 #include "tests/unit/cm.h"
 #include "web/budget.h"
 #include "web/http_reply.h"
+#include "web/peer.h"
 
 #define HEAD "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
 #define BODY "0123456789"
@@ -88,7 +89,7 @@ static void start(struct fixture *f)
                                            .on_head = on_head,
                                            .on_request = on_request,
                                            .arg = f};
-        f->conn = http_conn_new(&f->cfg, fds[0], "peer", on_closed, f);
+        f->conn = http_conn_new(&f->cfg, fds[0], &(struct peer){.text = "peer"}, on_closed, f);
 }
 
 /* Some turns of the loop: libevent defers work of its own from one to the next, closing sockets among it. */

@@ -46,12 +46,15 @@ static void test_same(void **state)
 static void test_text(void **state)
 {
         const struct sockaddr_un local = {.sun_family = AF_UNIX};
+        const struct sockaddr other = {.sa_family = AF_UNSPEC};
         struct peer p;
         (void)state;
         assert_string_equal(peer_of("192.0.2.1").text, "192.0.2.1");
         assert_string_equal(peer_of("::ffff:192.0.2.1").text, "192.0.2.1");
         assert_string_equal(peer_of("2001:db8::1").text, "2001:db8::1");
         peer_init(&p, (const struct sockaddr *)&local);
+        assert_string_equal(p.text, "unix");
+        peer_init(&p, &other);
         assert_string_equal(p.text, "unknown");
 }
 

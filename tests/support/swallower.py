@@ -1,0 +1,50 @@
+"""Stands between a program and PostgreSQL, and loses an answer when it is told to."""
+
+import socket
+import threading
+
+
+def socket_folder(database):
+    return database.cluster.folder / "socket"
+
+
+class Swallower:
+    """Listens in `folder` as the server's socket does. Once told to, it lets one more request through and swallows what is answered."""
+
+    def __init__(self, folder, server):
+        self.server = server
+        self.armed = False
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(folder / ".s.PGSQL.5480"))
+        self.listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return  # closed: the test is over
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(str(self.server))
+            for args in ((client, server, False), (server, client, True)):
+                threading.Thread(target=self._pass_on, args=args, daemon=True).start()
+
+    def _pass_on(self, source, target, is_answer):
+        try:
+            while data := source.recv(65536):
+                if self.armed and is_answer:
+                    self.armed = False
+                    break
+                target.sendall(data)
+        except OSError:
+            pass
+        for end in (source, target):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
