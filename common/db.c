@@ -5,12 +5,13 @@
 #include <stdlib.h>
 
 #include "common/db_internal.h"
+#include "common/log.h"
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 
 #define RECONNECT_MIN_MS 200
-#define RECONNECT_MAX_MS 15000
+#define RECONNECT_MAX_MS 10000
 
 #define TO(state)        (1u << (state))
 
@@ -34,11 +35,41 @@ void db_tell(struct db *db, unsigned what)
         loop_timer_soon(db->soon);
 }
 
+static const char *application_name(const struct db *db)
+{
+        return db_target_get(&db->targets.list[db->target], "application_name");
+}
+
+/* Here and not by the owners: what they make of it differs, what people want to know does not. An outage is a
+ * warning once; each attempt that fails meanwhile is for debugging. */
+static void log_down(struct db *db, const struct errinfo *reason)
+{
+        const struct log_field fields[] = {EV("db.down"), LF_S("connection", application_name(db)),
+                                           LF_ERR(reason), LF_I("retry_ms", db->retry_ms),
+                                           LF_S("then", "tried again after retry_ms")};
+        log_write(db->said_down ? LOGL_DEBUG : LOGL_WARNING, fields, ARRAY_SIZE(fields));
+        db->said_down = true;
+}
+
+static void log_up(struct db *db)
+{
+        const char *channel = db->cfg.listen_channel;
+        const struct log_field listens = {
+                .key = "listens", .str = channel != NULL ? channel : "", .if_set = true};
+        log_info(EV("db.up"), LF_S("connection", application_name(db)), LF_S("server", PQhost(db->conn)),
+                 listens);
+        db->said_down = false;
+}
+
 static void tell_owner(struct db *db, unsigned what)
 {
         const struct db_config *cfg = &db->cfg;
         struct errinfo reason = db->down_reason; /* a copy outlives the db */
         db->tell &= ~what;
+        if (what == DB_TELL_DOWN)
+                log_down(db, &reason);
+        else if (what == DB_TELL_UP)
+                log_up(db);
         if (what == DB_TELL_DOWN && cfg->on_down != NULL)
                 cfg->on_down(cfg->arg, &reason);
         else if (what == DB_TELL_UP && cfg->on_up != NULL)

@@ -9,7 +9,7 @@
  * reconnect.
  *
  * On reconnect, in this order: new PGconn, session settings, LISTEN, then on_up (the owner scans its tables).
- * Reconnects back off with full jitter (0.2 s to 15 s). Of several hosts each gets 3 s, and must be
+ * Reconnects back off with full jitter (0.2 s to 10 s). Of several hosts each gets 3 s, and must be
  * read-write. The connection string decides over our defaults: keepalives that notice a silent partition
  * within 13 s, and over TCP to another machine sslmode=verify-full. Give addresses or socket folders: libpq
  * looks names up in the foreground.

@@ -111,6 +111,14 @@ static void on_prepare_answer(struct db *db)
 
 /* ---- connecting ---- */
 
+/* When somebody cancels a commit that waits for its synchronous standby, the server warns, and then reports
+ * success. The warning has no SQLSTATE of its own, and its text is translated. */
+static bool is_of_lonely_commit(const PGresult *res)
+{
+        const char *function = PQresultErrorField(res, PG_DIAG_SOURCE_FUNCTION);
+        return function != NULL && strcmp(function, "SyncRepWaitForLSN") == 0;
+}
+
 /* Notices are not for stderr. What the server says before it closes the connection is worth keeping:
  * afterwards libpq only knows that it is closed. */
 static void on_notice(void *arg, const PGresult *res)
@@ -121,7 +129,8 @@ static void on_notice(void *arg, const PGresult *res)
         const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
         if (severity == NULL || sqlstate == NULL || text == NULL)
                 return;
-        if (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0 ||
+        db->answer.alone = db->answer.alone || is_of_lonely_commit(res);
+        if (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0 || db->answer.alone ||
             strncmp(sqlstate, "57P", strlen("57P")) == 0)
                 err_set(&db->last_words, sqlstate, "%s", text);
 }
@@ -246,7 +255,8 @@ static void back_off(struct db *db, bool was_up)
                 backoff_reset(&db->backoff);
         db->n_failed = 0;
         db_set_state(db, DB_BACKOFF);
-        loop_timer_arm(db->timer, backoff_next_ms(&db->backoff, backoff_random()));
+        db->retry_ms = backoff_next_ms(&db->backoff, backoff_random());
+        loop_timer_arm(db->timer, db->retry_ms);
         db->tell &= ~(unsigned)(DB_TELL_UP | DB_TELL_NOTIFY);
         db_tell(db, DB_TELL_DOWN);
 }

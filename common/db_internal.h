@@ -60,6 +60,7 @@ struct db_answer {
         PGresult *ok;
         PGresult *error; /* the first one: what follows it is libpq's own comment */
         bool broken;     /* the connection is of no more use */
+        bool alone;      /* the commit has stopped waiting for a synchronous standby */
 };
 
 TAILQ_HEAD(db_request_list, db_request);
@@ -76,9 +77,11 @@ struct db {
         struct loop_io *io;
         struct loop_timer *timer; /* of the state */
         struct backoff backoff;
+        int64_t retry_ms; /* of the backoff under way, or the last one */
         bool was_up;
-        bool counted;  /* in the gauge of connections that are up */
-        bool answered; /* this connection has done something useful */
+        bool said_down; /* in the log, since it was up */
+        bool counted;   /* in the gauge of connections that are up */
+        bool answered;  /* this connection has done something useful */
         int64_t up_since_ms;
         unsigned prepared;         /* steps of preparing that are done */
         struct errinfo last_words; /* what the server said unasked before it closed the connection */

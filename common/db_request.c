@@ -109,7 +109,7 @@ static enum db_outcome outcome_of(const struct db_answer *a)
 {
         const char *sqlstate = db_answer_sqlstate(a);
         if (a->error == NULL && !a->broken)
-                return DB_OK;
+                return a->alone ? DB_UNKNOWN : DB_OK; /* it is on one server only, and may go with it */
         if (sqlstate == NULL)
                 return DB_UNKNOWN; /* libpq's words, not the server's */
         if (a->broken) /* cut off by the server: before the commit, or, with a result, perhaps after it */

@@ -182,7 +182,7 @@ static void on_intake_up(void *arg)
 static void on_intake_down(void *arg, const struct errinfo *err)
 {
         struct webhookd *w = arg;
-        (void)err; /* db.c has logged it */
+        (void)err; /* is in the log */
         w->intake_known = true;
         begin_when_known(w);
 }

@@ -4,9 +4,15 @@ import pytest
 
 
 @pytest.fixture
-def pair(make_pair):
+def sync():
+    """synchronous_commit of the pair; a test that wants another one is parametrized with it."""
+    return "on"
+
+
+@pytest.fixture
+def pair(make_pair, sync):
     """A primary whose commits wait for its standby."""
-    return make_pair(sync="on")
+    return make_pair(sync=sync)
 
 
 @pytest.fixture
