@@ -39,6 +39,13 @@ def test_a_peer_cannot_put_us_off_for_long(world):
     assert world.db.value("select run_at < now() + interval '61 minutes' from orch.effect")
 
 
+def test_an_effect_is_tried_soon_when_the_peer_names_no_time(world):
+    """I-7: after effect_backoff_s, not after the longest wait that a peer may ask for."""
+    world.item()
+    finish(world, effect(world)[0], "retry")
+    assert world.db.value("select run_at < clock_timestamp() + interval '4 s' from orch.effect")
+
+
 def test_an_effect_is_tried_again(world):
     """I-7, O-2: from its first attempt, idempotent, audited, in the history of its task."""
     a = world.item()
