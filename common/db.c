@@ -53,11 +53,12 @@ static void log_down(struct db *db, const struct errinfo *reason)
 
 static void log_up(struct db *db)
 {
-        const char *channel = db->cfg.listen_channel;
-        const struct log_field listens = {
-                .key = "listens", .str = channel != NULL ? channel : "", .if_set = true};
+        const char *hints = db->cfg.listen_channel == NULL ? ""
+                            : db->pooled                   ? "none"
+                                                           : db->cfg.listen_channel;
+        const struct log_field listens = {.key = "listens", .str = hints, .if_set = true};
         log_info(EV("db.up"), LF_S("connection", application_name(db)), LF_S("server", PQhost(db->conn)),
-                 listens);
+                 listens, LF_S("pooled", db->pooled ? "true" : "false"));
         db->said_down = false;
 }
 

@@ -44,7 +44,7 @@ static bool send_settings(struct db *db)
         static const char sql[] = "select set_config('statement_timeout', $1, false),"
                                   " set_config('lock_timeout', '2s', false),"
                                   " set_config('idle_in_transaction_session_timeout', '10s', false),"
-                                  " set_config('jit', 'off', false)";
+                                  " set_config('jit', 'off', false), pg_backend_pid() as server_pid";
         _cleanup_(freep) char *timeout = xasprintf("%lld", (long long)db->cfg.statement_timeout_ms);
         return db_statement_send(db, sql, 1, (const char *const[]){timeout});
 }
@@ -81,12 +81,20 @@ static void up(struct db *db)
         db_tell(db, DB_TELL_UP);
 }
 
+/* A pooler names a server process in the handshake that does not exist. Behind one LISTEN would stay with a
+ * session that is not ours, and wake whoever has it then. */
+static bool is_pooled(const struct db *db)
+{
+        const char *pid = PQgetvalue(db->answer.ok, 0, PQfnumber(db->answer.ok, "server_pid"));
+        return strtol(pid, NULL, 10) != PQbackendPID(db->conn);
+}
+
 static void prepare(struct db *db)
 {
         bool sent;
         if (db->prepared == 0) {
                 sent = send_settings(db);
-        } else if (db->prepared == 1 && db->cfg.listen_channel != NULL) {
+        } else if (db->prepared == 1 && db->cfg.listen_channel != NULL && !db->pooled) {
                 sent = send_listen(db);
         } else {
                 up(db);
@@ -105,6 +113,8 @@ static void on_prepare_answer(struct db *db)
                 lost_with_libpq_error(db);
                 return;
         }
+        if (db->prepared == 0)
+                db->pooled = is_pooled(db);
         db->prepared++;
         prepare(db);
 }

@@ -80,6 +80,7 @@ struct db {
         int64_t retry_ms; /* of the backoff under way, or the last one */
         bool was_up;
         bool said_down; /* in the log, since it was up */
+        bool pooled;    /* by something between us and the server: there are no notifications */
         bool counted;   /* in the gauge of connections that are up */
         bool answered;  /* this connection has done something useful */
         int64_t up_since_ms;

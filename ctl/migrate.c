@@ -104,16 +104,32 @@ void migrate_state_deinit(struct migrate_state *state)
         *state = (struct migrate_state){.n_applied = 0};
 }
 
+enum lock_answer { LOCK_TAKEN, LOCK_HELD_BY_OTHER, LOCK_REFUSED };
+
+/* The exit code when it is refused. */
+static enum lock_answer try_lock(struct pg *pg, int *ret_code)
+{
+        _cleanup_(freep) char *pid = xasprintf("%d", pg_server_pid(pg));
+        PGresult *res = pg_query(pg, &Q_MIGRATE_LOCK, (const char *const[]){pid});
+        enum lock_answer answer = LOCK_REFUSED;
+        if (res == NULL)
+                *ret_code = pg_report(pg);
+        else if (PQgetisnull(res, 0, 0))
+                *ret_code =
+                        ctl_fail(EXIT_FAILED, "this connection goes through a pooler, and a migration needs "
+                                              "a session of its own: name the server itself (--database)");
+        else
+                answer = PQgetvalue(res, 0, 0)[0] == 't' ? LOCK_TAKEN : LOCK_HELD_BY_OTHER;
+        PQclear(res);
+        return answer;
+}
+
 int migrate_lock(struct pg *pg, int64_t deadline_ms)
 {
         for (bool said = false;; said = true) {
-                PGresult *res = pg_query(pg, &Q_MIGRATE_LOCK, NULL);
-                if (res == NULL)
-                        return pg_report(pg);
-                bool locked = PQgetvalue(res, 0, 0)[0] == 't';
-                PQclear(res);
-                if (locked)
-                        return EXIT_OK;
+                int code = EXIT_OK;
+                if (try_lock(pg, &code) != LOCK_HELD_BY_OTHER)
+                        return code;
                 if (ctl_now_ms() >= deadline_ms)
                         return ctl_fail(EXIT_TEMPORARY,
                                         "another migration of this database is still running");
@@ -241,11 +257,11 @@ int migrate_apply(struct pg *pg, int64_t deadline_ms, struct migrate_report *ret
 {
         struct migrate_report report = {.migrations = 0};
         struct migrate_state state;
-        if (pg_exec(pg, session_settings) != 0)
-                return pg_report(pg);
         int code = migrate_lock(pg, deadline_ms);
         if (code != EXIT_OK)
                 return code;
+        if (pg_exec(pg, session_settings) != 0)
+                return pg_report(pg);
         /* Read under the lock: what was read before may be old by now. */
         code = migrate_read_state(pg, &state);
         if (code == EXIT_OK)

@@ -167,6 +167,11 @@ const char *pg_sqlstate(const struct pg *pg)
         return pg->err.code;
 }
 
+int pg_server_pid(const struct pg *pg)
+{
+        return PQbackendPID(pg->conn);
+}
+
 bool pg_in_transaction(const struct pg *pg)
 {
         return PQtransactionStatus(pg->conn) == PQTRANS_INTRANS;

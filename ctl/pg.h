@@ -39,6 +39,8 @@ int pg_exit_code(const char *sqlstate);
 int pg_line(const char *sql, int position);
 
 bool pg_in_transaction(const struct pg *pg);
+/* The server process, as the handshake named it; a pooler names one that does not exist. */
+int pg_server_pid(const struct pg *pg);
 /* Puts the name of the file, and the line when the server named a position in `sql`, before the last error.
  */
 void pg_error_where(struct pg *pg, const char *file, const char *sql);

@@ -3,7 +3,7 @@
 import pathlib
 import subprocess
 
-from .cluster import PORT
+from .cluster import PORT, SUPERUSER
 from .replica import AS_POSTGRES, DATABASE
 from .wait import wait_for
 
@@ -34,7 +34,7 @@ class PgBouncer:
         self.host, self.folder = host, pathlib.Path(folder)
         self.folder.mkdir()
         self.folder.chmod(0o777)
-        (self.folder / "users").write_text("".join(f'"{role}" ""\n' for role in ROLES))
+        (self.folder / "users").write_text("".join(f'"{role}" ""\n' for role in (SUPERUSER, *ROLES)))
         self.config = self.folder / "pgbouncer.ini"
         self.config.write_text(CONFIG.format(database=DATABASE, address=server.host.address, server_port=PORT,
                                              port=LISTEN_PORT, folder=self.folder))
