@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/db.h"
+#include "common/log.h"
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -154,6 +155,7 @@ int main(int argc, char *argv[])
         struct probe p = {.line = STRBUF_INIT};
         assert(argc == 3);
         (void)setvbuf(stdout, NULL, _IOLBF, 0); /* if not, the tests will see */
+        log_init("probe", LOGL_ERROR);          /* standard error is for the sanitizers */
         int r = metrics_init("db_probe");
         if (r == 0)
                 r = loop_new(&p.loop);
