@@ -5,9 +5,8 @@ ORCH_ROLLOUT_UPGRADES=N does more or fewer of them, ORCH_ROLLOUT_RATE=N wants mo
 
 import os
 
-from support import history
 from support.agents import BODIES
-from support.pipeline import AUTHORS, Pipeline
+from support.pipeline import AUTHORS, STAGES, Pipeline
 from support.processes import Process
 from support.stream import Stream
 from support.supervised import DAEMONS
@@ -66,10 +65,19 @@ def check_held(line, agents, item):
 def check_moving(line, agents, item):
     """What was not begun may have been given back; what had begun was gone on with."""
     assert {run["outcome"] for run in line.runs(item)} <= {"success", "released"}
-    history.check_stages(line.db, item)
+    assert line.stages(item) == STAGES
     assert {job["attempts"] for job in line.jobs(item)} == {1}
     assert len(agents.marks("start", work_item=item)) == len(AUTHORS)
     line.check_commits(item)
+
+
+def check_records(database):
+    """J-1: no job and no run is left open; the runs of a job follow each other, and one of them has succeeded."""
+    assert not database.query("select id, role, status from orch.job where status <> 'done' or process_id is not null")
+    assert not database.query("select job_id, epoch from orch.run where ended_at is null")
+    assert not database.query("select a.job_id, a.epoch, b.epoch as next, a.ended_at, b.started_at from orch.run a"
+                              " join orch.run b on b.job_id = a.job_id and b.epoch > a.epoch where b.started_at < a.ended_at")
+    assert not database.query("select job_id from orch.run group by job_id having count(*) filter (where outcome = 'success') <> 1")
 
 
 def check_deliveries(database, stream):
@@ -111,8 +119,7 @@ def test_upgrades_under_load(make_suite, project, agents, gate):
         check_held(line, agents, item)
     for item in moving:
         check_moving(line, agents, item)
-    history.check_jobs(line.db)
-    history.check_runs(line.db)
+    check_records(line.db)
     line.check_no_overlap(agents)
     check_deliveries(line.db, stream)
     assert stream.rate >= RATE, f"{stream.rate:.0f} webhooks a second are less than {RATE}"
