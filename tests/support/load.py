@@ -47,6 +47,16 @@ class Load:
     def first_after(self, instant):
         return min((at for at in list(self.acknowledged.values()) if at > instant), default=None)
 
+    def check_stored(self, database):
+        """I-3: each delivery that was acknowledged is stored once, and was consumed."""
+        stored = database.query("select delivery, count(*) as n, bool_and(ended_at is not null) as consumed,"
+                                " bool_or(status in ('malformed', 'dead')) as bad from orch.event"
+                                " where delivery = any(%s) group by delivery", sorted(self.acknowledged))
+        lost = set(self.acknowledged) - {row["delivery"] for row in stored}
+        assert not lost, f"{len(lost)} of {len(self.acknowledged)} acknowledged deliveries lost: {sorted(lost)[:5]}"
+        wrong = [row for row in stored if row["n"] != 1 or not row["consumed"] or row["bad"]]
+        assert not wrong, wrong
+
 
 def send(client, delivery):
     """The status that a delivery got; or what came instead of one."""
