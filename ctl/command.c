@@ -29,6 +29,8 @@ const struct command *const commands[] = {
         &command_dependency_list,
         &command_frozen,
         &command_project_list,
+        &command_limit_list,
+        &command_circuit_list,
         &command_lease_list,
         &command_dead_letter_list,
         &command_act_list,
@@ -47,6 +49,9 @@ const struct command *const commands[] = {
         &command_freeze,
         &command_unfreeze,
         &command_project_add,
+        &command_limit_set,
+        &command_limit_remove,
+        &command_circuit_close,
         &command_lease_release,
         &command_dead_letter_retry,
 

@@ -47,6 +47,12 @@ extern const struct command command_waits;
 /* cmd_dead_letter.c */
 extern const struct command command_dead_letter_list;
 extern const struct command command_dead_letter_retry;
+/* cmd_limit.c */
+extern const struct command command_limit_set;
+extern const struct command command_limit_remove;
+extern const struct command command_limit_list;
+extern const struct command command_circuit_list;
+extern const struct command command_circuit_close;
 /* cmd_act.c */
 extern const struct command command_act_list;
 /* cmd_project.c */

@@ -49,16 +49,16 @@ comment on column orch.waits_for.cut is 'The act that would end this wait';
 create function orch.waits_chain(p_work_item text) returns table (depth integer, waiter text, via text, holder text, since timestamptz, cut text)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
-        todo jsonb[] := array[jsonb_build_object('kind', 'task', 'id', (orch.task_named(p_work_item)).id, 'depth', 1)];
+        ahead jsonb[] := array[jsonb_build_object('kind', 'task', 'id', (orch.task_named(p_work_item)).id, 'depth', 1)];
         seen jsonb := '{}';
         w orch.waits_for;
         i integer := 1;
 begin
-        while i <= least(cardinality(todo), 200) loop
-                for w in select * from orch.waits_for f where f.waiter_kind = todo[i] ->> 'kind' and f.waiter_id = (todo[i] ->> 'id')::bigint
+        while i <= least(cardinality(ahead), 200) loop
+                for w in select * from orch.waits_for f where f.waiter_kind = ahead[i] ->> 'kind' and f.waiter_id = (ahead[i] ->> 'id')::bigint
                          order by f.via, f.holder_id limit 50
                 loop
-                        depth := (todo[i] ->> 'depth')::integer;
+                        depth := (ahead[i] ->> 'depth')::integer;
                         waiter := w.waiter;
                         via := w.via;
                         holder := w.holder;
@@ -67,7 +67,7 @@ begin
                         return next;
                         if w.holder_id is not null and not seen ? (w.holder_kind || w.holder_id) then
                                 seen := seen || jsonb_build_object(w.holder_kind || w.holder_id, true);
-                                todo := todo || jsonb_build_object('kind', w.holder_kind, 'id', w.holder_id, 'depth', depth + 1);
+                                ahead := ahead || jsonb_build_object('kind', w.holder_kind, 'id', w.holder_id, 'depth', depth + 1);
                         end if;
                 end loop;
                 i := i + 1;
@@ -79,7 +79,7 @@ comment on function orch.waits_chain(text) is 'B-6: what a work item waits for, 
 create function orch.deadlock_of(p_task bigint, out tasks bigint[], out about text, out cut text)
 language plpgsql stable as $$
 declare
-        todo bigint[] := array[p_task];
+        ahead bigint[] := array[p_task];
         parents jsonb := '{}';
         w record;
         step text := p_task::text;
@@ -87,14 +87,14 @@ declare
         i integer := 1;
 begin
         -- breadth first, so that the circle found is a shortest one; each task once
-        while i <= least(cardinality(todo), 1000) and not parents ? p_task::text loop
+        while i <= least(cardinality(ahead), 1000) and not parents ? p_task::text loop
                 for w in select f.waiter, f.holder_id, f.holder, f.via, f.cut from orch.waits_for f
-                         where f.waiter_kind = 'task' and f.waiter_id = todo[i] and f.holder_kind = 'task'
+                         where f.waiter_kind = 'task' and f.waiter_id = ahead[i] and f.holder_kind = 'task'
                 loop
                         if not parents ? w.holder_id::text then
-                                parents := parents || jsonb_build_object(w.holder_id::text, jsonb_build_object('from', todo[i], 'via', w.via, 'cut', w.cut,
+                                parents := parents || jsonb_build_object(w.holder_id::text, jsonb_build_object('from', ahead[i], 'via', w.via, 'cut', w.cut,
                                         'says', format('%s waits for %s (%s)', w.waiter, w.holder, w.via)));
-                                todo := todo || w.holder_id;
+                                ahead := ahead || w.holder_id;
                         end if;
                 end loop;
                 i := i + 1;

@@ -34,7 +34,8 @@ $$;
 -- O-3: people who look need the tables as well, but not the bodies of deliveries, which may hold secrets
 grant select on orch.setting_row, orch.stage, orch.stage_step, orch.stage_edge, orch.gate, orch.role, orch.tracker_state, orch.repo, orch.project, orch.host, orch.process,
         orch.task, orch.job, orch.run, orch.evidence, orch.decision, orch.commit_status, orch.task_dependency, orch.repo_freeze, orch.transition_lease,
-        orch.merge_lease, orch.deploy_record, orch.effect, orch.local_item, orch.local_comment, orch.history, orch.audit, orch.wait_finding
+        orch.merge_lease, orch.deploy_record, orch.effect, orch.local_item, orch.local_comment, orch.history, orch.audit, orch.wait_finding,
+        orch.capacity_limit, orch.provider_circuit
         to orch_operator, orch_readonly;
 grant select (id, source, delivery, headers, status, key, kind, project, object, attempts, run_at, outcome, received_at, ended_at)
         on orch.event to orch_operator, orch_readonly;

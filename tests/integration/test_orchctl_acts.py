@@ -116,3 +116,26 @@ def test_dead_letters(ctl, items):
     ctl.refused("dead-letter", "retry", "effect-99")
     ctl.refused("dead-letter", "retry", "99", code=2)
     ctl.refused("dead-letter", "list", "--limit", "0", code=2)
+
+
+def test_limits(ctl, demo):
+    """S-7: with and without a name; what is no number is refused at once."""
+    assert ctl("limit", "list").stdout == "No limit is set; each worker has its slots.\n"
+    assert ctl("limit", "set", "global", "8").stdout == "global: at most 8 at once\n"
+    assert ctl.json("limit", "set", "repo", "demo", "0")["limits"][1]["slots"] == 0
+    assert [line.split()[:3] for line in ctl("limit", "list").stdout.splitlines()[1:]] == [["global", "-", "8"], ["repo", "demo", "0"]]
+    for wrong in (("global", "-1"), ("global", "many"), ("global", "10001"), ("repo", "1"), ("global", "x", "1"), ("label", "gpu", "1")):
+        ctl.refused("limit", "set", "--", *wrong, code=2)
+    ctl.refused("limit", "set", "role", "poet", "1")
+    assert ctl("limit", "remove", "repo", "demo").stdout == "repo demo: no limit any more\n"
+    assert ctl.json("limit", "remove", "repo", "demo")["message"] == "repo demo has no limit"
+
+
+def test_circuits(ctl, demo):
+    """J-4: seen and closed."""
+    assert ctl("circuit", "list").stdout == "No provider has failed yet.\n"
+    ctl.database.query("insert into orch.provider_circuit (provider, state, open_until, reason) values ('claude', 'open', now() + interval '1 hour', 'HTTP 429')")
+    assert ctl("circuit", "list").stdout.splitlines()[1].startswith("claude") and "HTTP 429" in ctl("circuit", "list").stdout
+    assert ctl("circuit", "close", "claude").stdout == "the circuit of claude is closed: its jobs go on\n"
+    assert ctl.json("circuit", "close", "claude")["providers"][0]["state"] == "closed"
+    ctl.refused("circuit", "close", "nobody")
