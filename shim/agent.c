@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -38,6 +40,16 @@ static void be_modest(const struct args *args)
                 (void)setpriority(PRIO_PROCESS, 0, NICENESS);
 }
 
+/* Counted per user, and root is not bound: only as good as the user that the suite runs as. */
+static bool bound_processes(int64_t max)
+{
+        const struct rlimit limit = {(rlim_t)max, (rlim_t)max};
+        struct rlimit now;
+        if (max == 0 || (getrlimit(RLIMIT_NPROC, &now) == 0 && now.rlim_max <= limit.rlim_max))
+                return true; /* bound as closely already */
+        return setrlimit(RLIMIT_NPROC, &limit) == 0;
+}
+
 static int set_up(const struct args *args, const struct freeze *freeze, int output_fd)
 {
         if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -47,7 +59,7 @@ static int set_up(const struct args *args, const struct freeze *freeze, int outp
                 return errno;
         if (dup2(output_fd, STDOUT_FILENO) < 0 || dup2(output_fd, STDERR_FILENO) < 0)
                 return errno;
-        if (chdir(args->cwd) < 0)
+        if (chdir(args->cwd) < 0 || !bound_processes(args->max_processes))
                 return errno;
         return -freeze_join(freeze);
 }

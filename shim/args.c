@@ -30,6 +30,7 @@ static const struct {
         {"idle-ms", offsetof(struct args, limits.idle_ms), 0},
         {"freeze-ms", offsetof(struct args, limits.freeze_ms), 0},
         {"frozen-kill-ms", offsetof(struct args, limits.frozen_kill_ms), 0},
+        {"max-processes", offsetof(struct args, max_processes), 0},
         {"log-max", offsetof(struct args, log_max), LOG_MIN},
 };
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
@@ -42,7 +43,7 @@ static int usage(const char *why, const char *what)
                 "                 [--control NAME] [--grace-ms N] [--wall-ms N] [--start-ms N] [--idle-ms "
                 "N]\n"
                 "                 [--freeze-ms N --renewed-ms N] [--frozen-kill-ms N]\n"
-                "                 [--log-max BYTES] [--nice] -- COMMAND ARG...\n"
+                "                 [--log-max BYTES] [--max-processes N] [--nice] -- COMMAND ARG...\n"
                 "       orch-shim --clean --lock FILE [--lock-wait-ms N]\n",
                 why, what);
         return -EINVAL;

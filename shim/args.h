@@ -15,10 +15,11 @@ struct args {
         int64_t lock_wait_ms;   /* how long to wait for the lock */
         int64_t renewed_ms;     /* CLOCK_BOOTTIME at which the run was last renewed; 0: nobody renews it */
         struct cascade_limits limits;
-        int64_t log_max;      /* bytes */
-        bool nice;            /* run the agent at a lower priority */
-        bool clean;           /* start nothing: only kill what a predecessor left behind */
-        char *const *command; /* NULL-terminated; borrowed from argv */
+        int64_t log_max;       /* bytes */
+        int64_t max_processes; /* of the agent's user; 0: no bound of ours */
+        bool nice;             /* run the agent at a lower priority */
+        bool clean;            /* start nothing: only kill what a predecessor left behind */
+        char *const *command;  /* NULL-terminated; borrowed from argv */
 };
 
 /* 0, or -EINVAL after a message on standard error. */

@@ -88,6 +88,7 @@ static void shim_args(struct job *job, struct argv *args)
                 {"--frozen-kill-ms", opt->frozen_kill_after_ms},
                 {"--renewed-ms", job->confirmed_ms},
                 {"--log-max", opt->agent_log_max_bytes},
+                {"--max-processes", opt->agent_max_processes},
         };
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
                 argv_add(args, texts[i].name);

@@ -174,3 +174,13 @@ def test_agent_sees_no_means_of_ours(make_suite, project, agents, monkeypatch):
     assert f"ORCH_WORK_ITEM={item}" in env
     for word in ("PGPASSWORD", "MY_TOKEN", "ORCH_DATABASE", "ORCH_STATUS_FD", "secret"):
         assert word not in env
+
+
+def test_an_agent_is_bound_in_its_processes(make_suite, project, agents):
+    """J-2: the bound of the option, or the system's if that is closer, is the agent's."""
+    agents.set("analyst", 'for f in 01-brd.md 02-trz.md 03-acceptance-criteria.md 04-test-plan.yaml; do ulimit -u >"$docs/$f"; done\n')
+    line = Pipeline(make_suite(agent_max_processes=4321).start(), project)
+    item = line.item()
+    line.wait_shown(item, "in_review")
+    bound = project.read(f"docs/work-items/{item}/01-brd.md", line.task(item)["branch"]).strip()
+    assert bound != "unlimited" and int(bound) <= 4321

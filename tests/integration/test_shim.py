@@ -4,14 +4,17 @@ What a shim leaves on disk: test_shim_disk.py.
 """
 
 import os
+import pathlib
 import signal
+import subprocess
 import time
 
 import pytest
 
+from support.marks import root_is_anybody
 from support.processes import all_processes, is_alive
 from support.shim import AGENT_ENV, FOREVER, STAY, UNTIL_MARK, daemon, sh
-from support.wait import wait_for
+from support.wait import stays, wait_for
 
 # --- how it ends ---------------------------------------------------------------------------------------------
 
@@ -173,9 +176,79 @@ def test_a_fork_bomb_within_its_limit(start_shim):
     shim.end(timeout=90)
 
 
+BOMBER = 61998  # a user id that no process has: the limit on processes counts per user
+BOMB = """
+#include <signal.h>
+#include <unistd.h>
+int main(void)
+{
+        signal(SIGTERM, SIG_IGN);
+        for (;;)
+                if (fork() == 0)
+                        setsid();
+}
+"""
+
+
+def processes_of(user):
+    wanted = f"\nUid:\t{user}\t"
+    found = []
+    for process in all_processes():
+        try:
+            if wanted in pathlib.Path(f"/proc/{process.pid}/status").read_text():
+                found.append(process)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+@root_is_anybody
+@pytest.mark.parametrize("command, reason", [("cancel", "cancelled"), ("kill", "killed")])
+def test_a_fork_bomb_at_its_limit_loses(start_shim, folder, command, reason):
+    """J-3: every process of it forks as fast as it can, heeds no SIGTERM and is a session of its own. It has no more processes
+    than its user may have; what is killed of it makes room for more, and yet the kill wins."""
+    (folder / "bomb.c").write_text(BOMB)
+    subprocess.run(["cc", "-O2", "-o", folder / "bomb", folder / "bomb.c"], check=True, timeout=120)
+    folder.chmod(0o755)
+    shim = start_shim("setpriv", f"--reuid={BOMBER}", f"--regid={BOMBER}", "--clear-groups",
+                      str(folder / "bomb"), grace_ms=200, max_processes=200)
+    wait_for(lambda: len(shim.alive()) > 150, what="it is at its limit")
+    stays(lambda: len(shim.alive()) <= 200, 0.3, "it is not beyond it")
+    shim.say(command)
+    status = shim.end(timeout=60)
+    assert (status["stop_reason"], status["survivors"]) == (reason, "0")
+    assert not processes_of(BOMBER)
+
+
 def test_many_children_that_end_at_once(start_shim):
     status = start_shim(*sh("i=0; while [ $i -lt 200 ]; do (setsid true &); i=$((i+1)); done; exit 5")).end()
     assert status["code"] == "5"
+
+
+@pytest.mark.parametrize("command, outcome", [(None, ("exited", "3", "0")), ("cancel", ("stopped", "", "15"))])
+def test_an_agent_that_closes_its_output(start_shim, folder, command, outcome):
+    """The end of its output is not its end: it works on, is stopped as any other, and the shim waits without turning."""
+    go = folder / "go"
+    os.mkfifo(go)
+    shim = start_shim(*sh(f"echo one; exec >&- 2>&-; read line <{go}; exit 3"))
+    shim.agent()
+    wait_for(lambda: shim.log() == b"one\n")
+    ticks = cpu_ticks(shim.process.pid)
+    stays(shim.alive, 0.5)
+    assert cpu_ticks(shim.process.pid) - ticks < 20
+    if command:
+        shim.say(command)
+    else:
+        go.write_text("line\n")
+    status = shim.end()
+    assert (status["outcome"], status["signal"]) == (outcome[0], outcome[2])
+    assert command or status["code"] == outcome[1]
+    assert shim.log() == b"one\n"
+
+
+def cpu_ticks(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def test_output_held_open_by_nobody_we_know(start_shim, folder):

@@ -97,7 +97,7 @@ class Shim(Peer):
         ours, theirs = socket.socketpair()
         super().__init__(ours)
         # Descriptor 3 by way of the shell, whose own descriptors end with it.
-        env = {**AGENT_ENV, **(env or {}), **({k: v for k, v in program_env().items() if "SAN" in k})}
+        env = {**AGENT_ENV, **({k: v for k, v in program_env().items() if "SAN" in k}), **(env or {})}
         setup = f"exec 3<&{theirs.fileno()} {theirs.fileno()}<&-" if started_with_peer else "exec 3<&-"
         if cgroup:
             setup += f"; echo $$ >{cgroup}/cgroup.procs || exit"
