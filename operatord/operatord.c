@@ -6,6 +6,7 @@
 
 #include "common/contract.h"
 #include "common/daemon.h"
+#include "common/daemon_db.h"
 #include "common/db.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -174,7 +175,7 @@ static void on_page_down(void *arg, const struct errinfo *err)
 static bool is_draining(void *arg)
 {
         const struct operatord *o = arg;
-        return daemon_draining(o->daemon);
+        return daemon_draining(o->daemon) && !daemon_replaced(o->daemon); /* then others serve */
 }
 
 static bool is_act_up(void *arg)
@@ -187,23 +188,16 @@ static bool is_act_up(void *arg)
 
 static int connect_both(struct operatord *o)
 {
-        _cleanup_(freep) char *name = xasprintf("operatord/%s", daemon_host(o->daemon));
-        struct db_config cfg = {
-                .conninfo = daemon_options(o->daemon)->database,
-                .default_user = "orch_operatord",
-                .application_name = name,
-                .statement_timeout_ms = ACT_STATEMENT_MS,
-                .on_up = on_act_up,
-                .on_down = on_act_down,
-                .arg = o,
-        };
-        int r = db_new(daemon_loop(o->daemon), &cfg, &o->act_db);
-        if (r != 0)
-                return r;
-        cfg.statement_timeout_ms = PAGE_STATEMENT_MS;
-        cfg.on_up = on_page_up;
-        cfg.on_down = on_page_down;
-        return db_new(daemon_loop(o->daemon), &cfg, &o->page_db);
+        const struct db_config acts = {.statement_timeout_ms = ACT_STATEMENT_MS,
+                                       .on_up = on_act_up,
+                                       .on_down = on_act_down,
+                                       .arg = o};
+        const struct db_config pages = {.statement_timeout_ms = PAGE_STATEMENT_MS,
+                                        .on_up = on_page_up,
+                                        .on_down = on_page_down,
+                                        .arg = o};
+        int r = daemon_db(o->daemon, "", &acts, &o->act_db);
+        return r == 0 ? daemon_db(o->daemon, "-pages", &pages, &o->page_db) : r;
 }
 
 static int listen_now(struct operatord *o)

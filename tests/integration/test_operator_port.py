@@ -2,7 +2,10 @@
 
 import concurrent.futures
 import json
+import os
+import pathlib
 import re
+import subprocess
 
 import pytest
 
@@ -12,6 +15,7 @@ from support.swallower import Swallower, socket_folder
 from support.wait import wait_for
 from support.webhookd import NO_DATABASE
 
+OPERATIONS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 PROJECT = {"name": "demo", "repo": "demo", "location": "/nowhere", "prefix": "DEMO", "test_command": "true"}
 
 
@@ -83,6 +87,20 @@ def test_pages(port):
     metrics = port.ask("GET", "/metrics", token=bob).text
     assert re.search(r'^orch_operator_requests_total\{daemon="operatord",route="act",class="4xx"\} 1$', metrics, re.M), metrics
     assert "orch_queue_jobs" in metrics
+
+
+def test_the_examples_of_the_documents_work(database, port, item):
+    """O-2: what docs/operations.md tells operators to type, as it stands there."""
+    database.query("select * from orch.event_handle(10)", user="orch_workerd")
+    examples = re.findall(r"^curl .*$", OPERATIONS.read_text(), re.M)
+    assert len(examples) > 5 and item == "DEMO-1"
+    for example in examples:
+        done = subprocess.run(["sh", "-c", f"{example} -w '\\n%{{http_code}}'"], env={**os.environ, "TOKEN": TOKENS["alice"][1],
+                              "PORT": f"127.0.0.1:{port.port}"}, capture_output=True, text=True, timeout=60)
+        body, status = done.stdout.rsplit("\n", 1)
+        assert status == "200" and json.loads(body), (example, done)
+    assert database.value("select state from orch.local_item") == "stop"
+    assert database.value("select value from orch.setting_row where key = 'serial_gate_enabled'") == "off"
 
 
 # --- the document and the routes -------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ class Operatord:
         assert self.process.poll() is None, f"operatord ended with {self.process.returncode}\n{self.log.tail()}"
         try:
             return self.port.ask("GET", "/livez").status == 200
-        except (TimeoutError, FileNotFoundError):  # nobody has accepted yet
+        except (TimeoutError, FileNotFoundError, ConnectionRefusedError):  # nobody has accepted yet
             return False
 
     def wait_database(self):
