@@ -70,6 +70,13 @@ static void render_changed(const struct json *doc, const struct term *term, stru
         strbuf_addstr(sb, " (was ");
         text_clean(sb, show_str(doc, "before"));
         strbuf_addstr(sb, ")\n");
+        const struct json *dropped = json_get(doc, "dropped");
+        for (size_t i = 0; i < json_len(dropped); i++) {
+                strbuf_addstr(sb, i == 0 ? "No names of repos, and so not counted: " : ", ");
+                text_clean(sb, json_str(json_at(dropped, i)));
+        }
+        if (json_len(dropped) > 0)
+                strbuf_addch(sb, '\n');
 }
 
 static int run_config_set(struct ctl *c)

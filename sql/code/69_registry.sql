@@ -20,6 +20,7 @@ begin
         insert into orch.repo (name) values (p_repo) on conflict (name) do update set name = excluded.name returning id into r;
         insert into orch.project (name, repo_id, forge_location, default_branch, work_item_prefix, test_command)
         values (p_name, r, p_location, coalesce(p_default_branch, 'main'), p_prefix, p_test_command) returning * into p;
+        perform orch.record('project', orch.actor(), null, null, null, jsonb_build_object('project', p.name, 'repo', p_repo), r);
         perform orch.audit_act('project_add', p_name, jsonb_build_object('location', p_location), null, orch.project_json(p));
         return orch.project_json(p);
 exception

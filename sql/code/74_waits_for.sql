@@ -174,14 +174,14 @@ begin
         where f.kind = 'starvation' and f.ended_at is null
           and (after_s = 0 or not exists (select from orch.job k where k.id = f.job_id and k.status = 'queued')
                or exists (select from orch.job_block b where b.job_id = f.job_id));
-        -- younger ones cannot have waited for so long; from then on they are watched
+        -- younger ones cannot have waited for so long; from then on they are watched. Some at random, so that a tick is bounded.
         for j in select c.id, c.task_id, orch.item_name(t) as work_item, k.role
-                 from (select f.id, f.task_id from orch.job f
+                 from (select f.id, f.task_id from (select * from orch.job o where o.status = 'queued' and not o.entry
+                                and greatest(o.created_at, o.run_at) < clock_timestamp() - make_interval(secs => after_s) order by random() limit p_limit * 4) f
                        left join lateral (select true as yes from orch.job_block b where b.job_id = f.id limit 1) blocked on true
-                       where f.status = 'queued' and not f.entry and blocked.yes is null
-                         and greatest(f.created_at, f.run_at) < clock_timestamp() - make_interval(secs => after_s)
+                       where blocked.yes is null
                        union all
-                       select e.id, e.task_id from orch.repo r
+                       select e.id, e.task_id from (select id from orch.repo order by random() limit p_limit * 4) r
                        cross join lateral (select c.id, c.task_id from orch.claimable_job c where c.repo_id = r.id and c.entry
                                 and greatest(c.created_at, c.run_at) < clock_timestamp() - make_interval(secs => after_s) limit 1) e) c
                  join orch.job k on k.id = c.id join orch.task t on t.id = c.task_id
@@ -193,7 +193,7 @@ begin
         return n;
 end
 $$;
-comment on function orch.check_starvation(integer) is 'B-6: watches jobs that no axis blocks and nobody claims; alerts when they were watched for starvation_s';
+comment on function orch.check_starvation(integer) is 'B-6: looks at some jobs and some lanes for jobs that no axis blocks and nobody claims, and watches these; alerts when they were watched for starvation_s';
 
 create function orch.waits_check(p_limit integer) returns table (deadlocks integer, starving integer)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -139,3 +139,10 @@ def test_circuits(ctl, demo):
     assert ctl("circuit", "close", "claude").stdout == "the circuit of claude is closed: its jobs go on\n"
     assert ctl.json("circuit", "close", "claude")["providers"][0]["state"] == "closed"
     ctl.refused("circuit", "close", "nobody")
+
+
+def test_tokens_of_a_scope_that_are_no_repos_are_named(ctl, demo):
+    """S-12: they count for nothing, harm nothing, and are said."""
+    done = ctl("config", "set", "serial_gate_repos", "demo x'; drop/table other")
+    assert done.stdout.splitlines()[1:] == ["No names of repos, and so not counted: x';, drop/table"]
+    assert ctl.json("config", "set", "serial_gate_repos", "demo other").get("dropped") is None
