@@ -22,8 +22,7 @@ static bool is_missing(const char *sqlstate)
 enum schema_fit schema_fit(const struct db_result *res, int built_with, struct errinfo *err)
 {
         if (res->outcome == DB_SQL_ERROR && is_missing(res->err.code)) {
-                err_set(err, res->err.code, "the database was not migrated to what this program needs: %s",
-                        res->err.text);
+                err_set(err, res->err.code, "the database was not migrated to what this program needs");
                 return SCHEMA_UNFIT;
         }
         if (res->outcome != DB_OK || db_rows(res) != 1)
