@@ -1,4 +1,24 @@
 -- 50_process: who is alive, and what happens to the work of those who are not.
+--
+-- What must hold, whoever dies, hangs, sleeps or is cut off (files 50 to 55; modelled in tests/model):
+--
+-- 1. A claim is (job, epoch, token). Every claim and every taking back moves the epoch, an adoption the token. A write that
+--    names another one changes nothing (T-5).
+-- 2. At any time at most one agent of a job acts (J-1). An agent acts only under a shim that was renewed within freeze_after, by its
+--    host's own clock. It is renewed as of the time when a statement was SENT that has since found the claim standing, and never as of a
+--    later time than that of its worker's newest beat that counted.
+-- 3. So a claim may be given to another once its agent can act no more:
+--      at once         its owner gives it back, or says that the agent is gone (job_release, job_finish, process_disown,
+--                      process_handover); or it never had a shim; or its host was seen to have nothing left of it (orphan_lost)
+--      after silence   the owner's beats, or the orphan, stood still for takeover_after on the clock of who watched (process_gone,
+--                      orphan_stranded); one more beat, or another adoption, and it was no silence
+--      after a promise it is taken back by force while its owner may be well (job_revoke: reap_overdue, lease_release). Then it is
+--                      claimable when the promise that came with its announcement is over, or the former owner has said that the
+--                      agent is gone. The owner's row is locked meanwhile (owner_hold): a beat names the claim before or not at all.
+-- 4. A shim is announced before it exists (job_started), so an announced run is never taken for one without a shim.
+-- 5. A claim whose owner has not heard of it is named by its next beat, and disowned by that name (53_disown).
+-- 6. A process row is locked FOR SHARE by what claims under it, and for update by what ends it: a claim under way is not missed.
+--    Who takes back locks process, task and job in this order.
 
 create function orch.process_start(p_host text, p_boot_id text, p_daemon text, p_pid integer, p_pid_start bigint, p_version text,
         p_takeover_ms integer default 75000, p_up_ms bigint default null)

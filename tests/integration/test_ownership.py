@@ -114,6 +114,28 @@ def test_a_claim_that_nobody_heard_of(make_suite, project, agents, gate):
     assert [r["outcome"] for r in line.runs(lost)] == ["released", "success"] and [r["outcome"] for r in line.runs(known)] == ["success"]
 
 
+def test_a_claim_is_no_better_than_the_newest_beat(make_suite, project, agents):
+    """J-1, T-5: a worker that has not beaten for freeze_after hears that its claim stands, late: its agent is not begun, since
+    others count the silence of its beats, until a beat counts."""
+    suite = make_suite(**LIVENESS).start()
+    line = Pipeline(suite, project)
+    announce, beat = "job_started(bigint, bigint, uuid, integer, text, text, integer)", "process_beat(bigint, bigint, boolean)"
+    line.db.query(f"alter function orch.{announce} rename to away")
+    item = line.item()
+    suite.log.wait("job.start-not-recorded")
+    os.kill(suite.pids("reaperd")[0], signal.SIGSTOP)  # it would kill a worker that is silent
+    line.db.query(f"alter function orch.{beat} rename to silence")
+    mark = suite.log.mark()
+    line.wait(lambda: len(suite.log.records("process.statement-failed", since=mark, daemon="workerd")) > 8, 60, "freeze_after is over")
+    line.db.query(f"alter function orch.{announce.replace('job_started', 'away')} rename to job_started")
+    suite.log.wait("job.start-not-recorded", since=mark, error="the newest heartbeat that was confirmed is too old")
+    assert not suite.shims() and not agents.marks("start")
+    line.db.query(f"alter function orch.{beat.replace('process_beat', 'silence')} rename to process_beat")
+    os.kill(suite.pids("reaperd")[0], signal.SIGCONT)
+    line.wait_shown(item, "in_review")
+    line.check_no_overlap(agents)
+
+
 # Leaves a process that belongs to nobody it knows, and waits.
 ESCAPE = 'if [[ ! -e $marks/escaped ]]; then\n' \
          'setsid -f sh -c \'echo $$ >"$0"; exec tail -f /dev/null\' "$marks/escaped.new"\n' \
