@@ -11,7 +11,8 @@ from support.processes import Process, is_alive
 from support.wait import stays
 
 # Two workers on one host would do; one makes it sure who dies, and that somebody new adopts.
-LIVENESS = {"beat_interval": "300ms", "freeze_after": "2s", "takeover_after": "4s"}
+# No quicker: a beat that a busy machine holds up for takeover_after is a death.
+LIVENESS = {"beat_interval": "500ms", "freeze_after": "4s", "takeover_after": "8s"}
 
 
 def only_worker(suite):
@@ -79,7 +80,7 @@ def test_an_agent_that_ended_meanwhile_is_finished(held, agents, gate):
             os.kill(pid, signal.SIGKILL)
     gate.open()
     status = suite.folder / "state/runs" / f"{run['job_id']}-{run['epoch']}" / "status"
-    line.wait(status.exists, 15, "the shim has written its status")
+    line.wait(status.exists, 90, "the shim has written its status")
     suite.start()
     line.wait_shown(item, "in_review")
     check_done_once(line, agents, item, run["pid"])
@@ -157,7 +158,7 @@ def test_a_push_that_outlives_its_worker(make_suite, project, agents):
 def test_the_suite_is_stopped_and_started_under_agents(held, agents, gate):
     """J-8: SIGTERM, all daemons leave within the deadline, the agent works on under its shim, the next start adopts it."""
     suite, line, item, run = held(drain_timeout="30s")
-    suite.stop(timeout=20)
+    suite.stop(timeout=60)
     assert is_alive(run["pid"]) and not is_frozen(run["pid"])
     job = line.jobs(item)[0]
     assert (job["status"], job["attempts"]) == ("running", 1) and job["orphaned_at"]
@@ -176,7 +177,7 @@ def test_cancelled_while_nobody_was_there(held, agents):
     assert is_alive(run["pid"])
     suite.start()
     line.wait_stage(item, "cancelled")
-    line.wait(lambda: not is_alive(run["pid"]), 15, "the agent is stopped")
+    line.wait(lambda: not is_alive(run["pid"]), 90, "the agent is stopped")
     assert [job["status"] for job in line.jobs(item)] == ["cancelled"]
     stays(lambda: len(line.runs(item)) == 1, 1.0)
 
@@ -187,11 +188,11 @@ def test_an_outage_of_the_database_freezes_and_thaws(held, agents, gate, cluster
     suite, line, item, run = held(**{**LIVENESS, "takeover_after": "60s"})
     cluster.stop("immediate")
     try:
-        line.wait(lambda: is_frozen(run["pid"]), 20, "the agent is frozen")
+        line.wait(lambda: is_frozen(run["pid"]), 90, "the agent is frozen")
     finally:
         cluster.start()
         suite.database.forget_connections()
-    line.wait(lambda: not is_frozen(run["pid"]), 30, "the agent is thawed")
+    line.wait(lambda: not is_frozen(run["pid"]), 90, "the agent is thawed")
     assert is_alive(run["pid"])
     gate.open()
     line.wait_shown(item, "in_review")
@@ -211,14 +212,14 @@ def test_a_stopped_worker_comes_back_too_late(make_suite, project, agents, gate,
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     try:
-        again = line.wait(lambda: len(line.runs(item)) == 2 and line.runs(item)[1]["pid"] and line.runs(item)[1], 30, "the second run")
+        again = line.wait(lambda: len(line.runs(item)) == 2 and line.runs(item)[1]["pid"] and line.runs(item)[1], 90, "the second run")
         assert is_frozen(run["pid"]) and is_alive(again["pid"])
         mark = first.log.mark()
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
     first.log.wait("process.fenced", since=mark)
-    line.wait(lambda: not is_alive(run["pid"]), 20, "the first agent is killed")
+    line.wait(lambda: not is_alive(run["pid"]), 90, "the first agent is killed")
     assert not first.log.records("agent.thawed", since=mark) and not first.log.records("job.ended")
     gate.open()
     line.wait_shown(item, "in_review")
@@ -233,8 +234,8 @@ def test_the_shim_died_too(held, agents, gate):
     suite, line, item, run = held()
     os.kill(suite.shims()[0].pid, signal.SIGKILL)
     kill_worker(suite)
-    line.wait(lambda: not is_alive(run["pid"]), 15, "the agent is gone with its shim")
-    line.wait(lambda: len(line.runs(item)) == 2 and line.runs(item)[1]["pid"], 30, "the second run")
+    line.wait(lambda: not is_alive(run["pid"]), 90, "the agent is gone with its shim")
+    line.wait(lambda: len(line.runs(item)) == 2 and line.runs(item)[1]["pid"], 90, "the second run")
     gate.open()
     line.wait_shown(item, "in_review")
     assert [r["outcome"] for r in line.runs(item)][-1] == "success" and len(line.runs(item)) == 2

@@ -13,9 +13,10 @@ from support.agents import BODIES
 from support.pipeline import AUTHORS, Pipeline
 from support.processes import Process, is_alive
 
-# The order of the defaults (options_check.c), a tenth as long.
-LIVENESS = {"beat_interval": "500ms", "freeze_after": "3s", "takeover_after": "6s", "reaper_interval": "500ms"}
-TAKEOVER_S = 6
+# The order of the defaults (options_check.c), a tenth as long: no quicker, because a beat that a busy machine holds up for
+# takeover_after is a death.
+LIVENESS = {"beat_interval": "500ms", "freeze_after": "4s", "takeover_after": "8s", "reaper_interval": "500ms"}
+TAKEOVER_S = 8
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def owner_pid(line, job):
 
 
 def wait_taken_over(line, item, host="b"):
-    line.wait(lambda: len(line.runs(item)) == 2 and line.runs(item)[1]["pid"], 40, "the second run")
+    line.wait(lambda: len(line.runs(item)) == 2 and line.runs(item)[1]["pid"], 90, "the second run")
     assert host_of(line, line.runs(item)[1]) == host
 
 
@@ -66,7 +67,7 @@ def test_a_dead_host_is_taken_over(hosts, project, agents, gate):
     gate.open()
     check_done_twice_begun(line, agents, item)
     line.check_no_overlap(agents)
-    line.wait(lambda: living(line, "a") == 0, 20, "the rows of the dead host are ended")
+    line.wait(lambda: living(line, "a") == 0, 90, "the rows of the dead host are ended")
     silences = line.db.query("select p.end_reason, p.ended_at - p.beat_at as silence from orch.process p"
                              " join orch.host h on h.id = p.host_id where h.name = 'a'")
     assert all(re.fullmatch(r"silent for \d+ s: beat \d+", row["end_reason"]) for row in silences)
@@ -84,11 +85,11 @@ def test_a_host_that_stood_still_is_fenced(hosts, project, agents, gate):
     line.suite = b.start()
     stopped = a.pause()
     wait_taken_over(line, item)
-    line.wait(lambda: living(line, "a") == 0, 20, "the rows of the host that stands still are ended")
+    line.wait(lambda: living(line, "a") == 0, 90, "the rows of the host that stands still are ended")
     a.resume(stopped)
     a.log.wait("process.fenced", daemon="workerd")
-    line.wait(lambda: not is_alive(run["pid"]), 20, "its agent is stopped")
-    line.wait(lambda: living(line, "a") == 4, 20, "it has joined again")
+    line.wait(lambda: not is_alive(run["pid"]), 90, "its agent is stopped")
+    line.wait(lambda: living(line, "a") == 4, 90, "it has joined again")
     gate.open()
     check_done_twice_begun(line, agents, item)
     assert not a.log.records("job.ended", job=run["job_id"]) and not a.log.records("job.pushed", job=run["job_id"])
@@ -107,14 +108,14 @@ def test_a_run_stands_still_before_it_is_taken_over(hosts, project, agents, gate
     stopped = a.pids("reaperd") + a.pids("workerd")
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
-    line.wait(lambda: len(line.runs(item)) == 2, 40, "the second claim")
+    line.wait(lambda: len(line.runs(item)) == 2, 90, "the second claim")
     assert Process(run["pid"]).state == "T"
     gate.open()
     check_done_twice_begun(line, agents, item)
     assert Process(run["pid"]).state == "T" and len(agents.marks("end", role="analyst")) == 1
     a.resume(stopped)
     a.log.wait("process.fenced", daemon="workerd")
-    line.wait(lambda: not is_alive(run["pid"]), 20, "its agent is killed")
+    line.wait(lambda: not is_alive(run["pid"]), 90, "its agent is killed")
     assert len(agents.marks("end", role="analyst")) == 1 and not a.log.records("job.ended", job=run["job_id"])
 
 
@@ -129,13 +130,13 @@ def test_a_host_that_left_and_does_not_come_back(hosts, project, agents, gate):
     line.suite = b.start()
     a.stop()
     assert is_alive(run["pid"])
-    line.wait(lambda: len(line.runs(item)) == 2, 40, "the second claim")
+    line.wait(lambda: len(line.runs(item)) == 2, 90, "the second claim")
     assert Process(run["pid"]).state == "T"
     assert b.log.wait("reap.orphan-lost")["what"] == "stranded"
     gate.open()
     check_done_twice_begun(line, agents, item)
     a.start()
-    line.wait(lambda: not is_alive(run["pid"]), 20, "its agent is killed")
+    line.wait(lambda: not is_alive(run["pid"]), 90, "its agent is killed")
     assert len(agents.marks("end", role="analyst")) == 1
 
 
@@ -150,8 +151,8 @@ def test_a_worker_that_hangs_is_killed_and_its_run_goes_on(make_suite, project, 
     pid = owner_pid(line, run["job_id"])
     os.kill(pid, signal.SIGSTOP)
     assert suite.log.wait("reap.killed")["evidence"].startswith("silent for ")
-    line.wait(lambda: not is_alive(pid) and owner_pid(line, run["job_id"]) != pid, 20, "the run is adopted")
-    line.wait(lambda: Process(run["pid"]).state == "S", 20, "its agent goes on")
+    line.wait(lambda: not is_alive(pid) and owner_pid(line, run["job_id"]) != pid, 90, "the run is adopted")
+    line.wait(lambda: Process(run["pid"]).state == "S", 90, "its agent goes on")
     gate.open()
     line.wait_shown(item, "in_review")
     assert [(r["pid"], r["outcome"]) for r in line.runs(item)] == [(run["pid"], "success")]
@@ -207,7 +208,7 @@ def test_leases_of_the_dead(make_suite, project):
                   " select t.id, p.process_id, 1, gen_random_uuid(), 'deployer' from orch.task t,"
                   " orch.process_start('testhost', 'an-earlier-boot', 'workerd', 1, 1, 'test') p")
     for lease in ("merge_lease", "transition_lease"):
-        line.wait(lambda: line.db.value(f"select count(*) from orch.{lease}") == 0, 40, f"the {lease} is reclaimed")
+        line.wait(lambda: line.db.value(f"select count(*) from orch.{lease}") == 0, 90, f"the {lease} is reclaimed")
 
 
 # Kills the worker, then the shim, and lives on as a stray.
@@ -228,9 +229,11 @@ def test_a_job_that_kills_its_worker_does_not_stand_in_the_way(make_suite, proje
         line.wait_shown(peer, "in_review", timeout=90)
     line.wait_escalated(poison, timeout=120)
     job = line.jobs(poison)[0]
-    assert (job["status"], job["crashes"]) == ("failed", 3) and len(line.runs(poison)) == 3
+    outcomes = [r["outcome"] for r in line.runs(poison)]
+    # a worker that looks while the reaper cleans finds the lock held, adopts, and then sees that nothing was left
+    assert (job["status"], job["crashes"]) == ("failed", 3) and outcomes.count("lost") == 3 and set(outcomes) <= {"lost", "transient"}
     starts = [mark.work_item for mark in agents.marks("start", role="analyst")]
-    assert starts.count(poison) == 3 and starts.index(peers[0]) < [i for i, s in enumerate(starts) if s == poison][2]
+    assert starts.count(poison) == len(outcomes) and starts.index(peers[0]) < [i for i, s in enumerate(starts) if s == poison][2]
     strays = [mark.pid for mark in agents.marks("start", work_item=poison)]
-    line.wait(lambda: not any(is_alive(pid) for pid in strays), 15, "its strays are killed")
+    line.wait(lambda: not any(is_alive(pid) for pid in strays), 90, "its strays are killed")
     line.check_no_overlap(agents)

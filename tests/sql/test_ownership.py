@@ -27,8 +27,9 @@ def release(world, job):
 
 
 def promise_s(world):
-    """For how long the only job waits."""
-    return round(float(world.db.value("select extract(epoch from run_at - clock_timestamp()) from orch.job where active")))
+    """For how long the only job waits, from when it was last taken back or its agent was said to be gone."""
+    return round(float(world.db.value("select extract(epoch from j.run_at - h.at) from orch.job j join orch.history h on h.job_id = j.id"
+                                      " where j.active and h.kind in ('reap', 'release') order by h.id desc limit 1")))
 
 
 def wait_over(world):
