@@ -4,6 +4,7 @@
  */
 #include "ctl/commands.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -97,7 +98,7 @@ static void format_time(int64_t s, char text[static 32])
         time_t t = (time_t)s;
         if (s == TOKEN_NEVER || gmtime_r(&t, &tm) == NULL ||
             strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-                (void)strcpy(text, "never");
+                (void)snprintf(text, 32, "never");
 }
 
 static void write_list(const struct tokens *tokens, struct strbuf *sb)

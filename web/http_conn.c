@@ -65,7 +65,7 @@ static void set_state(struct http_conn *c, enum conn_state s)
 {
         int64_t now = loop_now_ms(c->cfg->loop);
         assert(s > c->state || s == CONN_HEAD);
-        log_debug(EV("http.state"), LF_S("peer", c->peer.text), LF_S("state", state_name(s)));
+        log_debug(EV("http.state"), LF_S("peer", http_conn_peer(c)), LF_S("state", state_name(s)));
         c->state = s;
         switch (s) {
         case CONN_HEAD:
@@ -152,7 +152,8 @@ void http_conn_reply(struct http_conn *c, const struct http_reply *reply)
 static void refuse(struct http_conn *c, enum http_refusal refusal)
 {
         const struct http_reply reply = {.status = http_refusal_status(refusal)};
-        log_debug(EV("http.refused"), LF_S("peer", c->peer.text), LF_S("reason", http_refusal_name(refusal)));
+        log_debug(EV("http.refused"), LF_S("peer", http_conn_peer(c)),
+                  LF_S("reason", http_refusal_name(refusal)));
         http_conn_reply(c, &reply);
 }
 
@@ -253,7 +254,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 static void on_deadline(void *arg)
 {
         struct http_conn *c = arg;
-        log_debug(EV("http.deadline"), LF_S("peer", c->peer.text), LF_S("state", state_name(c->state)));
+        log_debug(EV("http.deadline"), LF_S("state", state_name(c->state)), LF_S("peer", http_conn_peer(c)));
         conn_end(c);
 }
 
