@@ -7,6 +7,11 @@ select v.act, a.position, v.name,
        case a.type when 'text' then 'string' when 'boolean' then 'boolean' when 'jsonb' then 'object' else 'integer' end as type,
        v.required, v.about
 from (values
+        ('asof', 'at', true, 'When: 2026-11-20 14:30, or 20 min ago'),
+        ('asof', 'work_item', false, 'This work item only, with all that bore on it'),
+        ('asof_changes', 'from', true, 'The earlier instant'),
+        ('asof_changes', 'to', false, 'The later one; now when absent'),
+        ('asof_changes', 'work_item', false, 'Changes to this work item only'),
         ('approve', 'work_item', true, 'The work item'),
         ('approve', 'comment', false, 'Kept in the history'),
         ('cancel', 'work_item', true, 'The work item'),
@@ -58,6 +63,8 @@ from (values
         ('setting_set', 'value', true, 'Its new value'),
         ('unfreeze', 'repo', true, 'The repo'),
         ('waits_chain', 'work_item', true, 'The work item'),
+        ('whatif', 'changes', false, 'What to suppose: a list of {"act": KEY, its parameters}'),
+        ('whatif', 'limit', false, 'How many starts; 20 when absent, 200 at most'),
         ('why', 'work_item', true, 'The work item'))
         v (act, name, required, about)
 cross join lateral (
@@ -80,6 +87,8 @@ select v.key, v.method, v.path, case v.method when 'GET' then 'read' else 'opera
 from (values
         ('act_list', 'GET', '/acts', 'act list', 'Everything that can be done here'),
         ('approve', 'POST', '/tasks/{work_item}/approve', 'approve', 'P-9, M-3: pass the human gate that the task waits at'),
+        ('asof', 'GET', '/asof', 'asof', 'O-4: how things stood at an instant'),
+        ('asof_changes', 'GET', '/asof/changes', 'asof --until', 'B-3: what differs between two instants'),
         ('cancel', 'POST', '/tasks/{work_item}/cancel', 'cancel', 'C-1 to C-6: cancel a task'),
         ('circuit_close', 'POST', '/providers/{provider}/close', 'circuit close', 'J-4: let the jobs of a provider go on at once'),
         ('circuit_list', 'GET', '/providers', 'circuit list', 'J-4: the providers that have failed, and whether they can be asked now'),
@@ -111,6 +120,7 @@ from (values
         ('setting_set', 'POST', '/settings/{key}', 'config set', 'S-12: change a setting; every host sees it at its next claim'),
         ('unfreeze', 'POST', '/serial-gate/unfreeze', 'unfreeze', 'S-16: clear all freezes of a repo'),
         ('waits_chain', 'GET', '/tasks/{work_item}/waits', 'waits', 'B-6: what a work item waits for, what that waits for, and so on'),
+        ('whatif', 'POST', '/whatif', 'whatif', 'B-2: what would start next, in what order, if something were different; changes nothing'),
         ('why', 'GET', '/tasks/{work_item}/why', 'why', 'S-14: all reasons why a work item does not move'))
         v (key, method, path, command, about);
 comment on view orch.act is 'O-2: the acts: each is a function that psql can call, a command of orchctl and a route of the operator port';
