@@ -22,6 +22,8 @@ const struct command *const commands[] = {
         &command_queue,
         &command_why,
         &command_waits,
+        &command_whatif,
+        &command_asof,
         &command_watch,
         &command_log,
         &command_item_show,

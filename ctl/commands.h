@@ -14,6 +14,10 @@ extern const struct command command_upgrade;
 extern const struct command command_status;
 extern const struct command command_queue;
 extern const struct command command_why;
+/* cmd_asof.c */
+extern const struct command command_asof;
+/* cmd_whatif.c */
+extern const struct command command_whatif;
 /* cmd_watch.c */
 extern const struct command command_watch;
 /* cmd_log.c */

@@ -96,10 +96,10 @@ end
 $$;
 comment on function orch.asof_item(text, timestamptz) is 'A work item as it was, with the freezes of its repo and the live tasks it depended on; OR001 when it was not there';
 
-create function orch.asof(p_at text, p_work_item text default null) returns jsonb
+create function orch.asof(p_at text default null, p_work_item text default null) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
-        t timestamptz := orch.asof_instant(p_at);
+        t timestamptz := orch.asof_instant(coalesce(p_at, '0 s ago'));
         answer jsonb := jsonb_build_object('at', t, 'began', orch.state_began());
 begin
         if p_work_item is not null then
@@ -119,10 +119,10 @@ end
 $$;
 comment on function orch.asof(text, text) is 'O-4, B-3: how things stood at an instant: live tasks (at most 200) with job, leases and what had happened last, freezes, settings that were not the standard; or all of one work item';
 
-create function orch.asof_changes(p_from text, p_to text, p_work_item text default null) returns jsonb
+create function orch.asof_changes(p_from text default null, p_to text default null, p_work_item text default null) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
-        begin_ timestamptz := orch.asof_instant(p_from);
+        begin_ timestamptz := case when p_from is null then greatest(clock_timestamp() - interval '1 hour', orch.state_began()) else orch.asof_instant(p_from) end;
         end_ timestamptz := orch.asof_instant(coalesce(p_to, '0 s ago'));
         changes jsonb;
 begin
@@ -145,4 +145,4 @@ begin
         return jsonb_build_object('from', begin_, 'to', end_, 'changes', changes);
 end
 $$;
-comment on function orch.asof_changes(text, text, text) is 'B-3: the difference between two instants: every row that is not what it was, at most 1000, with the columns that differ; both times as text, the second absent for now';
+comment on function orch.asof_changes(text, text, text) is 'B-3: the difference between two instants: every row that is not what it was, at most 1000, with the columns that differ; both times as text; absent: an hour ago, and now';

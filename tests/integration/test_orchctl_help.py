@@ -30,7 +30,7 @@ ALL = commands()
 
 
 def test_the_issue_s_commands_are_there():
-    assert {"status", "queue", "why", "item create", "item show", "item list", "item move", "approve", "reject", "cancel", "log",
+    assert {"status", "queue", "why", "whatif", "asof", "item create", "item show", "item list", "item move", "approve", "reject", "cancel", "log",
             "watch", "migrate", "config show", "config set", "config check", "config dump", "up", "down", "upgrade", "project add",
             "project list", "lease list", "lease release", "completion", "help", "pause", "resume", "priority", "retry", "freeze", "unfreeze", "frozen",
             "dependency add", "dependency remove", "dependency list", "waits", "dead-letter list", "dead-letter retry", "act list",

@@ -32,12 +32,12 @@ def test_daemons_have_no_rights_on_tables(database, role):
 
 
 PURE = {"setting_bool", "setting_int", "in_scope", "in_critical_window", "gate_result", "gate_evidence", "gate_ci", "waiting_step",
-        "waits_for_person", "item_name", "task_json"}
+        "waits_for_person", "item_name", "task_json", "state_at"}
 LOOKS = {"project_list", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list", "freeze_list", "dead_letter_list",
-         "dependency_list", "finding_list", "waits_chain", "limit_list", "circuit_list", "openapi"}
+         "dependency_list", "finding_list", "waits_chain", "limit_list", "circuit_list", "openapi", "asof", "asof_changes"}
 ACTS = {"project_add", "item_create", "item_move", "approve", "reject", "cancel", "setting_set", "lease_release", "pause", "resume", "freeze",
         "unfreeze", "priority_set", "retry", "dead_letter_retry", "dependency_add", "dependency_remove",
-        "limit_set", "limit_remove", "circuit_close"}
+        "limit_set", "limit_remove", "circuit_close", "whatif"}
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
     "orch_workerd": {"job_claim", "job_started", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed", "event_route_failed",
