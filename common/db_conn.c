@@ -278,7 +278,8 @@ void db_conn_lost(struct db *db, const struct errinfo *why)
         db_conn_close(db);
         db_conn_count(db, false);
         collect_reason(db, &reason);
-        if (!was_up)
+        /* A former primary without its standby takes connections, and no more. */
+        if (!db->answered)
                 next_host(db);
         if (!was_up && db->n_failed < db->targets.n) {
                 db_set_state(db, DB_DISCONNECTED);

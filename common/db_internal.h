@@ -82,7 +82,7 @@ struct db {
         bool said_down; /* in the log, since it was up */
         bool pooled;    /* by something between us and the server: there are no notifications */
         bool counted;   /* in the gauge of connections that are up */
-        bool answered;  /* this connection has done something useful */
+        bool answered;  /* this connection was of use, and has not been given up for its silence */
         int64_t up_since_ms;
         unsigned prepared;         /* steps of preparing that are done */
         struct errinfo last_words; /* what the server said unasked before it closed the connection */

@@ -222,6 +222,7 @@ static void on_deadline(void *arg)
         name_statement(req, &named);
         if (sent) {
                 finish(take_current(db), DB_UNKNOWN, &named, NULL);
+                db->answered = false; /* whatever it did before: another host may be the better one */
                 db_conn_lost(db, &err);
         } else {
                 TAILQ_REMOVE(&db->queue, req, link);
