@@ -6,7 +6,7 @@
  * order and are sent one at a time; while there is no connection they wait, up to their own deadline. After a
  * timeout or a broken protocol the connection is closed, never reused. Statements are sent unnamed (extended
  * protocol), so that a pooler in transaction mode works and nothing has to be prepared again after a
- * reconnect. Behind a pooler nothing is listened to: there are only polls (ADR 9).
+ * reconnect. Behind a pooler nothing is listened to: there are only polls (ADR 11).
  *
  * On reconnect, in this order: new PGconn, session settings, LISTEN, then on_up (the owner scans its tables).
  * Reconnects back off with full jitter (0.2 s to 10 s). Of several hosts each gets 3 s, and must be
