@@ -1,34 +1,42 @@
 /*
- * claim.pml - today's protocol (sql/code/50 to 53, workerd, orch-shim, orch-reaperd): claim, fence, proof of death
- * (J-1, J-6, T-2, T-5, R-6).
+ * claim.pml - what goes by proof: claim, fence, lost answers, adoption and the proof of death, on one host (J-1, J-6,
+ * J-8, T-2, T-5, R-6).
  *
- * No clock decides anything here, so there is none: a process that is paused is one that takes no step for a
- * while, and a partition is a statement or an answer that is lost. What one host's reaper may report is a process
- * whose pid is gone. Two workers, two shims, two reapers, one job, on one host (HOSTS=1), where the lock file keeps
- * the second agent out; HOSTS=2 puts each worker on a host of its own.
+ * No clock decides anything here, so there is none: a process that is paused is one that takes no step for a while, and a
+ * partition is a statement or an answer that is lost, or comes late. Two workers, two shims, a reaper, one job, one lock.
  */
-#include "database.pml"
-
-#ifndef HOSTS
-#define HOSTS 1
-#endif
 #ifndef CRASHES
-#define CRASHES 2 /* of a worker */
+#define CRASHES 0 /* of a worker */
 #endif
 #ifndef SHIM_CRASHES
-#define SHIM_CRASHES 1
+#define SHIM_CRASHES 0
 #endif
 #ifndef LOSSES
-#define LOSSES 1 /* statements given up by a worker that lives: the statement is lost, late, or its answer is */
+#define LOSSES 0 /* statements given up by a worker that lives: the statement is lost or late, or its answer is lost */
 #endif
 #ifndef LOCK_OUTS
-#define LOCK_OUTS 1 /* waits for the lock that end before it is free */
+#define LOCK_OUTS 0 /* waits for the lock that end before it is free */
 #endif
 #ifndef FAILOVERS
 #define FAILOVERS 0 /* promotions of a standby that has not seen the last claim */
 #endif
 
-#define HOST(w) ((w) % HOSTS)
+#define IDLE       1
+#define CLAIMING   2
+#define ADOPTING   2 /* as far as a worker's own steps go, the same */
+#define ANNOUNCING 3
+#define WORKING    4 /* waits for the shim's end */
+#define ASKING     5
+#define PUSHING    6
+#define RECORDING  7 /* job_finish, until it is answered */
+
+#define HOST_OF(row) 0
+#define on_taken_back() skip
+#define on_orphaned()   skip
+#define is_known        (knows_it(0) || knows_it(1))
+#define knows_it(w)     (workers[w].at > CLAIMING && workers[w].epoch == epoch && workers[w].token == token)
+
+#include "database.pml"
 
 byte crashes = CRASHES;
 byte shim_crashes = SHIM_CRASHES;
@@ -38,72 +46,48 @@ byte failovers = FAILOVERS;
 
 /* --- workers --- */
 
-#define IDLE      1
-#define CLAIMING  2
-#define WORKING   3 /* waits for the shim's end */
-#define ASKING    4
-#define PUSHING   5
-#define RECORDING 6 /* job_finish, until it is answered */
-
 typedef worker {
         byte at;
         byte row;
         byte epoch; /* of the claim that it knows of; 0: none */
         byte token;
-        bit unsure; /* there may be a claim that it does not know of */
-        bit won;    /* what it will record: the work is on the branch, or the run came to nothing */
-        byte number
+        byte unknown; /* a claim that a beat has named, and that it does not know; 0: none */
+        byte unknown_token;
+        bit won /* what it will record: the work is on the branch, or the run came to nothing */
 };
 worker workers[2];
 
-/* --- shims --- */
+/* --- shims, each with the folder of its run --- */
 
 #define WAITING 1 /* for the lock */
 #define RUNS    2
-#define STOPS   3 /* SIGTERM sent, the agent still acts */
-#define ENDED   4 /* status written */
-#define NOTHING 5 /* locked out, or killed: no status */
+#define ENDED   3 /* status written */
 
 typedef keeper {
-        byte at; /* 0: no such process */
-        byte boss;
-        bit host
+        byte at; /* 0: none, and no status */
+        byte epoch;
+        byte boss /* who started it */
 };
 keeper shims[2];
-byte lock[HOSTS] = NONE; /* the shim that has it */
-bit stray[HOSTS];        /* an agent, or a part of it, that outlived its shim */
+byte lock = NONE; /* the shim that has it */
+bit stray = 0;    /* a part of an agent outlived its shim */
 
 /* --- the branch, moved by compare-and-swap only --- */
 
 byte branch = 0;      /* epoch of the commit of this job, 0: none */
 byte orphan_push = 0; /* a git that outlived its worker, and the epoch it pushes for */
 
-byte locker = NONE;    /* connection of the claim that is BEGUN */
-byte refused[4];       /* NUMBERED: per process row, claims with a lower number are refused */
-
-inline push(its_epoch)
-{
-#ifdef MUTANT_NO_LEASE
-        if
-        :: branch != 0 -> pushed_twice = 1; assert(!pushed_twice)
-        :: else
-        fi;
-        branch = its_epoch;
-#else
-        branch = (branch == 0 -> its_epoch : branch);
+byte locker = NONE; /* connection of the claim that is BEGUN */
+#ifdef MUTANT_ASKED_ONCE
+bit unsure[2];
 #endif
-#ifdef CHECK_PUSH
-        if
-        :: branch == its_epoch && epoch != its_epoch -> stale_push = 1; assert(!stale_push)
-        :: else
-        fi
-#endif
-}
 
 #include "claim_steps.pml"
 
 /* The workers are alike: that the first claim is worker 0's halves what there is to search, and loses nothing. */
-#define its_turn (_pid == 0 || tokens > 0 || workers[0].at == CLAIMING)
+#define its_turn   (_pid == 0 || tokens > 0 || workers[0].at == CLAIMING)
+#define is_quiet   (wire[_pid].phase == FREE)
+#define has_nothing (is_quiet && workers[_pid].at == IDLE && workers[_pid].unknown == 0)
 
 active [2] proctype Worker()
 {
@@ -113,128 +97,89 @@ end:
         :: atomic { can_take(_pid) -> take(_pid) }
         :: atomic { losses > 0 && can_lose(_pid) -> lose(_pid) }
         :: atomic { crashes > 0 && can_die(_pid) -> die(_pid) }
-        :: atomic { workers[_pid].at == IDLE && wire[_pid].phase == FREE && status == QUEUED && its_turn ->
-                send(_pid, CLAIM, workers[_pid].row, 0, 0);
-                wire[_pid].number = workers[_pid].number;
-                workers[_pid].at = CLAIMING }
-        :: atomic { workers[_pid].unsure && wire[_pid].phase == FREE &&
-                    (workers[_pid].at == IDLE || workers[_pid].at == WORKING) ->
-#ifdef NUMBERED
-                workers[_pid].number++;
-#endif
-                send(_pid, HOLDS, workers[_pid].row, 0, 0);
-                wire[_pid].number = workers[_pid].number;
-                wire[_pid].knows = (workers[_pid].at == WORKING) }
-        :: atomic { ended_for(_pid, 0) -> shim_ended(_pid, 0) }
-        :: atomic { ended_for(_pid, 1) -> shim_ended(_pid, 1) }
-        :: atomic { workers[_pid].at == ASKING && wire[_pid].phase == FREE ->
-                send(_pid, ASK, workers[_pid].row, workers[_pid].epoch, workers[_pid].token) }
+        :: atomic { has_nothing && is_claimable && its_turn -> say(_pid, CLAIM); workers[_pid].at = CLAIMING }
+        :: atomic { has_nothing && is_adoptable ->
+                say(_pid, ADOPT);
+                wire[_pid].epoch = epoch;
+                workers[_pid].at = ADOPTING }
+        :: atomic { is_quiet && workers[_pid].unknown == 0 && beat_tells(_pid) -> say(_pid, BEAT) }
+        :: atomic { is_quiet && workers[_pid].unknown != 0 -> say_disown(_pid) }
+        :: atomic { is_quiet && workers[_pid].at == ANNOUNCING -> say(_pid, STARTED) }
+        :: atomic { is_quiet && workers[_pid].at == WORKING && !is_kept(_pid) -> run_ended(_pid) }
+        :: atomic { is_quiet && workers[_pid].at == ASKING -> say(_pid, STARTED) }
         :: atomic { workers[_pid].at == PUSHING ->
                 push(workers[_pid].epoch);
-                workers[_pid].won = (branch == workers[_pid].epoch);
+                workers[_pid].won = 1; /* if it is not our commit, it is one of this job's: Orch-Job */
                 workers[_pid].at = RECORDING;
                 printf("worker %d pushes epoch %d; on the branch: %d\n", _pid, workers[_pid].epoch, branch) }
-        :: atomic { workers[_pid].at == RECORDING && wire[_pid].phase == FREE ->
-                send(_pid, (workers[_pid].won -> FINISH : GIVE_UP), workers[_pid].row, workers[_pid].epoch,
-                     workers[_pid].token) }
+        :: atomic { is_quiet && workers[_pid].at == RECORDING && workers[_pid].won -> say(_pid, FINISH) }
+        :: atomic { is_quiet && workers[_pid].at == RECORDING && !workers[_pid].won -> say(_pid, GIVE_UP) }
         od
 }
 
 /* --- a shim: the lock, what its predecessor left, the agent, the end --- */
 
 #define S (_pid - 2)
-#define H shims[S].host
 #ifdef MUTANT_NO_LOCK
 #define lock_is_free 1
 #else
-#define lock_is_free (lock[H] == NONE)
+#define lock_is_free (lock == NONE)
 #endif
-
-inline unwatched()
-{
-        if
-        :: is_dead(shims[S].boss) -> shims[S].at = 0; shims[S].boss = 0
-        :: else
-        fi
-}
+#ifdef MUTANT_ABANDONED_STARTS
+#define is_abandoned 0
+#else
+#define is_abandoned is_dead(shims[S].boss)
+#endif
 
 active [2] proctype Shim()
 {
 end:
         do
         :: atomic { shims[S].at == WAITING && lock_is_free ->
-                lock[H] = S;
+                kill_stray();
                 if
-                :: stray[H] -> stray[H] = 0; acting--; printf("shim %d kills what another left\n", S)
-                :: else
-                fi;
-#ifdef CHECK_START
-                if
-                :: is_dead(shims[S].boss) -> stale_start = 1; assert(!stale_start)
-                :: else
-                fi;
-#endif
-                shims[S].at = RUNS;
-                begins_to_act();
-                printf("shim %d: its agent runs\n", S) }
-        :: atomic { shims[S].at == WAITING && lock[H] != NONE && lock_outs > 0 ->
+                :: is_abandoned -> printf("shim %d finds its starter gone, and does not begin\n", S); vanish(S)
+                :: else ->
+                        printf("shim %d: its agent runs\n", S);
+                        lock = S;
+                        shims[S].at = RUNS;
+                        check_begin(S);
+                        begins_to_act()
+                fi }
+        :: atomic { shims[S].at == WAITING && !lock_is_free && lock_outs > 0 ->
                 lock_outs--;
-                shims[S].at = NOTHING;
-                unwatched();
-                printf("shim %d is locked out\n", S) }
+                printf("shim %d is locked out\n", S);
+                vanish(S) }
         :: atomic { shims[S].at == RUNS ->
+                printf("shim %d: its agent has ended\n", S);
                 acting--;
-                lock[H] = NONE;
-                shims[S].at = ENDED;
-                unwatched();
-                printf("shim %d: its agent has ended\n", S) }
-        :: atomic { shims[S].at == RUNS && is_dead(shims[S].boss) ->
-                shims[S].at = STOPS;
-                printf("shim %d sees its worker gone, and stops its agent\n", S) }
-        :: atomic { shims[S].at == STOPS ->
-                acting--;
-                lock[H] = NONE;
-                shims[S].at = 0;
-                shims[S].boss = 0;
-                printf("shim %d: its agent is stopped\n", S) }
-        :: atomic { shim_crashes > 0 && (shims[S].at == RUNS || shims[S].at == STOPS) ->
+                lock = NONE;
+                shims[S].at = ENDED }
+        :: atomic { shim_crashes > 0 && shims[S].at == RUNS ->
                 shim_crashes--;
-                lock[H] = NONE;
-                shims[S].at = NOTHING;
+                lock = NONE;
                 if
                 :: acting--; printf("shim %d is killed, and its agent with it\n", S)
-                :: stray[H] = 1; printf("shim %d is killed; a part of its agent lives on\n", S)
+                :: stray = 1; printf("shim %d is killed; a part of its agent lives on\n", S)
                 fi;
-                unwatched() }
+                vanish(S) }
         od
 }
 
-/* --- a reaper: sees a process that is gone, and reports it; both may report the same --- */
+/* --- a reaper, of which there may be more: each of its steps happens at most once --- */
 
-inline process_gone(gone)
+active proctype Reaper()
 {
-        if
-        :: !is_ended(gone) ->
-                ended = ended | BIT(gone);
-                printf("a reaper reports process %d gone\n", gone);
-                if
-                :: status == RUNNING && owner == gone -> row_requeue()
-                :: else
-                fi
-        :: else
-        fi
-}
-
-active [2] proctype Reaper()
-{
-        byte seen = NONE;
 end:
         do
-        :: atomic { seen == NONE && is_dead(0) && !is_ended(0) -> seen = 0 }
-        :: atomic { seen == NONE && is_dead(1) && !is_ended(1) -> seen = 1 }
-        :: atomic { seen == NONE && is_dead(2) && !is_ended(2) -> seen = 2 }
-        :: atomic { seen == NONE && is_dead(3) && !is_ended(3) -> seen = 3 }
-        :: atomic { seen != NONE && !row_is_locked(seen) -> process_gone(seen); seen = NONE }
+        :: atomic { is_dead(0) && !is_ended(0) && !row_is_locked(0) -> say_gone(0) }
+        :: atomic { is_dead(1) && !is_ended(1) && !row_is_locked(1) -> say_gone(1) }
+        :: atomic { is_dead(2) && !is_ended(2) && !row_is_locked(2) -> say_gone(2) }
+        :: atomic { is_dead(3) && !is_ended(3) && !row_is_locked(3) -> say_gone(3) }
+        :: atomic { status == RUNNING && orphaned && lock == NONE && !has_status(epoch) ->
+                printf("a reaper: orphan_lost, nothing is left of epoch %d\n", epoch);
+                kill_stray();
+                job_take_back() }
         od
 }
 
@@ -252,13 +197,17 @@ end:
                 push(orphan_push);
                 orphan_push = 0 }
         :: atomic { orphan_push != 0 -> orphan_push = 0 }
+        :: atomic { is_over(0) -> printf("by runs_over() a run that is over is cleared away\n"); kill_shim(0) }
+        :: atomic { is_over(1) -> printf("by runs_over() a run that is over is cleared away\n"); kill_shim(1) }
         :: atomic { failovers > 0 && status == RUNNING && locker == NONE && wire[LATE].phase == FREE ->
                 failovers--;
                 printf("failover: the claim of epoch %d is lost\n", epoch);
                 epoch--;
                 status = QUEUED;
                 token = 0;
-                owner = NONE }
+                owner = NONE;
+                announced = 0;
+                orphaned = 0 }
         od
 }
 
@@ -268,8 +217,8 @@ end:
 init
 {
         atomic {
-                start(0);
-                start(1)
+                process_start(0);
+                process_start(1)
         }
         /* Nothing can move any more: then the job must have ended, and nothing be left. */
         timeout ->
@@ -277,7 +226,7 @@ init
         stuck = (status != DONE);
         assert(!stuck);
 #endif
-#ifdef CHECK_LEFT
+#ifdef CHECK_ALL
         left_behind = (acting != 0);
         assert(!left_behind);
 #endif

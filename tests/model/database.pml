@@ -1,9 +1,9 @@
 /*
- * database.pml - what both models share: one job's row and the SQL functions that move it, what is watched, and
- * the words for statements on their way.
+ * database.pml - what both models share: the row of one job, and the functions of schema orch that move it.
  *
- * A function of schema orch is one transaction (ADR 1), so it is one atomic step here; the claim, whose look at
- * the process row and whose commit may be apart, is two. Time, processes and faults belong to the models.
+ * A function is one transaction (ADR 1), so it is one atomic step here, under its own name. Only the claim, which
+ * looks at its process row and commits later, is two steps in claim.pml. Time, processes and faults belong to the
+ * models; HOST_OF(row) and on_taken_back() are theirs, too.
  */
 #define NONE    7
 
@@ -13,10 +13,14 @@
 
 byte status = QUEUED;
 byte epoch = 0;    /* moves when the job is claimed, and when it is taken back */
-byte token = 0;    /* of the present claim; 0: none. Never given twice, unlike an epoch after a failover */
+byte token = 0;    /* of the present owner; 0: none. Never given twice, unlike an epoch after a failover */
 byte tokens = 0;   /* given so far */
 byte owner = NONE; /* process row of the present claim */
+bit announced = 0; /* run.log: there may be a shim */
+bit orphaned = 0;  /* waits for an heir */
 byte ended = 0;    /* process rows that are ended: one bit each */
+byte promise = 0;  /* due_at, run_at: taken back by force, and not to be claimed for so many ticks */
+byte promised = 0; /* token of the claim that was taken back so */
 byte died = 0;     /* processes that are dead: one bit each. Nobody but their host can know */
 byte next_row = 0;
 
@@ -24,70 +28,6 @@ byte next_row = 0;
 #define is_ended(n) ((ended & BIT(n)) != 0)
 #define is_dead(n)  ((died & BIT(n)) != 0)
 
-/* --- what is watched: each bit is a property broken for good --- */
-
-byte acting = 0; /* agents that run and are not frozen, those without a shim included */
-bit two_agents = 0;     /* J-1: at most one agent acts */
-bit stale_write = 0;    /* T-5: a claimant whose claim is another's by now changed the row */
-bit recorded_twice = 0; /* an outcome is recorded at most once */
-bit robbed = 0;         /* a claim is not taken, in his own name, from an owner who lives and knows of it */
-bit orphaned = 0;       /* J-6: no job runs under a process row that is ended: nobody would ever take it back */
-bit pushed_twice = 0;   /* the work of a job is on the branch once */
-bit stale_push = 0;     /* the branch takes no push of a claim that has been taken back */
-bit stale_start = 0;    /* no agent is started for a worker that is dead */
-bit fenced_acts = 0;    /* T-5: no agent acts under a claim that has been taken back */
-bit stuck = 0;          /* a job ends */
-bit left_behind = 0;    /* and nothing of it stays */
-bit outcome = 0;         /* the job's outcome is recorded */
-
-inline begins_to_act()
-{
-        acting++;
-#ifndef IGNORE_AGENTS
-        if
-        :: acting > 1 -> two_agents = 1; assert(!two_agents)
-        :: else
-        fi
-#endif
-}
-
-/* --- the row --- */
-
-inline row_claim(by)
-{
-        status = RUNNING;
-        epoch++;
-        assert(epoch < 15); /* the bounds of the model, not of the protocol */
-        tokens++;
-        token = tokens;
-        owner = by;
-        printf("database: the job is claimed by process %d, epoch %d, token %d\n", by, epoch, token);
-        if
-        ::  is_ended(by) -> orphaned = 1; assert(!orphaned)
-        :: else
-        fi
-}
-
-/* orch.job_requeue: the epoch moves, so that the old claim is fenced. */
-inline row_requeue()
-{
-        status = QUEUED;
-        epoch++;
-        token = 0;
-        owner = NONE
-}
-
-inline row_done()
-{
-        if
-        :: outcome -> recorded_twice = 1; assert(!recorded_twice)
-        :: else
-        fi
-        outcome = 1;
-        status = DONE;
-        token = 0;
-        owner = NONE
-}
 
 #define is_current(e, t) (status == RUNNING && epoch == (e) && token == (t))
 
@@ -100,84 +40,185 @@ inline row_done()
 #define passes_fence(e, t) is_current(e, t)
 #endif
 
-/* --- statements on their way --- */
+#include "wire.pml"
+#include "watch.pml"
 
-#define FREE     0 /* phase */
-#define SENT     1 /* on the way, or waiting for its turn at the server */
-#define BEGUN    2 /* a claim: has looked, holds the row lock, has not committed */
-#define ANSWERED 3 /* committed; the answer is on its way back */
+/* --- back into the queue, or to an heir --- */
 
-#define CLAIM    1 /* what it says */
-#define HOLDS    2 /* process_holds: which claims a process knows of */
-#define ASK      3 /* job_started: is the claim still good? */
-#define FINISH   4 /* job_finish: success */
-#define GIVE_UP  5 /* job_finish: this run came to nothing, the job is to run again */
-#define BEAT     6
-#define ADOPT    7
-
-typedef statement {
-        byte phase;
-        byte what;
-        byte row;
-        byte epoch;
-        byte token;
-        bit knows;   /* HOLDS: the sender holds the claim */
-        byte number; /* of the sender's last HOLDS */
-        bit yes      /* the answer */
-};
-
-#define LATE 2 /* a connection that its client has given up, with a statement that may still be executed */
-statement wire[3];
-
-inline forget(c)
+/* With job_requeue(): the epoch moves, so that the old claim is fenced. */
+inline job_take_back()
 {
-        wire[c].phase = FREE;
-        wire[c].what = 0;
-        wire[c].row = 0;
-        wire[c].epoch = 0;
-        wire[c].token = 0;
-        wire[c].knows = 0;
-        wire[c].number = 0;
-        wire[c].yes = 0
+        status = QUEUED;
+        epoch++;
+        token = 0;
+        owner = NONE;
+        announced = 0;
+        orphaned = 0;
+        on_taken_back()
 }
 
-inline send(c, say, from_row, with_epoch, with_token)
+inline job_orphan()
 {
-        wire[c].what = say;
-        wire[c].row = from_row;
-        wire[c].epoch = with_epoch;
-        wire[c].token = with_token;
-        wire[c].phase = SENT
+        orphaned = 1;
+        on_orphaned()
 }
 
-inline abandon(c)
+/* By force (reap_overdue, lease_release): the owner, or what it left, may act until its promise is over. */
+inline job_revoke(ticks)
 {
-        wire[LATE].phase = wire[c].phase;
-        wire[LATE].what = wire[c].what;
-        wire[LATE].row = wire[c].row;
-        wire[LATE].epoch = wire[c].epoch;
-        wire[LATE].token = wire[c].token;
-        wire[LATE].knows = wire[c].knows;
-        wire[LATE].number = wire[c].number;
-        forget(c)
+#ifndef MUTANT_FORCE_AT_ONCE
+        promise = ticks;
+        promised = token;
+#endif
+        job_take_back()
 }
 
-/* job_finish, both ways. The same call again answers as before (yes), another's claim stays as it is (no). */
-inline run_finish(c)
+#define is_promised(c) (status == QUEUED && epoch == wire[c].epoch + 1 && promised == wire[c].token)
+
+/* Who had it says that nothing acts under that claim any more: its promise need not be waited for. */
+inline job_confirm_gone(c)
+{
+        if
+        :: promise > 0 && is_promised(c) ->
+                printf("database: the agent of epoch %d is gone\n", wire[c].epoch);
+                promise = 0;
+                promised = 0
+        :: else
+        fi
+}
+
+#ifdef MUTANT_REAP_FIRST
+#define may_have_shim 0
+#else
+#define may_have_shim announced
+#endif
+
+inline process_close(p, shims_live)
+{
+        ended = ended | BIT(p);
+        if
+        :: status == RUNNING && owner == p && shims_live && may_have_shim ->
+                printf("database: the job is an orphan\n");
+                job_orphan()
+        :: status == RUNNING && owner == p && !(shims_live && may_have_shim) ->
+                printf("database: the job is queued again\n");
+                job_take_back()
+        :: else
+        fi
+}
+
+inline process_gone(p, host_dead)
+{
+        if
+        :: !is_ended(p) -> process_close(p, !host_dead)
+        :: else
+        fi
+}
+
+/* --- a claim: taken, announced, adopted, recorded. c is the connection that asks, its answer is `yes` --- */
+
+inline job_start(by)
+{
+        status = RUNNING;
+        epoch++;
+        assert(epoch < 15); /* the bounds of the model, not of the protocol */
+        tokens++;
+        token = tokens;
+        owner = by;
+        printf("database: the job is claimed by process %d: epoch %d, token %d\n", by, epoch, token);
+        check_start(by)
+}
+
+inline job_started(c)
+{
+        wire[c].yes = is_current(wire[c].epoch, wire[c].token);
+        announced = announced || wire[c].yes
+}
+
+#ifdef MUTANT_SAME_TOKEN
+#define next_token token
+#else
+#define next_token tokens
+#endif
+
+inline job_adopt(c)
+{
+        if
+        :: !is_ended(wire[c].row) && status == RUNNING && orphaned && epoch == wire[c].epoch &&
+           HOST_OF(owner) == HOST_OF(wire[c].row) ->
+                tokens++;
+                token = next_token;
+                owner = wire[c].row;
+                orphaned = 0;
+                wire[c].token = token;
+                wire[c].yes = 1;
+                printf("database: process %d adopts epoch %d, token %d\n", owner, epoch, token)
+        :: else -> wire[c].yes = 0
+        fi
+}
+
+#define is_claimable (status == QUEUED && promise == 0)
+
+/* process_beat's list of claims, which is one or none. */
+inline name_claim(c)
+{
+        if
+        :: status == RUNNING && owner == wire[c].row && !orphaned -> wire[c].epoch = epoch; wire[c].token = token
+        :: else -> wire[c].epoch = 0; wire[c].token = 0
+        fi
+}
+
+#ifdef MUTANT_DISOWN_BY_EPOCH
+#define is_disowned(c) (epoch == wire[c].epoch)
+#else
+#define is_disowned(c) (epoch == wire[c].epoch && token == wire[c].token)
+#endif
+
+/* What a beat has named and the process does not know is given back, or left to be adopted. */
+inline process_disown(c)
+{
+        if
+        :: !is_ended(wire[c].row) && status == RUNNING && owner == wire[c].row && !orphaned && is_disowned(c) ->
+                printf("database: process %d disowns epoch %d\n", owner, epoch);
+                check_robbed();
+                if
+                :: may_have_shim -> job_orphan()
+                :: else -> job_take_back()
+                fi
+        :: else
+        fi
+}
+
+/* FINISH is success, GIVE_UP another attempt. */
+inline job_finish(c)
 {
         if
         :: passes_fence(wire[c].epoch, wire[c].token) ->
+                check_write(c);
                 if
-                :: !is_current(wire[c].epoch, wire[c].token) -> stale_write = 1; assert(!stale_write)
-                :: else
-                fi;
-                if
-                :: wire[c].what == FINISH -> printf("database: epoch %d is done\n", wire[c].epoch); row_done()
-                :: else -> printf("database: epoch %d came to nothing, the job is queued\n", wire[c].epoch); row_requeue()
+                :: wire[c].what == FINISH ->
+                        printf("database: epoch %d is done\n", wire[c].epoch);
+                        check_outcome();
+                        status = DONE;
+                        token = 0;
+                        owner = NONE;
+                        orphaned = 0
+                :: else ->
+                        printf("database: epoch %d came to nothing, the job is queued\n", wire[c].epoch);
+                        job_take_back()
                 fi;
                 wire[c].yes = 1
         :: else ->
                 printf("database: epoch %d is fenced\n", wire[c].epoch);
+                job_confirm_gone(c);
                 wire[c].yes = 0
+        fi
+}
+
+inline job_release(c)
+{
+        if
+        :: is_current(wire[c].epoch, wire[c].token) -> check_write(c); job_take_back()
+        :: else -> job_confirm_gone(c)
         fi
 }

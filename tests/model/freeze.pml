@@ -1,65 +1,80 @@
 /*
- * freeze.pml - the coming protocol: agents live on when their worker dies (J-8), and a silent claim is taken over
+ * freeze.pml - what goes by time: agents live on when their worker dies (J-8), and a silent host's job is taken over
  * from another host, but only after its agent has been frozen (J-1, T-5, R-6).
  *
- * Two hosts with a worker, at most one shim and a reaper each; one job. Time is a clock of ticks. The only things
- * bound to it are the shim's dead man's switch (it acts, at most SLACK late) and what the reaper counts. Worker,
+ * Two hosts with a worker and a shim each; one job. A tick is about 20 s of the default timing. Bound to the clock are
+ * the shim's dead man's switch (it acts, at most SLACK late) and what the reaper counts, and nothing else. Worker,
  * statement and answer take as long as they like: a pause, a late wake-up, a partition and an outage of the
  * database are steps that do not come. With TIMELY, for "done in the end", they are faults with a beginning and an
  * end, and who is healthy keeps his appointments.
- *
- * A tick is 15 s of the timing table. A claim is kept by beats that name it; each beat is a change that the reaper
- * sees. Ages count from when a beat was SENT.
  */
-#include "database.pml"
-
 #ifndef FREEZE
-#define FREEZE 3 /* 45 s: age of the last confirmed beat at which the shim freezes its agent */
+#define FREEZE 2 /* freeze_after, 45 s: age of the last confirmed beat at which the shim freezes its agent */
 #endif
 #ifndef SLACK
-#define SLACK 1 /* 15 s: how late the shim may be, slow clocks included */
+#define SLACK 1 /* how late the shim may be, slow clocks included */
 #endif
 #ifndef TAKEOVER
-#define TAKEOVER 5 /* 75 s: for so long a reaper has seen no beat */
+#define TAKEOVER 4 /* takeover_after, 75 s: for so long a reaper has seen no beat */
 #endif
 #ifndef CRASHES
-#define CRASHES 1
+#define CRASHES 0
 #endif
 #ifndef SHIM_CRASHES
-#define SHIM_CRASHES 1
+#define SHIM_CRASHES 0
 #endif
 #ifndef LOSSES
-#define LOSSES 1
+#define LOSSES 0
 #endif
 #ifndef TAKEOVERS
-#define TAKEOVERS 2 /* bounds the search; a beat may be arbitrarily late, again and again */
+#define TAKEOVERS 0 /* bounds the search; a beat may be arbitrarily late, again and again */
+#endif
+#ifndef STRANDINGS
+#define STRANDINGS 0 /* the same, of orphans whose host has no worker */
+#endif
+#ifndef FORCES
+#define FORCES 0 /* reap_overdue(), lease_release() */
 #endif
 #ifndef PAUSES
-#define PAUSES 1 /* TIMELY only, as is the next */
+#define PAUSES 0 /* TIMELY only, as is the next */
 #endif
 #ifndef CUTS
-#define CUTS 1
+#define CUTS 0
 #endif
 
 byte crashes = CRASHES;
 byte shim_crashes = SHIM_CRASHES;
 byte losses = LOSSES;
 byte takeovers = TAKEOVERS;
+byte strandings = STRANDINGS;
+byte forces = FORCES;
 
-/* --- a host: its worker, its shim, its reaper --- */
+byte host_of[7]; /* of each process row */
+#define HOST_OF(row) host_of[row]
+#define on_taken_back() skip
+#define on_orphaned()   orphanhood++
 
-#define IDLE      1
-#define CLAIMING  2
-#define RENEWING  3 /* has a claim, but heard of it too late to start an agent: beats first */
-#define KEEPING   4 /* beats while there is an agent, and records its end */
-#define ADOPTING  5 /* a new process, with a run of its predecessor on the disk */
+#include "database.pml"
+
+/* --- a host: its worker, its shim --- */
+
+#define IDLE     1
+#define CLAIMING 2
+#define STARTING 3 /* has a claim, and is not yet sure enough of it to start an agent */
+#define KEEPING  4 /* beats while there is an agent, and records its end */
+#define ADOPTING 5
+#define FENCED   6 /* its agent is killed; it says so, once */
 
 typedef worker {
-        byte at;
+        byte at; /* 0: there is no worker on this host */
         byte row;
         byte epoch;
         byte token;
-        byte sent; /* age of the statement on its way */
+        byte sent;    /* age of the beat on its way */
+        byte renewed; /* age of the last beat that it knows to have counted, when it was sent */
+        byte quiet;   /* ticks since its beat_count has changed, as a reaper counts them that looks all the time */
+        byte unknown; /* epoch and token of a claim that a beat has named and it does not know; 0: none */
+        byte unknown_token;
         bit paused;
         bit cut
 };
@@ -74,31 +89,17 @@ worker workers[2];
 typedef keeper {
         byte at; /* 0: none on this host */
         byte epoch;
-        byte token;
-        byte age /* of the last beat that it was told has counted */
+        byte age /* of the newest renewal */
 };
 keeper shims[2];
 
-/*
- * Ticks since the claim has last changed, as a reaper counts them that looks all the time. One that looks later, or
- * begins anew after a look left out, takes over later; and late it may be here anyhow.
- */
+/* What the reaper counts besides: of an owner that is dead, and whose successor beats; and of a stranded job. */
 byte still = 0;
-
-bit host_of[4]; /* of each process row */
-byte ahead = 0; /* MUTANT_WALL_CLOCK: ticks by which the time of day of the reapers differs from the owner's */
-
-/* Who acts must hold the claim, whenever it moves or he begins. */
-inline moved()
-{
-        still = 0;
-#ifdef CHECK_FENCED
-        if
-        :: shims[0].at == RUNS || shims[1].at == RUNS -> fenced_acts = 1; assert(!fenced_acts)
-        :: else
-        fi
-#endif
-}
+byte alone = 0;      /* ticks since the first look that found the job stranded, with a look in each of them */
+byte alone_as = 0;   /* the orphanhood it was found in; 0: was not found so at the last look */
+byte orphanhood = 0; /* orphaned_at: tells one orphanhood from the next */
+bit looked = 0;      /* in this tick */
+byte ahead = 0;      /* MUTANT_WALL_CLOCK: ticks by which the time of day of the reapers differs from the owner's */
 
 inline act(h)
 {
@@ -106,7 +107,7 @@ inline act(h)
         begins_to_act();
 #ifdef CHECK_FENCED
         if
-        :: !is_current(shims[h].epoch, shims[h].token) -> fenced_acts = 1; assert(!fenced_acts)
+        :: !(status == RUNNING && epoch == shims[h].epoch) && promise == 0 -> fenced_acts = 1; assert(!fenced_acts)
         :: else
         fi
 #endif
@@ -120,7 +121,6 @@ inline dispose(h)
         fi;
         shims[h].at = 0;
         shims[h].epoch = 0;
-        shims[h].token = 0;
         shims[h].age = 0
 }
 
@@ -128,28 +128,39 @@ inline dispose(h)
 
 #define its_turn (_pid == 0 || tokens > 0 || workers[0].at == CLAIMING) /* the hosts are alike */
 #define is_quiet (wire[_pid].phase == FREE && awake(_pid))
+#define has_nothing (is_quiet && workers[_pid].at == IDLE && workers[_pid].unknown == 0)
+#define is_over_here(h) (shims[h].at != 0 && !(status == RUNNING && epoch == shims[h].epoch))
 
 active [2] proctype Worker()
 {
 end:
         do
+        :: atomic { workers[_pid].at == 0 && next_row >= 2 && awake(_pid) && linked(_pid) -> process_start(_pid) }
         :: atomic { can_run(_pid) -> execute(_pid) }
         :: atomic { can_take(_pid) -> take(_pid) }
         :: atomic { losses > 0 && can_lose(_pid) && awake(_pid) -> lose(_pid) }
-        :: atomic { crashes > 0 && can_die(_pid) -> die(_pid) }
-        :: atomic { is_quiet && workers[_pid].at == IDLE && status == QUEUED && its_turn ->
-                say(_pid, CLAIM);
-                workers[_pid].at = CLAIMING }
-        :: atomic { is_quiet && (workers[_pid].at == RENEWING ||
-                                 (workers[_pid].at == KEEPING && shims[_pid].at < ENDED && shims[_pid].age > 0)) ->
+        :: atomic { crashes > 0 && can_die(_pid) -> crashes--; die(_pid) }
+        :: atomic { has_nothing && !is_ended(workers[_pid].row) && is_claimable && its_turn ->
+                say_idle(_pid, CLAIM, CLAIMING) }
+        :: atomic { has_nothing && is_mine_unknown(_pid) -> say(_pid, BEAT) }
+        :: atomic { is_quiet && workers[_pid].unknown != 0 -> say_disown(_pid) }
+        :: atomic { has_nothing && !is_ended(workers[_pid].row) && is_adoptable(_pid) ->
+                say_idle(_pid, ADOPT, ADOPTING);
+                wire[_pid].epoch = epoch }
+        :: atomic { is_quiet && workers[_pid].at == IDLE && is_over_here(_pid) ->
+                printf("worker %d finds by runs_over() a run that is over, and kills its shim\n", _pid);
+                dispose(_pid) }
+        :: atomic { is_quiet && workers[_pid].at == STARTING && may_ask(_pid) -> say(_pid, STARTED) }
+        :: atomic { is_quiet && workers[_pid].at == STARTING && workers[_pid].renewed > 0 -> say(_pid, BEAT) }
+        :: atomic { is_quiet && workers[_pid].at == KEEPING && shims[_pid].at <= FROZEN && shims[_pid].age > 0 ->
                 say(_pid, BEAT) }
-        :: atomic { awake(_pid) && workers[_pid].at >= KEEPING && shims[_pid].at == STRAYS ->
-                printf("worker %d kills what its shim has left\n", _pid);
-                acting--;
-                shims[_pid].at = NOTHING }
-        :: atomic { is_quiet && workers[_pid].at == ADOPTING -> say(_pid, ADOPT) }
         :: atomic { is_quiet && workers[_pid].at == KEEPING && shims[_pid].at == ENDED -> say(_pid, FINISH) }
         :: atomic { is_quiet && workers[_pid].at == KEEPING && shims[_pid].at == NOTHING -> say(_pid, GIVE_UP) }
+        :: atomic { is_quiet && workers[_pid].at == FENCED -> say(_pid, RELEASE) }
+        :: atomic { is_quiet && workers[_pid].at == KEEPING && shims[_pid].at == STRAYS ->
+                printf("worker %d hunts down what its shim has left\n", _pid);
+                acting--;
+                shims[_pid].at = NOTHING }
         od
 }
 
@@ -185,39 +196,37 @@ end:
         od
 }
 
-/* --- a reaper --- */
+/* --- the reapers: what needs a host is asked of that host's, everything else any of them may say --- */
 
-#define R (_pid - 4)
-
-#ifdef MUTANT_WALL_CLOCK
-#define is_silent (still + ahead >= TAKEOVER)
-#else
-#define is_silent (still == TAKEOVER)
-#endif
-
-/* Of its own host: the process is dead, and there is no agent of it. */
-#ifdef MUTANT_REAP_FIRST
-#define is_gone (is_dead(owner) && host_of[owner] == R)
-#else
-#define is_gone (is_dead(owner) && host_of[owner] == R && shims[R].at == 0)
-#endif
-
-active [2] proctype Reaper()
+active proctype Reaper()
 {
 end:
         do
-        :: atomic { status == RUNNING && is_silent && takeovers > 0 ->
-                takeovers--;
-#ifdef TIMELY
-                assert(takeovers > 0); /* no more than there are faults: who keeps his appointments is left alone */
+        :: atomic { status == RUNNING && is_dead(owner) && !is_ended(owner) ->
+                printf("the reaper of host %d: process %d is gone\n", host_of[owner], owner);
+                process_gone(owner, 0);
+                still = 0 }
+        :: atomic { takeovers > 0 && is_silent(0) -> take_over(workers[0].row) }
+        :: atomic { takeovers > 0 && is_silent(1) -> take_over(workers[1].row) }
+        :: atomic { takeovers > 0 && is_silent_dead -> take_over(owner) }
+        :: atomic { is_lost(host_of[owner]) ->
+                printf("the reaper of host %d: orphan_lost, nothing is left of epoch %d\n", host_of[owner], epoch);
+                dispose(host_of[owner]);
+                job_take_back() }
+        :: atomic { strandings > 0 && !looked && (is_stranded || alone_as != 0) -> look() }
+        :: atomic { strandings > 0 && is_stranded && alone == TAKEOVER && alone_as == mark_of_orphan ->
+                strandings--;
+                printf("a reaper: orphan_stranded, epoch %d\n", epoch);
+                job_take_back();
+                alone = 0;
+                alone_as = 0 }
+        :: atomic { forces > 0 && status == RUNNING ->
+                forces--;
+                printf("epoch %d is taken back by force\n", epoch);
+                job_revoke(TAKEOVER) }
+#ifdef LIMIT_DATABASE_CLOCK
+        :: atomic { promise > 0 -> promise = 0; promised = 0; printf("the clock of the database jumps ahead\n") }
 #endif
-                printf("reaper %d takes the claim of epoch %d away: it is silent\n", R, epoch);
-                row_requeue();
-                moved() }
-        :: atomic { status == RUNNING && owner != NONE && is_gone ->
-                printf("reaper %d takes the claim of epoch %d away: its process is dead\n", R, epoch);
-                row_requeue();
-                moved() }
 #ifdef MUTANT_WALL_CLOCK
         :: atomic { ahead == 0 -> ahead = TAKEOVER; printf("the clock of the reapers jumps ahead\n") }
 #endif
@@ -226,50 +235,16 @@ end:
 
 /* --- time --- */
 
-#ifdef LIMIT_SHIM_PAUSED
-#define shim_is_timely(h) 1
-#else
-#define shim_is_timely(h) (!(shims[h].at == RUNS && shims[h].age >= FREEZE + SLACK))
-#endif
-
-#ifdef TIMELY
-#define is_healthy(w)       (awake(w) && linked(w))
-#define is_due(w)           (workers[w].sent > 0 || workers[w].at == RENEWING || shims[w].age > 0)
-#define worker_is_timely(w) (!(is_healthy(w) && is_due(w)))
-#else
-#define worker_is_timely(w) 1
-#endif
-
-inline older(what_ages, most)
-{
-        what_ages = (what_ages < most -> what_ages + 1 : most)
-}
-
-inline age_host(w)
-{
-        if
-        :: wire[w].phase != FREE && wire[w].what != FINISH && wire[w].what != GIVE_UP -> older(workers[w].sent, FREEZE)
-        :: else
-        fi;
-        if
-        :: shims[w].at == RUNS -> older(shims[w].age, FREEZE + SLACK)
-        :: else
-        fi
-}
-
 active proctype Clock()
 {
 end:
         do
         :: d_step {
                 shim_is_timely(0) && shim_is_timely(1) && worker_is_timely(0) && worker_is_timely(1) ->
-                printf("15 s pass\n");
+                printf("20 s pass\n");
                 age_host(0);
                 age_host(1);
-                if
-                :: status == RUNNING -> older(still, TAKEOVER)
-                :: else
-                fi
+                age_reaper()
            }
         od
 }
@@ -278,7 +253,10 @@ active proctype Afterwards()
 {
 end:
         do
-        :: atomic { wire[LATE].phase == SENT -> printf("a statement that was given up is executed\n"); execute(LATE); forget(LATE) }
+        :: atomic { wire[LATE].phase == SENT ->
+                printf("a statement that was given up is executed\n");
+                execute(LATE);
+                forget(LATE) }
         :: atomic { wire[LATE].phase == SENT -> forget(LATE) }
         od
 }
@@ -306,12 +284,12 @@ end:
 init
 {
         atomic {
-                start(0);
-                start(1)
+                process_start(0);
+                process_start(1)
         }
 }
 
-#define is_over (status == DONE && shims[0].at == 0 && shims[1].at == 0 && acting == 0)
+#define is_over (status == DONE && acting == 0 && shims[0].at != FROZEN && shims[1].at != FROZEN)
 
 #ifdef TIMELY
 ltl done_in_the_end { <> is_over }
