@@ -325,7 +325,8 @@ inline lose(w)
         cut_off(w)
 }
 
-#define can_die(w) (wire[LATE].phase == FREE || wire[w].phase == FREE || wire[w].phase == ANSWERED)
+#define can_die(w)                                                                                                       \
+        (workers[w].at != 0 && (wire[LATE].phase == FREE || wire[w].phase == FREE || wire[w].phase == ANSWERED))
 
 /* kill -9. Its server process notices nothing; its shim lives on; its git goes on alone. */
 inline die(w)
