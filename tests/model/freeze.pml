@@ -209,10 +209,12 @@ end:
         :: atomic { takeovers > 0 && is_silent(0) -> take_over(workers[0].row) }
         :: atomic { takeovers > 0 && is_silent(1) -> take_over(workers[1].row) }
         :: atomic { takeovers > 0 && is_silent_dead -> take_over(owner) }
+#ifndef MUTANT_NOBODY_LOOKS
         :: atomic { is_lost(host_of[owner]) ->
                 printf("the reaper of host %d: orphan_lost, nothing is left of epoch %d\n", host_of[owner], epoch);
                 dispose(host_of[owner]);
                 job_take_back() }
+#endif
         :: atomic { strandings > 0 && !looked && (is_stranded || alone_as != 0) -> look() }
         :: atomic { strandings > 0 && is_stranded && alone == TAKEOVER && alone_as == mark_of_orphan ->
                 strandings--;
