@@ -104,12 +104,19 @@ declare
         failure text;
 begin
         for e in
-                select * from orch.event v
+                -- the first of each key, from key to key along the index: what waits behind it costs nothing
+                with recursive head as (
+                        (select w.key, w.id from orch.event w where w.status = 'routed' order by w.key, w.id limit 1)
+                        union all
+                        select n.key, n.id from head h cross join lateral (
+                                select w.key, w.id from orch.event w where w.status = 'routed' and w.key > h.key
+                                order by w.key, w.id limit 1) n
+                )
+                select v.* from head h join orch.event v on v.id = h.id
                 where v.status = 'routed' and v.run_at <= clock_timestamp()
-                  and not exists (select from orch.event w where w.status = 'routed' and w.key = v.key and w.id < v.id)
                   -- an earlier one that nobody has routed yet may turn out to have the same key
                   and not exists (select from orch.event w where w.status = 'received' and w.source = v.source and w.id < v.id)
-                order by v.id limit p_limit for no key update skip locked
+                order by v.id limit p_limit for no key update of v skip locked
         loop
                 event_id := e.id;
                 begin

@@ -66,6 +66,18 @@ def test_order_per_key(world):
     assert "cancelled" in world.call("event_handle", 10)[0]["outcome"]
 
 
+def test_a_burst_of_one_key_is_handled_as_fast_as_any(world):
+    """I-3, I-7: twenty thousand events about one thing, as after an outage, do not slow each other down."""
+    world.db.query("insert into orch.event (source, delivery, body, status, key, kind) select 'gitea', n::text, '', 'routed',"
+                   " 'forge:x', 'forge.status' from generate_series(1, 20000) n")
+    world.db.query("analyze orch.event")
+    with world.db.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("set statement_timeout = '10s'")  # looking at each pair of them takes longer than that
+        for _ in range(5):
+            cursor.execute("select event_id from orch.event_handle(10)")
+    assert world.db.column("select id from orch.event where ended_at is not null order by id") == list(range(1, 6))
+
+
 def test_order_holds_while_an_earlier_event_is_not_routed(world):
     """I-3: of two workers that route, the one with the later event may be first: it is not handled before the earlier one."""
     a = world.item("a", handle=False)
