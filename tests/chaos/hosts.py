@@ -6,11 +6,12 @@ import pathlib
 import signal
 import subprocess
 
+from support.operatord import TOKENS, PathPort, token_line
 from support.paths import program
 from support.processes import Process, descendants
 from support.suite import Suite
 
-DAEMONS = ("webhookd", "workerd", "reaperd", "reconcilerd")
+DAEMONS = ("webhookd", "operatord", "workerd", "reaperd", "reconcilerd")
 AGENT = "chaos_agent"
 PROGRAMS = ("supervisor", *DAEMONS, "shim", "agent")
 DISK = "96m"
@@ -47,14 +48,21 @@ class ChaosHost:
         self.cgroup = None
         self.state.mkdir(parents=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "orch-chaos", self.state], check=True)
-        self.suite = Suite(world.pair.database, self.folder, host=self.net, agent_command=agent_command,
-                           **{**OPTIONS, **LIVENESS})
+        self.operator = PathPort(self.folder / "operator", timeout=5)
+        self.suite = Suite(world.pair.database, self.folder, host=self.net, agent_command=agent_command, listen_operator=self.operator.path,
+                           operator_tokens_file=self._tokens(), **{**OPTIONS, **LIVENESS})
         self.may_run = True  # init keeps the supervisor running
         self._make_cgroup()
         self._make_clock()
 
     def __repr__(self):
         return f"host {self.name}"
+
+    def _tokens(self):
+        path = self.folder / "tokens"
+        path.touch(0o600)
+        path.write_text(token_line("alice", *TOKENS["alice"]) + "\n")
+        return path
 
     # --- what can be turned -----------------------------------------------------------------------------------
 

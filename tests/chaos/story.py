@@ -54,15 +54,18 @@ class Story:
         return told
 
     def _lines(self, jobs):
-        """An agent's ticks are told as one line each time another agent, or another act, comes between."""
-        told, last = [], None
+        """Ticks of one process are told as one line, until a line of the same job that is none comes between."""
+        told, ticking = [], set()
         for line in self.facts.lines:
             if line.job not in jobs:
                 continue
-            key = (line.what, line.job, line.epoch, line.pid)
-            if key == last and line.what == "tick":
+            key = (line.job, line.epoch, line.pid)
+            if line.what != "tick":
+                ticking.clear()
+            elif key in ticking:
                 continue
-            last = key
+            else:
+                ticking.add(key)
             told.append((line.unix_ns / 1e9, "agent", f"{line.what} job {line.job} epoch {line.epoch} pid {line.pid} "
                                                       f"{line.role} record line {line.number} {line.run_dir}"))
         return told
