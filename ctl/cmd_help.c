@@ -13,6 +13,10 @@ static int run_help(struct ctl *c)
                 help_man(&sb);
                 return ctl_print(&sb);
         }
+        if (args_has(&c->args, "man-config")) {
+                help_man_config(&sb);
+                return ctl_print(&sb);
+        }
         if (c->args.n_words == 0) {
                 help_overview(&c->term, &sb);
                 return ctl_print(&sb);
@@ -35,8 +39,10 @@ const struct command command_help = {
                 "says the "
                 "same as `orchctl help COMMAND`.",
         .options =
-                (const struct command_option[]){{"man", 0, NULL, "print the manual page orchctl(1) in mdoc"},
-                                                {.name = NULL}},
+                (const struct command_option[]){
+                        {"man", 0, NULL, "print the manual page orchctl(1) in mdoc"},
+                        {"man-config", 0, NULL, "print the manual page orchestrator.conf(5), of all options"},
+                        {.name = NULL}},
         .examples =
                 (const struct command_example[]){{"orchctl help", "All commands at a glance"},
                                                  {"orchctl help item create", "One command in full"},

@@ -30,3 +30,5 @@ void help_command(const struct term *term, const struct command *cmd, struct str
 void help_usage(const struct command *cmd, struct strbuf *sb);
 /* The manual page orchctl(1) in mdoc. */
 void help_man(struct strbuf *sb);
+/* The manual page orchestrator.conf(5) in mdoc. */
+void help_man_config(struct strbuf *sb);

@@ -84,12 +84,12 @@ static void check_fields(const struct http_parse *p)
 
 static void check_routes(const struct http_parse *p)
 {
-        for (int listener = ROUTE_PUBLIC; listener <= ROUTE_STATUS; listener++) {
+        for (int listener = ROUTE_PUBLIC; listener <= ROUTE_OPERATOR; listener++) {
                 const struct route_rules rules = {.listener = (enum route_listener)listener,
                                                   .max_body_bytes = 1000};
                 struct http_reply refusal = {.status = 0};
                 const struct route *route = routes_match(&rules, p, &refusal);
-                must(route != NULL || http_status_text(refusal.status)[0] != '\0');
+                must(route != NULL || http_status_text(refusal.status) != NULL);
                 must(route == NULL || p->content_length <= 1000);
         }
 }

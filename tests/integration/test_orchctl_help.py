@@ -96,14 +96,18 @@ def test_wrong_command_line(args):
 # --- documents -----------------------------------------------------------------------------------------------
 
 
-def test_manual_page_is_that_of_the_program():
-    assert source("docs/man/orchctl.1").read_text() == orchctl("help", "--man").stdout, \
-        "make it again: orchctl help --man > docs/man/orchctl.1"
+PAGES = {"orchctl.1": "--man", "orchestrator.conf.5": "--man-config"}
 
 
-def test_manual_page_is_clean():
+@pytest.mark.parametrize("page, option", PAGES.items())
+def test_manual_page_is_that_of_the_program(page, option):
+    assert source(f"docs/man/{page}").read_text() == orchctl("help", option).stdout, f"make it again: orchctl help {option} > docs/man/{page}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_manual_page_is_clean(page):
     assert shutil.which("mandoc"), "deploy/packages run test installs mandoc"
-    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", source("docs/man/orchctl.1")], capture_output=True, text=True,
+    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", source(f"docs/man/{page}")], capture_output=True, text=True,
                           timeout=60)
     assert done.returncode == 0 and done.stdout == ""
 

@@ -57,12 +57,26 @@ static void test_problems(void **state)
                "Unavailable\",\"status\":503,\"detail\":\"Why.\"}");
 }
 
+/* Each port has its own challenge. */
+static void test_challenge(void **state)
+{
+        const struct http_reply reply = {
+                .status = 401, .body = "{}", .body_len = 2, .challenge = "Bearer realm=\"a\""};
+        (void)state;
+        expect(&reply, false,
+               "HTTP/1.1 401 Unauthorized\r\n" COMMON
+               "Content-Type: application/json\r\nContent-Length: 2\r\n" TAIL
+               "WWW-Authenticate: Bearer realm=\"a\"\r\n\r\n{}");
+        assert_null(http_status_text(418));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_with_body),
                 cmocka_unit_test(test_empty_body),
                 cmocka_unit_test(test_problems),
+                cmocka_unit_test(test_challenge),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

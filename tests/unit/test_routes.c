@@ -87,6 +87,23 @@ static void test_table(void **state)
                 {ROUTE_STATUS, POST("/metrics") JSON LENGTH(2), -405},
                 {ROUTE_STATUS, POST("/webhook/gitea") JSON LENGTH(2), -404},
                 {ROUTE_STATUS, "GET /" HOST, -404},
+                {ROUTE_STATUS, "GET /openapi.json" HOST, -404},
+                {ROUTE_STATUS, POST("/tasks/X-1/cancel") JSON LENGTH(2), -404},
+                {ROUTE_PUBLIC, POST("/tasks/X-1/cancel") JSON LENGTH(2), -404},
+                {ROUTE_PUBLIC, "GET /openapi.json" HOST, -404},
+                {ROUTE_OPERATOR, "GET /queue" HOST, ROUTE_QUEUE},
+                {ROUTE_OPERATOR, "HEAD /metrics" HOST, ROUTE_METRICS},
+                {ROUTE_OPERATOR, "GET /openapi.json" HOST, ROUTE_OPENAPI},
+                {ROUTE_OPERATOR, POST("/queue") JSON LENGTH(2), -405},
+                {ROUTE_OPERATOR, POST("/tasks/X-1/cancel"), ROUTE_ACT}, /* all in the query, or nothing */
+                {ROUTE_OPERATOR, POST("/tasks/X-1/cancel") LENGTH(0), ROUTE_ACT},
+                {ROUTE_OPERATOR, POST("/tasks/X-1/cancel") JSON LENGTH(100), ROUTE_ACT},
+                {ROUTE_OPERATOR, POST("/tasks/X-1/cancel") JSON LENGTH(101), -413},
+                {ROUTE_OPERATOR, POST("/tasks/X-1/cancel") LENGTH(2), -415},
+                {ROUTE_OPERATOR, POST("/webhook/gitea") JSON LENGTH(2), ROUTE_ACT}, /* no such act */
+                {ROUTE_OPERATOR, "DELETE /tasks" HOST, ROUTE_ACT}, /* the acts say which methods */
+                {ROUTE_OPERATOR, "DELETE /tasks" HOST LENGTH(1), -413},
+                {ROUTE_OPERATOR, "GET /tasks" HOST LENGTH(1), -413},
         };
         (void)state;
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
