@@ -9,10 +9,10 @@
  * reconnect. Behind a pooler nothing is listened to: there are only polls (ADR 11).
  *
  * On reconnect, in this order: new PGconn, session settings, LISTEN, then on_up (the owner scans its tables).
- * Reconnects back off with full jitter (0.2 s to 10 s). Of several hosts each gets 3 s, and must be
- * read-write. The connection string decides over our defaults: keepalives that notice a silent partition
- * within 13 s, and over TCP to another machine sslmode=verify-full. Give addresses or socket folders: libpq
- * looks names up in the foreground.
+ * Reconnects back off with full jitter (0.2 s to 10 s). Of several hosts each gets 3 s and must be
+ * read-write; one that lets a deadline pass makes way for the next. The connection string decides over our
+ * defaults: keepalives that notice a silent partition within 15 s, and over TCP to another machine
+ * sslmode=verify-full. Give addresses or socket folders: libpq looks names up in the foreground.
  *
  * Serialization failures and deadlocks are tried again inside, up to 5 times within the deadline.
  */

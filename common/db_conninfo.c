@@ -17,8 +17,8 @@
 #include "common/conninfo.h"
 #include "common/mem.h"
 
-/* A silent partition is noticed after some 12 seconds, with a statement under way or idle; without these,
- * never. */
+/* In a silent partition an idle connection is given up after some 15 seconds, and one with a statement 10
+ * seconds after that was sent; without these, never. */
 static const struct {
         const char *keyword, *value;
 } patience[] = {
