@@ -1,20 +1,49 @@
 -- 10_settings: reading the settings. Changing them is an operator's act (70_operator.sql).
 
+create function orch.setting_text(p_key text) returns text
+language plpgsql stable as $$
+declare
+        found_value text;
+begin
+        select value into found_value from orch.setting_row where key = p_key;
+        if not found then
+                raise exception 'the setting "%" is gone', p_key;
+        end if;
+        return found_value;
+end
+$$;
+comment on function orch.setting_text(text) is
+        'Value of a setting. One that is not there is an error, not "off": S-13. PL/pgSQL, because the plan of an SQL function is made anew for each statement, and the axes ask often.';
+
 create function orch.setting_bool(p_key text) returns boolean
-language sql stable
-return (select s.value = 'on' from orch.setting_row s where s.key = p_key);
+language plpgsql stable as $$
+begin
+        return orch.setting_text(p_key)::boolean;
+end
+$$;
 comment on function orch.setting_bool(text) is 'Value of a switch';
 
 create function orch.setting_int(p_key text) returns integer
-language sql stable
-return (select s.value::integer from orch.setting_row s where s.key = p_key);
+language plpgsql stable as $$
+begin
+        return orch.setting_text(p_key)::integer;
+end
+$$;
 comment on function orch.setting_int(text) is 'Value of a limit';
 
 create function orch.in_scope(p_key text, p_repo text) returns boolean
-language sql stable
-return (select coalesce(p_repo = any (array_agg(token)), true)
-        from orch.setting_row s, regexp_split_to_table(s.value, '[\s,]+') as token
-        where s.key = p_key and token ~ '^[A-Za-z0-9._-]+$');
+language plpgsql stable as $$
+declare
+        scope text := orch.setting_text(p_key);
+        good text[];
+begin
+        if scope = '' then
+                return true;
+        end if;
+        good := array(select token from regexp_split_to_table(scope, '[\s,]+') as token where token ~ '^[A-Za-z0-9._-]+$');
+        return cardinality(good) = 0 or p_repo = any (good);
+end
+$$;
 comment on function orch.in_scope(text, text) is
         'S-12: whether a repo is in a scope. Tokens that are no repo name are dropped; a scope with no good token is all repos.';
 

@@ -1,7 +1,14 @@
 -- 20_axes: the scheduler's axes, one view each (S-1 to S-6). A row says: this axis blocks this queued job, because of
 -- this, until that. The claim, /queue, `orchctl why` and the metrics read these views and nothing else, so what
--- blocks a job and what people are told cannot differ (B-1). To add an axis: add a view of the same columns here and
--- one line to orch.job_block.
+-- blocks a job and what people are told cannot differ (B-1). The list of them is in 25_blocks.
+
+create function orch.serial_gated(p_repo text) returns boolean
+language plpgsql stable as $$
+begin
+        return orch.setting_bool('serial_gate_enabled') and orch.in_scope('serial_gate_repos', p_repo);
+end
+$$;
+comment on function orch.serial_gated(text) is 'S-12: whether the serial gate, and with it the freeze, applies to a repo';
 
 create view orch.active_task as
 select t.id, t.repo_id, t.work_item, t.stage
@@ -42,8 +49,7 @@ from orch.job j
 join orch.repo r on r.id = j.repo_id
 join lateral (select * from orch.repo_freeze f where f.repo_id = j.repo_id and f.cleared_at is null order by f.id limit 1) f on true
 where j.status = 'queued' and j.entry
-  and (select orch.setting_bool('serial_gate_enabled')) and (select orch.setting_bool('serial_gate_freeze_enabled'))
-  and orch.in_scope('serial_gate_repos', r.name);
+  and (select orch.setting_bool('serial_gate_freeze_enabled')) and orch.serial_gated(r.name);
 comment on view orch.axis_freeze is 'S-2: blocks entry jobs of a repo with an active freeze';
 comment on column orch.axis_freeze.job_id is 'The queued job';
 comment on column orch.axis_freeze.reason is 'Why it is blocked';
@@ -79,7 +85,7 @@ create view orch.lane_head as
 select r.id as repo_id, r.name as repo, a.id as task_id, a.work_item, a.stage
 from orch.repo r
 join lateral (select * from orch.active_task a where a.repo_id = r.id order by a.id limit 1) a on true
-where (select orch.setting_bool('serial_gate_enabled')) and orch.in_scope('serial_gate_repos', r.name);
+where orch.serial_gated(r.name);
 comment on view orch.lane_head is 'S-5: the earliest active task of each repo that the serial gate applies to: later ones wait for it, and the claim looks no further';
 comment on column orch.lane_head.repo_id is 'Repo';
 comment on column orch.lane_head.repo is 'Its name';
@@ -110,34 +116,3 @@ comment on view orch.axis_backoff is 'S-6: blocks jobs whose time has not come';
 comment on column orch.axis_backoff.job_id is 'The queued job';
 comment on column orch.axis_backoff.reason is 'Why it is blocked';
 comment on column orch.axis_backoff.ends_when is 'What would unblock it';
-
-create view orch.job_block as
-select job_id, 1 as precedence, 'cancel' as axis, reason, ends_when from orch.axis_cancel
-union all select job_id, 2, 'freeze', reason, ends_when from orch.axis_freeze
-union all select job_id, 3, 'pause', reason, ends_when from orch.axis_pause
-union all select job_id, 4, 'dependency', reason, ends_when from orch.axis_dependency
-union all select job_id, 5, 'active-task', reason, ends_when from orch.axis_serial
-union all select job_id, 6, 'backoff', reason, ends_when from orch.axis_backoff;
-comment on view orch.job_block is 'S-14: every reason why a queued job may not be claimed, all axes in one list; a job with no row here is claimable';
-comment on column orch.job_block.job_id is 'The queued job';
-comment on column orch.job_block.precedence is 'Order of the axes: the lowest is named first';
-comment on column orch.job_block.axis is 'The axis that blocks';
-comment on column orch.job_block.reason is 'Why it is blocked';
-comment on column orch.job_block.ends_when is 'What would unblock it';
-
-create view orch.claimable_job as
-select j.id, j.repo_id, j.task_id, j.entry, j.kind, j.priority, j.created_at, j.run_at
-from orch.job j
-left join lateral (select h.task_id from orch.lane_head h where h.repo_id = j.repo_id and j.entry) head on true
-left join lateral (select true as blocked from orch.job_block b where b.job_id = j.id limit 1) b on true
-where j.status = 'queued' and (head.task_id is null or j.task_id <= head.task_id) and b.blocked is null;
-comment on view orch.claimable_job is
-        'The jobs that no axis blocks. LATERAL and LIMIT keep it to one look per job; jobs behind their lane''s head, which the serial axis blocks, are not looked at.';
-comment on column orch.claimable_job.id is 'The job';
-comment on column orch.claimable_job.repo_id is 'Its repo';
-comment on column orch.claimable_job.task_id is 'Its task';
-comment on column orch.claimable_job.entry is 'Whether it lets new work in';
-comment on column orch.claimable_job.kind is 'Kind of its role';
-comment on column orch.claimable_job.priority is 'Priority';
-comment on column orch.claimable_job.created_at is 'When it was queued';
-comment on column orch.claimable_job.run_at is 'Since when its time has come';

@@ -23,11 +23,12 @@ comment on function orch.refuse(text, text, text) is 'Raises OR001 (not found), 
 
 create function orch.record(p_kind text, p_actor text, p_task bigint, p_job bigint default null, p_epoch bigint default null,
         p_detail jsonb default '{}', p_repo bigint default null) returns void
-language sql
-begin atomic
+language plpgsql as $$ -- not SQL: its plan would be made anew for each call, and every claim calls it
+begin
         insert into orch.history (kind, actor, repo_id, task_id, job_id, epoch, detail)
         values (p_kind, p_actor, coalesce(p_repo, (select t.repo_id from orch.task t where t.id = p_task)), p_task, p_job, p_epoch, jsonb_strip_nulls(p_detail));
-end;
+end
+$$;
 comment on function orch.record(text, text, bigint, bigint, bigint, jsonb, bigint) is 'O-4: adds to the history of a task, or of a repo';
 
 create function orch.audit_act(p_act text, p_object text, p_arguments jsonb, p_before jsonb, p_after jsonb) returns void
@@ -87,6 +88,19 @@ begin atomic
                 jsonb_build_object('work_item', orch.item_name(t), 'text', p_text));
 end;
 comment on function orch.alert(orch.task, text, text) is 'Tells people that they must act, once per marker';
+
+create function orch.alert_cluster(p_object text, p_marker text, p_text text) returns void
+language plpgsql as $$
+begin
+        insert into orch.effect (port, kind, object_key, idempotency_key, payload)
+        values ('notifier', 'alert', 'alert:' || p_object, 'alert:' || p_marker, jsonb_build_object('text', p_text))
+        on conflict (idempotency_key) do nothing;
+        if found then
+                perform orch.wake();
+        end if;
+end
+$$;
+comment on function orch.alert_cluster(text, text, text) is 'Tells people of something that is no task''s, once per marker';
 
 create function orch.backoff(p_failures integer, p_first_s integer) returns interval
 language sql volatile

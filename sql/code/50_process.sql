@@ -67,12 +67,18 @@ create function orch.process_beat(p_process bigint, p_epoch bigint, p_draining b
 returns table (alive boolean, jobs_wanted boolean, events_wanted boolean, effects_wanted boolean, orphans_wanted boolean, held_jobs bigint[], stop_jobs bigint[],
         held_claims text[], held_effects text[])
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        at_time timestamptz := clock_timestamp();
 begin
         update orch.process p set beat_at = clock_timestamp(), beat_count = beat_count + 1, draining = p_draining
         where p.id = p_process and p.epoch = p_epoch and p.ended_at is null;
         alive := found;
+        if exists (select from orch.axis_fault f where f.cleared_at is null) then
+                perform orch.axis_check();
+        end if;
         jobs_wanted := exists (select from orch.job j where j.status = 'queued' and not j.entry and j.run_at <= clock_timestamp())
-                or exists (select from orch.job j where j.status = 'queued' and j.entry and j.run_at <= clock_timestamp());
+                or exists (select from orch.lane_touch) or exists (select from orch.repo r where r.entry_rank is not null)
+                or exists (select from orch.repo r where r.look_at <= at_time);
         events_wanted := exists (select from orch.event e where e.status = 'received' and e.run_at <= clock_timestamp())
                 or exists (select from orch.event e where e.status = 'routed' and e.run_at <= clock_timestamp());
         effects_wanted := exists (select from orch.effect f where f.status in ('pending', 'running') and f.run_at <= clock_timestamp());

@@ -3,6 +3,7 @@
 --
 -- Lock first, then look in a second statement: a snapshot is older than its lock. An entry claim locks the repo row
 -- first, so that it is ordered with intake, freeze, pause and cancel; a flow claim locks the job, then asks the axes.
+-- Locks are taken in the order lane, job, slots, leases; lanes and jobs are skipped when somebody has them, never awaited.
 
 create function orch.job_start(p_job bigint, p_process bigint) returns orch.job
 language plpgsql as $$
@@ -14,9 +15,6 @@ begin
         where id = p_job returning * into j;
         insert into orch.run (job_id, epoch, token, attempt, process_id, started_at)
                 values (j.id, j.epoch, j.token, j.attempts, p_process, j.claimed_at); -- now() is when the claim began to wait for its locks
-        if j.entry then
-                update orch.repo set last_started_at = clock_timestamp() where id = j.repo_id;
-        end if;
         update orch.task t set branch = n.name || case when exists (select from orch.effect f
                         where f.object_key = 'branch:' || t.repo_id || ':' || n.name and f.status <> 'done') then '-' || t.id else '' end
         from (select 'feature/' || k.work_item
@@ -79,55 +77,79 @@ create function orch.claim_flow(p_process bigint, p_priority smallint) returns o
 language plpgsql as $$
 declare
         candidate bigint;
-        tried bigint[] := '{}';
 begin
+        for candidate in select j.id from orch.job j
+                         where j.status = 'queued' and not j.entry and j.priority <= p_priority and j.run_at <= clock_timestamp()
+                         order by j.priority, j.id
         loop
-                select j.id into candidate from orch.job j
-                left join lateral (select true as yes from orch.job_block b where b.job_id = j.id limit 1) blocked on true
-                where j.status = 'queued' and not j.entry and j.priority = p_priority and blocked.yes is null and j.id <> all (tried)
-                  and (j.kind <> 'merge' or not exists (select from orch.merge_lease m where m.repo_id = j.repo_id and m.task_id <> j.task_id))
-                order by j.id limit 1 for no key update of j skip locked;
-                if not found then
-                        return null;
-                end if;
-                if not exists (select from orch.job_block b where b.job_id = candidate) and orch.claim_leases_take(candidate, p_process) then
+                perform from orch.job j where j.id = candidate and j.status = 'queued' for no key update skip locked;
+                if found and orch.job_blocks(candidate) = '{}' and orch.claim_leases_take(candidate, p_process) then
                         return orch.job_start(candidate, p_process);
                 end if;
-                tried := tried || candidate;
         end loop;
+        return null;
 end
 $$;
-comment on function orch.claim_flow(bigint, smallint) is 'Claims the first claimable job of that priority of a task under way (S-9, S-11), or null';
+comment on function orch.claim_flow(bigint, smallint) is 'Claims the first claimable job of that priority, or a more urgent one, of a task under way (S-9, S-11), or null';
 
-create function orch.claim_entry(p_process bigint, p_priority smallint) returns orch.job
+create function orch.claim_entry(p_process bigint, p_lane bigint) returns orch.job
 language plpgsql as $$
 declare
-        lane bigint;
-        candidate bigint;
+        r orch.repo;
+        v orch.lane_view;
+        j orch.job;
+begin
+        select * into r from orch.repo where id = p_lane and entry_rank is not null for no key update skip locked;
+        if not found then
+                return null;
+        end if;
+        v := orch.lane_look(r);
+        if v.job is null or v.rank > r.entry_rank then
+                perform orch.lane_note(r, v, false); -- not as urgent as was thought: another lane may come first
+                return null;
+        end if;
+        perform from orch.job k where k.id = v.job and k.status = 'queued' for no key update skip locked;
+        if not found then
+                return null;
+        end if;
+        j := orch.job_start(v.job, p_process);
+        if v.gated then -- now its own task is the active one
+                v.rank := null;
+                v.look_at := clock_timestamp() + make_interval(secs => orch.setting_int('lane_doubt_s'));
+                v.look_for := 'doubt';
+        end if;
+        perform orch.lane_note(r, v, true);
+        return j;
+end
+$$;
+comment on function orch.claim_entry(bigint, bigint) is
+        'Claims the next entry job of a lane under the lane lock; null when somebody else has the lock, or the look finds no job of the rank that was noted: then the better note is there';
+
+create function orch.claim_next(p_process bigint) returns orch.job
+language plpgsql as $$
+declare
+        j orch.job;
+        lane record;
         tried bigint[] := '{}';
 begin
         loop
-                select r.id into lane from orch.repo r
-                cross join lateral (select c.id from orch.claimable_job c where c.repo_id = r.id and c.entry and c.priority = p_priority limit 1) c
-                where r.id <> all (tried)
-                order by r.last_started_at nulls first, r.id limit 1 for no key update of r skip locked;
-                if not found then
-                        return null;
+                select r.id, r.entry_rank into lane from orch.repo r
+                where r.entry_rank is not null and r.id <> all (tried)
+                order by r.entry_rank, r.last_started_at nulls first, r.id limit 1;
+                j := orch.claim_flow(p_process, coalesce(lane.entry_rank, 4::smallint));
+                if j.id is not null or lane.id is null then
+                        return j;
                 end if;
-                select c.id into candidate from orch.claimable_job c
-                where c.repo_id = lane and c.entry and c.priority = p_priority order by c.id limit 1;
-                -- cancel takes the lane lock, too; a job that is gone all the same was taken back meanwhile
-                if found then
-                        perform from orch.job j where j.id = candidate and j.status = 'queued' for no key update skip locked;
-                        if found then
-                                return orch.job_start(candidate, p_process);
-                        end if;
+                j := orch.claim_entry(p_process, lane.id);
+                if j.id is not null then
+                        return j;
+                elsif not exists (select from orch.repo r where r.id = lane.id and (r.entry_rank is null or r.entry_rank > lane.entry_rank)) then
+                        tried := tried || lane.id; -- nothing was noted: somebody else has it
                 end if;
-                tried := tried || lane;
         end loop;
 end
 $$;
-comment on function orch.claim_entry(bigint, smallint) is 'Claims the first claimable entry job of that priority, walking repos in fairness order under their lane lock, or null';
+comment on function orch.claim_next(bigint) is 'S-11: claims the next job: the most urgent; of equals one of a task under way; then of the repo whose last start is longest ago; then the oldest';
 
 create view orch.running_job as
 select j.id as job_id, j.epoch, j.token, t.id as task_id, t.work_item, t.title, t.description, j.role, j.kind, j.stage, j.stage_version,
@@ -171,28 +193,31 @@ comment on column orch.running_job.process_id is 'Owner';
 comment on column orch.running_job.orphaned_at is 'Since when the owner is gone';
 comment on column orch.running_job.claimed_s is 'Seconds since the claim';
 
-create function orch.job_claim(p_process bigint, p_epoch bigint) returns setof orch.running_job
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create function orch.job_claim(p_process bigint, p_epoch bigint, p_limit integer default 1) returns setof orch.running_job
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
         j orch.job;
-        priority smallint;
+        found_new integer;
+        claimed bigint[] := '{}';
 begin
         if not orch.process_hold(p_process, p_epoch) then
                 return;
         end if;
-        foreach priority in array array(select p::smallint from generate_series(0, 4) p
-                                         where exists (select from orch.job q where q.status = 'queued' and q.priority = p))
-        loop
-                j := orch.claim_flow(p_process, priority);
-                if j.id is null then
-                        j := orch.claim_entry(p_process, priority);
-                end if;
-                exit when j.id is not null;
+        found_new := orch.lanes_refresh(64);
+        while cardinality(claimed) < p_limit loop
+                j := orch.claim_next(p_process);
+                exit when j.id is null;
+                claimed := claimed || j.id;
         end loop;
-        return query select * from orch.running_job where job_id = j.id;
+        if found_new > cardinality(claimed) then
+                perform orch.wake(); -- others saw nothing, as long as this was not committed
+        end if;
+        return query select r.* from unnest(claimed) with ordinality c (id, n)
+                cross join lateral (select * from orch.running_job k where k.job_id = c.id offset 0) r order by c.n;
 end
 $$;
-comment on function orch.job_claim(bigint, bigint) is 'J-1: claims the next job for a live process and says all that a run of it needs; no row when nothing is claimable';
+comment on function orch.job_claim(bigint, bigint, integer) is
+        'J-1: claims the next jobs for a live process, as many as it has free slots, and says all that a run of each needs; no row when nothing is claimable. Plans are made once: the statements name their states as constants.';
 
 create function orch.job_started(p_job bigint, p_epoch bigint, p_token uuid, p_pid integer, p_log text, p_base_sha text, p_takeover_ms integer default null) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -9,18 +9,18 @@ cross join lateral (
         where t.escalated_at is not null
         union all
         select b.precedence, b.axis, b.reason, b.ends_when
-        from orch.job j cross join lateral (select * from orch.job_block k where k.job_id = j.id offset 0) b
+        from orch.job j cross join lateral orch.blocks_of(j.id) b
         where j.task_id = t.id and j.active and j.status = 'queued'
         union all
-        select 8, 'slot', format('the %s''s job is ready', j.role), 'a worker has a free slot'
-        from orch.job j left join lateral (select true as yes from orch.job_block b where b.job_id = j.id limit 1) blocked on true
-        where j.task_id = t.id and j.active and j.status = 'queued' and blocked.yes is null
+        select 1000, 'slot', format('the %s''s job is ready', j.role), 'a worker has a free slot'
+        from orch.job j
+        where j.task_id = t.id and j.active and j.status = 'queued' and not exists (select from orch.blocks_of(j.id))
         union all
-        select 9, 'running', format('the %s is at work (attempt %s of %s)%s', j.role, j.attempts, j.max_attempts,
+        select 1001, 'running', format('the %s is at work (attempt %s of %s)%s', j.role, j.attempts, j.max_attempts,
                                     case when j.stop_requested_at is not null then ' and is being stopped' else '' end), 'it ends'
         from orch.job j where j.task_id = t.id and j.active and j.status = 'running'
         union all
-        select 10, case when g.kind = 'decision' then 'person' else 'gate' end,
+        select 1002, case when g.kind = 'decision' then 'person' else 'gate' end,
                'waits for ' || (orch.gate_result(t, s.gate)).reason,
                case when g.kind = 'decision' then format('a person decides: orchctl approve %1$s, or orchctl reject %1$s --comment …', t.work_item)
                     else 'the gate ' || g.key || ' has an answer' end
@@ -31,7 +31,7 @@ where not t.terminal;
 comment on view orch.task_wait is 'S-14: why each live task does not move, all reasons: no live task is without one';
 comment on column orch.task_wait.task_id is 'Task';
 comment on column orch.task_wait.precedence is 'The lowest is named first';
-comment on column orch.task_wait.axis is 'cancel, freeze, pause, dependency, active-task, backoff: an axis; slot, running, gate, person, escalated: what else it can be';
+comment on column orch.task_wait.axis is 'One of orch.axis; or slot, running, gate, person, escalated: what else it can be';
 comment on column orch.task_wait.reason is 'Why, for people';
 comment on column orch.task_wait.ends_when is 'What would end it';
 

@@ -60,6 +60,9 @@ begin atomic
                 'outbox', orch.block($q$ select jsonb_build_object('pending', count(*) filter (where status = 'pending'), 'running', count(*) filter (where status = 'running'),
                                 'oldest_s', floor(extract(epoch from clock_timestamp() - min(created_at)))::integer)
                         from orch.effect where status in ('pending', 'running') $q$),
+                'axis_faults', orch.block($q$ select coalesce(jsonb_agg(jsonb_build_object('axis', f.axis, 'on_failure', a.on_failure, 'error', f.error,
+                                'failures', f.failures, 'since', f.first_at) order by f.id), '[]')
+                        from orch.axis_fault f left join orch.axis a on a.key = f.axis where f.cleared_at is null $q$),
                 'dead_letters', orch.block($q$ select to_jsonb(count(*)) from orch.dead_letter $q$),
                 'processes', orch.block($q$ select coalesce(jsonb_agg(jsonb_build_object('host', h.name, 'daemon', p.daemon, 'pid', p.pid, 'version', p.version,
                                 'draining', p.draining, 'beat_s', floor(extract(epoch from clock_timestamp() - p.beat_at))::integer) order by p.id), '[]')
@@ -85,6 +88,20 @@ return 5;
 comment on function orch.schema_oldest() is
         'Newest migration that the oldest programs were built with whose statements these functions still serve: those of the release before. A daemon that is older refuses.';
 
+create function orch.oldest_claimable_s() returns double precision
+language plpgsql stable as $$
+begin
+        return coalesce((select extract(epoch from clock_timestamp() - min(greatest(j.created_at, j.run_at)))
+                from ((select k.id from orch.job k where k.status = 'queued' and not k.entry and k.active order by k.priority, k.id limit 200)
+                      union all
+                      (select k.id from (select * from orch.repo r where r.entry_rank is not null order by r.entry_rank, r.last_started_at nulls first, r.id limit 200) r
+                       cross join lateral (select i.id from orch.job i where i.repo_id = r.id and i.status = 'queued' and i.entry order by i.priority, i.id limit 1) k)) c
+                join orch.job j on j.id = c.id
+                where not exists (select from orch.blocks_of(j.id))), 0);
+end
+$$;
+comment on function orch.oldest_claimable_s() is 'Age of the oldest job that could be claimed, of the 200 most urgent jobs under way and of the first of the 200 repos whose turn is next: bounded, whatever the backlog';
+
 create view orch.metric as
 select 'orch_queue_jobs' as name, 'gauge' as kind, format('scope="cluster",status="%s"', s.status) as labels, 'Jobs that are queued or running' as help,
        coalesce(c.n, 0)::double precision as value
@@ -97,9 +114,15 @@ union all
 select 'orch_escalated_tasks', 'gauge', 'scope="cluster"', 'Live tasks that wait for a person because something failed', count(*)
 from orch.task where not terminal and escalated_at is not null
 union all
-select 'orch_oldest_claimable_seconds', 'gauge', 'scope="cluster"', 'Age of the oldest queued job that no axis blocks',
-       coalesce(extract(epoch from clock_timestamp() - min(greatest(c.created_at, c.run_at))), 0)
-from orch.claimable_job c
+select 'orch_oldest_claimable_seconds', 'gauge', 'scope="cluster"', 'Age of the oldest queued job that no axis blocks', orch.oldest_claimable_s()
+union all
+select 'orch_axis_failing', 'gauge', format('scope="cluster",axis="%s"', a.key), 'Whether an axis of the scheduler cannot be evaluated now', count(f.id)
+from orch.axis a left join orch.axis_fault f on f.axis = a.key and f.cleared_at is null group by a.key
+union all
+select 'orch_axis_failures_total', 'counter', format('scope="cluster",axis="%s"', a.key), 'Times that an axis could not be evaluated', coalesce(sum(f.failures), 0)
+from orch.axis a left join orch.axis_fault f on f.axis = a.key group by a.key
+union all
+select 'orch_lane_drifts_total', 'counter', 'scope="cluster"', 'Lanes that a claim found ready without having been told; must stay 0', coalesce(sum(drifts), 0) from orch.repo
 union all
 select 'orch_inbox_age_seconds', 'gauge', 'scope="cluster"', 'Age of the oldest event that is not handled',
        coalesce(extract(epoch from clock_timestamp() - min(received_at)), 0)
