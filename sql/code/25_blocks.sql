@@ -11,13 +11,16 @@ insert into orch.axis (key, precedence, view, applies_to, on_failure, announced,
         -- open: at worst a job is tried again too early, and its attempts are bounded
         ('backoff', 60, 'axis_backoff', 'all', 'open', false, 'S-6: the time of the job has not come');
 
-do $$
+create function orch.job_block_make() returns void
+language plpgsql as $$
 begin
         execute 'create view orch.job_block as ' || (select string_agg(
                 format('select job_id, %s::integer as precedence, %L::text as axis, reason, ends_when from orch.%I', precedence, key, view),
                 ' union all ' order by precedence) from orch.axis);
 end
 $$;
+comment on function orch.job_block_make() is 'Makes orch.job_block of the list';
+select orch.job_block_make();
 comment on view orch.job_block is 'S-14: every reason why a queued job may not be claimed, all axes of orch.axis in one list; a job with no row here is claimable';
 comment on column orch.job_block.job_id is 'The queued job';
 comment on column orch.job_block.precedence is 'Order of the axes: the lowest is named first';
@@ -99,6 +102,7 @@ begin
         insert into orch.axis_fault (axis, error) values (p_axis, left(p_error, 500))
         on conflict (axis) where cleared_at is null do nothing returning id into new_id;
         if new_id is not null then
+                insert into orch.lane_touch (repo_id) select id from orch.repo; -- what it blocked may be let in now
                 insert into orch.history (kind, actor, detail) values ('axis', session_user, jsonb_build_object('axis', p_axis, 'error', left(p_error, 500)));
                 perform orch.alert_cluster('axis:' || p_axis, format('axis:%s:%s', p_axis, new_id), format('the axis %s cannot be evaluated: %s. %s', p_axis, left(p_error, 200),
                         (select case x.on_failure when 'open' then 'The scheduler goes on without it.' else 'No new work is let in.' end from orch.axis x where x.key = p_axis)));
@@ -107,30 +111,31 @@ end
 $$;
 comment on function orch.axis_fault_note(text, text) is 'S-13: counts that an axis could not be evaluated; the first time there is one alert';
 
-create function orch.job_blocks(p_job bigint) returns text[]
+create function orch.job_blocks(p_job bigint) returns orch.block[]
 language plpgsql as $$
 declare
         a record;
-        axes text[] := '{}';
+        said orch.block[] := '{}';
 begin
-        return array(select b.axis from orch.job_block b where b.job_id = p_job);
+        -- with the reasons: a view that can say that it blocks, and not why, is broken as well
+        return array(select row(b.job_id, b.precedence, b.axis, b.reason, b.ends_when)::orch.block from orch.job_block b where b.job_id = p_job);
 exception when others then
         if not orch.is_axis_fault(sqlstate) then
                 raise;
         end if;
-        for a in select (x.block).axis as axis, (x.block).reason as reason, x.fault from orch.axis_answers(p_job) x loop
+        for a in select x.block, x.fault from orch.axis_answers(p_job) x loop
                 if a.fault is not null then
-                        perform orch.axis_fault_note(a.axis, a.fault);
+                        perform orch.axis_fault_note((a.block).axis, a.fault);
                 end if;
-                if a.reason is not null then
-                        axes := axes || a.axis;
+                if (a.block).reason is not null then
+                        said := said || a.block;
                 end if;
         end loop;
-        return axes;
+        return said;
 end
 $$;
 comment on function orch.job_blocks(bigint) is
-        'S-13, S-14: the axes that block a job, for the claim: asked of all axes at once and, when that fails, of each by itself; notes the faults';
+        'S-13, S-14: what blocks a job, for the claim: asked of all axes at once and, when that fails, of each by itself; notes the faults';
 
 create function orch.axis_check() returns integer
 language plpgsql as $$
@@ -148,6 +153,7 @@ begin
                                 cross join lateral orch.axis_ask(f.axis_row, j.id);
                         end if;
                         update orch.axis_fault set cleared_at = clock_timestamp() where id = f.id;
+                        insert into orch.lane_touch (repo_id) select id from orch.repo;
                         insert into orch.history (kind, actor, detail) values ('axis', session_user, jsonb_build_object('axis', f.axis, 'works', true));
                         perform orch.wake();
                         n := n + 1;

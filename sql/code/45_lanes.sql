@@ -28,23 +28,23 @@ comment on function orch.lane_gate(orch.repo) is 'S-5, S-13: whether the serial 
 create function orch.lane_offer(INOUT v orch.lane_view, j orch.job) returns orch.lane_view
 language plpgsql as $$
 declare
-        axes text[] := orch.job_blocks(j.id);
+        blocks orch.block[] := orch.job_blocks(j.id);
         ageing_s integer := orch.setting_int('priority_ageing_s');
         mine smallint := orch.entry_rank(j.priority, j.created_at, ageing_s);
         at_time timestamptz;
         what_for text;
 begin
-        if axes = '{}' then
+        if blocks = '{}' then
                 if v.job is null or (mine, j.id) < (v.rank, v.job) then
                         v.job := j.id;
                         v.rank := mine;
                 end if;
                 what_for := 'ageing';
                 at_time := case when mine > 0 and ageing_s > 0 then j.created_at + make_interval(secs => (j.priority - mine + 1)::float8 * ageing_s) end;
-        elsif axes = '{backoff}' then
+        elsif cardinality(blocks) = 1 and blocks[1].axis = 'backoff' then
                 what_for := 'backoff';
                 at_time := j.run_at;
-        elsif exists (select from orch.axis a where a.key = any (axes) and a.announced) then
+        elsif exists (select from unnest(blocks) b join orch.axis a on a.key = b.axis where a.announced) then
                 return; -- lane_doubt()
         else
                 what_for := 'poll';
@@ -76,15 +76,15 @@ declare
         v orch.lane_view;
         j orch.job;
         head bigint;
-        faulty boolean := exists (select from orch.axis_fault f where f.cleared_at is null);
+        faults text[] := array(select f.axis from orch.axis_fault f where f.cleared_at is null);
         found_before bigint;
         looks integer;
 begin
-        select g.gated, g.head into v.gated, head from orch.lane_gate(r) g;
+        select g.gated and 'active-task' <> all (faults), g.head into v.gated, head from orch.lane_gate(r) g;
         if v.gated then
                 -- later tasks wait for the head, and earlier ones are paused: as long as the axes work, only its own job can be next
                 for j in select k.* from orch.task t join orch.job k on k.task_id = t.id and k.active and k.status = 'queued' and k.entry
-                         where t.repo_id = r.id and not t.terminal and t.id <= head and (t.id = head or faulty) order by t.id
+                         where t.repo_id = r.id and not t.terminal and t.id <= head and (t.id = head or faults <> '{}') order by t.id
                 loop
                         v := orch.lane_offer(v, j);
                 end loop;
@@ -97,7 +97,7 @@ begin
                         v := orch.lane_offer(v, j);
                         looks := looks + 1;
                         -- what is not announced holds the whole lane, as a rule: nobody asks a thousand jobs in vain
-                        exit when v.job is distinct from found_before or (looks >= 20 and (faulty or v.look_for = 'poll'));
+                        exit when v.job is distinct from found_before or (looks >= 20 and (faults <> '{}' or v.look_for = 'poll'));
                 end loop;
         end loop;
         return orch.lane_doubt(v);
@@ -109,8 +109,8 @@ comment on function orch.lane_look(orch.repo) is
 create function orch.lane_note(r orch.repo, v orch.lane_view, p_started boolean) returns void
 language plpgsql as $$
 begin
-        if p_started or (r.entry_rank, r.look_at, r.look_for) is distinct from (v.rank, v.look_at, v.look_for) then
-                update orch.repo set entry_rank = v.rank, look_at = v.look_at, look_for = v.look_for,
+        if p_started or (r.entry_rank, r.entry_job, r.look_at, r.look_for) is distinct from (v.rank, v.job, v.look_at, v.look_for) then
+                update orch.repo set entry_rank = v.rank, entry_job = v.job, look_at = v.look_at, look_for = v.look_for,
                         last_started_at = case when p_started then clock_timestamp() else last_started_at end
                 where id = r.id;
         end if;

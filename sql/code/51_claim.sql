@@ -113,12 +113,7 @@ begin
                 return null;
         end if;
         j := orch.job_start(v.job, p_process);
-        if v.gated then -- now its own task is the active one
-                v.rank := null;
-                v.look_at := clock_timestamp() + make_interval(secs => orch.setting_int('lane_doubt_s'));
-                v.look_for := 'doubt';
-        end if;
-        perform orch.lane_note(r, v, true);
+        perform orch.lane_note(r, case when v.gated then orch.lane_doubt(null) else orch.lane_look(r) end, true); -- gated: now its own task is the active one
         return j;
 end
 $$;

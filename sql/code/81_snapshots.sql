@@ -94,10 +94,9 @@ begin
         return coalesce((select extract(epoch from clock_timestamp() - min(greatest(j.created_at, j.run_at)))
                 from ((select k.id from orch.job k where k.status = 'queued' and not k.entry and k.active order by k.priority, k.id limit 200)
                       union all
-                      (select k.id from (select * from orch.repo r where r.entry_rank is not null order by r.entry_rank, r.last_started_at nulls first, r.id limit 200) r
-                       cross join lateral (select i.id from orch.job i where i.repo_id = r.id and i.status = 'queued' and i.entry order by i.priority, i.id limit 1) k)) c
+                      (select r.entry_job from orch.repo r where r.entry_rank is not null order by r.entry_rank, r.last_started_at nulls first, r.id limit 200)) c
                 join orch.job j on j.id = c.id
-                where not exists (select from orch.blocks_of(j.id))), 0);
+                where j.status = 'queued' and not exists (select from orch.blocks_of(j.id))), 0);
 end
 $$;
 comment on function orch.oldest_claimable_s() is 'Age of the oldest job that could be claimed, of the 200 most urgent jobs under way and of the first of the 200 repos whose turn is next: bounded, whatever the backlog';

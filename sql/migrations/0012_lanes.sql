@@ -3,10 +3,12 @@
 set local role orch_owner;
 
 alter table orch.repo add column entry_rank smallint;
+alter table orch.repo add column entry_job bigint;
 alter table orch.repo add column look_at timestamptz;
 alter table orch.repo add column look_for text check (look_for in ('ageing', 'backoff', 'poll', 'doubt'));
 alter table orch.repo add column drifts bigint not null default 0;
 comment on column orch.repo.entry_rank is 'S-11: no entry job of the repo that may start has a better rank; null: the last look found none. Written by the claim, under the lane lock';
+comment on column orch.repo.entry_job is 'The entry job that the last look found';
 comment on column orch.repo.look_at is 'When the claim looks again, even if nothing has touched the lane';
 comment on column orch.repo.look_for is 'What for: ageing: a rank improves; backoff: the time of a job comes; poll: an axis that does not announce its end; doubt: nothing should have changed';
 comment on column orch.repo.drifts is 'Times a look in doubt found a job that may start: something ended a block and did not touch the lane. Must stay 0';
