@@ -1,4 +1,4 @@
--- 0012_axes: the list of the scheduler's axes, and which of them cannot be evaluated (S-13).
+-- 0013_axes: the list of the scheduler's axes, and which of them cannot be evaluated (S-13).
 set local role orch_owner;
 
 create type orch.block as (job_id bigint, precedence integer, axis text, reason text, ends_when text);
