@@ -1,4 +1,4 @@
-/* cmd_dead_letter.c - orchctl dead-letter list and retry: effects and events that were given up. */
+/* cmd_dead_letter.c - orchctl dead-letter list, retry and drop: effects and events that were given up. */
 #include "ctl/commands.h"
 
 #include "common/json_read.h"
@@ -45,6 +45,12 @@ static int run_dead_letter_retry(struct ctl *c)
         return show_document(c, &Q_CTL_DEAD_LETTER_RETRY, c->args.words, show_message);
 }
 
+static int run_dead_letter_drop(struct ctl *c)
+{
+        const char *params[] = {args_word(&c->args, 0), args_value(&c->args, "reason")};
+        return show_document(c, &Q_CTL_DEAD_LETTER_DROP, params, show_message);
+}
+
 const struct command command_dead_letter_list = {
         .name = "dead-letter list",
         .group = GROUP_LOOK,
@@ -75,4 +81,21 @@ const struct command command_dead_letter_retry = {
         .examples = (const struct command_example[]){{"orchctl dead-letter retry effect-12", "Try it again"},
                                                      {.line = NULL}},
         .run = run_dead_letter_retry,
+};
+
+const struct command command_dead_letter_drop = {
+        .name = "dead-letter drop",
+        .group = GROUP_ACT,
+        .args = "LETTER",
+        .min_args = 1,
+        .max_args = 1,
+        .summary = "put an effect or event away that was given up and will not be tried again",
+        .text = "Lists and counts have it no more. Its row stays, and it can still be tried by its name.",
+        .json = "{\"letter\", \"message\"}",
+        .options =
+                (const struct command_option[]){{"reason", 0, "TEXT", "kept in the history"}, {.name = NULL}},
+        .examples = (const struct command_example[]){{"orchctl dead-letter drop event-7 --reason 'a probe'",
+                                                      "Have it off the list"},
+                                                     {.line = NULL}},
+        .run = run_dead_letter_drop,
 };

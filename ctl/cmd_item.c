@@ -86,8 +86,12 @@ static int run_item_create(struct ctl *c)
         if (code != EXIT_OK)
                 return code;
         _cleanup_(freep) char *priority_text = xasprintf("%lld", (long long)priority);
-        const char *params[] = {args_word(&c->args, 0), args_word(&c->args, 1), description, priority_text,
-                                args_value(&c->args, "blocked-by")};
+        const char *params[] = {args_word(&c->args, 0),
+                                args_word(&c->args, 1),
+                                description,
+                                priority_text,
+                                args_value(&c->args, "blocked-by"),
+                                args_value(&c->args, "key")};
         return show_document(c, &Q_CTL_ITEM_CREATE, params, render_created);
 }
 
@@ -156,6 +160,7 @@ const struct command command_item_create = {
                         {"description", 0, "TEXT", "what is to be done; - reads it from standard input"},
                         {"priority", 0, "N", "0 is most urgent, 4 least (2)"},
                         {"blocked-by", 0, "ITEMS", "work items that must be over first, separated by commas"},
+                        {"key", 0, "KEY", "a name for the request: given again, it finds the item it made"},
                         {.name = NULL},
                 },
         .examples =

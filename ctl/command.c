@@ -56,6 +56,7 @@ const struct command *const commands[] = {
         &command_circuit_close,
         &command_lease_release,
         &command_dead_letter_retry,
+        &command_dead_letter_drop,
 
         &command_config_show,
         &command_config_set,

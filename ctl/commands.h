@@ -51,6 +51,7 @@ extern const struct command command_waits;
 /* cmd_dead_letter.c */
 extern const struct command command_dead_letter_list;
 extern const struct command command_dead_letter_retry;
+extern const struct command command_dead_letter_drop;
 /* cmd_limit.c */
 extern const struct command command_limit_set;
 extern const struct command command_limit_remove;

@@ -2,10 +2,10 @@
 
 create view orch.dead_letter as
 select 'effect-' || f.id as letter, 'effect' as what, f.id, f.port || '.' || f.kind as kind, f.object_key as object, f.detail, f.attempts, f.ended_at
-from orch.effect f where f.status = 'dead'
+from orch.effect f where f.status = 'dead' and f.dropped_at is null
 union all
 select 'event-' || e.id, 'event', e.id, coalesce(e.kind, e.source), coalesce(e.object, e.delivery), e.outcome, e.attempts, e.ended_at
-from orch.event e where e.status in ('dead', 'malformed');
+from orch.event e where e.status in ('dead', 'malformed') and e.dropped_at is null;
 comment on view orch.dead_letter is 'Effects and events that were given up, for people to look at. Try one again with: select orch.dead_letter_retry(letter)';
 comment on column orch.dead_letter.letter is 'Its name: effect-ID or event-ID';
 comment on column orch.dead_letter.what is 'effect or event';
@@ -39,7 +39,7 @@ begin
                 perform orch.refuse('OR002', format('effect-%s is out of date: a later state of %s followed it', p_id, f.object_key),
                         'The tracker would be turned back');
         end if;
-        update orch.effect set status = 'pending', attempts = 0, run_at = clock_timestamp(), ended_at = null where id = f.id;
+        update orch.effect set status = 'pending', attempts = 0, run_at = clock_timestamp(), ended_at = null, dropped_at = null where id = f.id;
         perform orch.record('dead-letter', orch.actor(), f.task_id, null, null, jsonb_build_object('letter', 'effect-' || f.id, 'kind', f.port || '.' || f.kind));
         return format('effect-%s is tried again', p_id);
 end
@@ -57,7 +57,7 @@ begin
         elsif e.status not in ('dead', 'malformed') then
                 return format('event-%s is no dead letter: it is %s', p_id, e.status);
         end if;
-        update orch.event set status = case when e.key is null then 'received' else 'routed' end, attempts = 0, run_at = clock_timestamp(), ended_at = null
+        update orch.event set status = case when e.key is null then 'received' else 'routed' end, attempts = 0, run_at = clock_timestamp(), ended_at = null, dropped_at = null
         where id = e.id;
         perform orch.record('dead-letter', orch.actor(), null, null, null, jsonb_build_object('letter', 'event-' || e.id, 'kind', coalesce(e.kind, e.source)));
         return format('event-%s is tried again', p_id);
@@ -65,16 +65,26 @@ end
 $$;
 comment on function orch.event_retry(bigint) is 'Makes a dead or malformed event one that is to be handled, or routed; null when there is no such event';
 
-create function orch.dead_letter_retry(p_letter text) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create function orch.dead_letter_name(p_letter text) returns text[]
+language plpgsql immutable as $$
 declare
         parts text[] := regexp_match(p_letter, '^(effect|event)-([0-9]{1,18})$');
-        before jsonb;
-        said text;
 begin
         if parts is null then
                 perform orch.refuse('OR003', format('"%s" is no name of a dead letter', left(coalesce(p_letter, ''), 80)), 'Names are effect-ID and event-ID; list them with: orchctl dead-letter list');
         end if;
+        return parts;
+end
+$$;
+comment on function orch.dead_letter_name(text) is 'effect-12 as {effect,12}; refuses what is no name of a dead letter';
+
+create function orch.dead_letter_retry(p_letter text) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        parts text[] := orch.dead_letter_name(p_letter);
+        before jsonb;
+        said text;
+begin
         select to_jsonb(d) into before from orch.dead_letter d where d.what = parts[1] and d.id = parts[2]::bigint;
         said := case parts[1] when 'effect' then orch.effect_retry(parts[2]::bigint) else orch.event_retry(parts[2]::bigint) end;
         if said is null then
@@ -87,3 +97,32 @@ begin
 end
 $$;
 comment on function orch.dead_letter_retry(text) is 'I-7: tries an effect or event that was given up again, from its first attempt; one that is none any more is left as it is';
+
+create function orch.dead_letter_drop(p_letter text, p_reason text default null) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        parts text[] := orch.dead_letter_name(p_letter);
+        before jsonb;
+begin
+        -- the row is locked before it is looked at: somebody may try it again at this moment
+        if parts[1] = 'effect' then
+                perform from orch.effect where id = parts[2]::bigint for no key update;
+        else
+                perform from orch.event where id = parts[2]::bigint for no key update;
+        end if;
+        if not found then
+                perform orch.refuse('OR001', format('there is no %s', p_letter), 'List them with: orchctl dead-letter list');
+        end if;
+        select to_jsonb(d) into before from orch.dead_letter d where d.what = parts[1] and d.id = parts[2]::bigint;
+        if before is not null then
+                update orch.effect set dropped_at = clock_timestamp() where parts[1] = 'effect' and id = parts[2]::bigint;
+                update orch.event set dropped_at = clock_timestamp() where parts[1] = 'event' and id = parts[2]::bigint;
+                perform orch.record('dead-letter', orch.actor(), (select task_id from orch.effect where parts[1] = 'effect' and id = parts[2]::bigint), null, null,
+                        jsonb_build_object('letter', p_letter, 'dropped', true, 'reason', p_reason));
+        end if;
+        perform orch.audit_act('dead_letter_drop', p_letter, jsonb_build_object('reason', p_reason), before, null);
+        return jsonb_build_object('letter', p_letter, 'message',
+                format(case when before is not null then '%s is put away' else '%s is no dead letter, or was put away already' end, p_letter));
+end
+$$;
+comment on function orch.dead_letter_drop(text, text) is 'I-7: puts a dead letter away that nobody will try again; the row stays, and can still be tried by name';

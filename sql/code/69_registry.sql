@@ -48,7 +48,8 @@ begin atomic
 end;
 comment on function orch.project_list() is 'All projects';
 
-create function orch.item_create(p_project text, p_title text, p_description text, p_priority integer, p_blocked_by text default null) returns jsonb
+create function orch.item_create(p_project text, p_title text, p_description text, p_priority integer, p_blocked_by text default null, p_key text default null)
+returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
         p orch.project;
@@ -59,14 +60,21 @@ begin
                 perform orch.refuse('OR001', format('there is no project "%s"', left(coalesce(p_project, ''), 80)), 'List them with: orchctl project list');
         elsif orch.qg0_refusal(p_title) is not null then
                 perform orch.refuse('OR003', format('the work item is refused: %s', orch.qg0_refusal(p_title)));
+        elsif length(p_key) not between 1 and 200 then
+                perform orch.refuse('OR003', 'the key of a request has 1 to 200 characters');
         elsif coalesce(p_priority, 2) not between 0 and 4 then
                 perform orch.refuse('OR003', format('priority %s is out of range', p_priority), 'Use 0 (most urgent) to 4 (least)');
         elsif p.tracker <> 'local' then
                 perform orch.refuse('OR002', format('project "%s" has its work items in %s', p.name, p.tracker), 'Create the item there and move it to To Analyse');
         end if;
+        -- the project is locked: the same request at the same time waits, and finds the item
+        select * into i from orch.local_item where project_id = p.id and request_key = p_key;
+        if found then
+                return orch.item_json(i);
+        end if;
         update orch.project set last_item_number = last_item_number + 1 where id = p.id returning * into p;
-        insert into orch.local_item (project_id, work_item, title, description, priority, state, created_by, blocked_by)
-        values (p.id, p.work_item_prefix || '-' || p.last_item_number, p_title, coalesce(p_description, ''), coalesce(p_priority, 2), 'to_analyse', orch.actor(),
+        insert into orch.local_item (project_id, work_item, title, description, priority, state, created_by, request_key, blocked_by)
+        values (p.id, p.work_item_prefix || '-' || p.last_item_number, p_title, coalesce(p_description, ''), coalesce(p_priority, 2), 'to_analyse', orch.actor(), p_key,
                 array_remove(regexp_split_to_array(coalesce(p_blocked_by, ''), '[\s,]+'), ''))
         returning * into i;
         perform orch.local_event(i, i.state, null);
@@ -74,7 +82,7 @@ begin
         return orch.item_json(i);
 end
 $$;
-comment on function orch.item_create(text, text, text, integer, text) is 'Makes a work item in the local tracker, in To Analyse: the pipeline takes it in. S-15: blocked_by names the items that must be over first.';
+comment on function orch.item_create(text, text, text, integer, text, text) is 'Makes a work item in the local tracker, in To Analyse: the pipeline takes it in. S-15: blocked_by names the items that must be over first. O-2: the same key again finds the item that it made.';
 
 create function orch.item_json(i orch.local_item) returns jsonb
 language sql stable

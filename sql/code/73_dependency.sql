@@ -191,7 +191,9 @@ begin
                 exit when refusal is not null;
                 perform orch.dependency_set(t, p, 'tracker', p_actor);
         end loop;
-        if refusal is not null then
+        if refusal is not null and t.escalated_at is null then
+                -- nothing automatic until a person acts; orch.retry() queues it anew
+                update orch.job set status = 'cancelled', outcome = 'cancelled', reason = refusal, ended_at = clock_timestamp() where task_id = t.id and status = 'queued';
                 perform orch.escalate(t, p_actor, refusal);
         end if;
         if array_position(named, null) is not null then

@@ -116,6 +116,14 @@ def test_dead_letters(ctl, items):
     ctl.refused("dead-letter", "retry", "effect-99")
     ctl.refused("dead-letter", "retry", "99", code=2)
     ctl.refused("dead-letter", "list", "--limit", "0", code=2)
+    assert ctl("dead-letter", "drop", "effect-2", "--reason", "no matter").stdout == "effect-2 is put away\n"
+    assert ctl.json("dead-letter", "list")["count"] == 0
+
+
+def test_an_item_is_created_once(ctl, demo):
+    """O-2: the key of a request finds the item that it made."""
+    assert [ctl("item", "create", "demo", "A thing", "--key", "k1").stdout for _ in range(2)] == ["DEMO-1\n"] * 2
+    assert len(ctl.json("item", "list")["items"]) == 1
 
 
 def test_limits(ctl, demo):

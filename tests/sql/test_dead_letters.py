@@ -117,3 +117,24 @@ def test_other_errors_are_put_aside_when_it_is_only_this_event(world):
     assert world.call("event_handle", 10) == []
     assert route_failed(world, first, "42883") is True
     assert [e["event_id"] for e in world.call("event_handle", 10)] == [second]
+
+
+def test_a_dead_letter_can_be_put_away(world):
+    """I-7, O-2: off the list and the count, once; its row stays, and it can still be tried by name."""
+    a = world.item()
+    f = effect(world)[0]
+    finish(world, f, "dead")
+    bad = intake(world)
+    world.call("event_malformed", bad, "no JSON")
+    count = "select value from orch.metric where name = 'orch_dead_letters'"
+    assert world.db.value(count) == 2
+    for letter in (f"effect-{f['effect_id']}", f"event-{bad}"):
+        assert "is put away" in world.operate("dead_letter_drop", letter, "a probe")["message"]
+        assert "already" in world.operate("dead_letter_drop", letter, None)["message"]
+    assert world.db.value(count) == 0
+    history = world.db.query("select task_id, detail from orch.history where kind = 'dead-letter' order by id")
+    assert [h["task_id"] for h in history] == [world.task_id(a), None] and history[0]["detail"]["reason"] == "a probe"
+    world.operate("dead_letter_retry", f"effect-{f['effect_id']}")
+    again = effect(world)[0]
+    finish(world, again, "dead")
+    assert world.db.value(count) == 1

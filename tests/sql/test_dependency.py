@@ -175,7 +175,6 @@ def test_a_circle_in_the_tracker_blocks_the_task(world):
     a = world.item()
     b = blocked_item(world, a)
     world.db.query("update orch.local_item set blocked_by = array[%s] where work_item = %s", b, a)
-    world.db.query("delete from orch.job where task_id = %s", world.task_id(a))
     for _ in range(2):
         world.move(a, "backlog")
     assert world.waits(a) == ["escalated"] and world.shown(a)[-1] == "blocked"

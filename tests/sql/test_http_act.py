@@ -69,6 +69,14 @@ def test_the_name_of_the_token_follows_through_the_inbox(world):
     assert world.db.value("select actor from orch.history where kind = 'intake'") == "alice"
 
 
+def test_a_request_that_is_repeated_makes_one_item(world):
+    """O-2: its answer was lost; the key finds what it has made. Another project's key is another."""
+    world.add_project("other", "OTH")
+    made = [http(world, "POST", "/tasks", {"project": p, "title": "By http", "key": "k 1"})["body"]["work_item"] for p in ("demo", "demo", "other")]
+    assert made[0] == made[1] != made[2] and world.db.value("select count(*) from orch.event") == 2
+    assert problem(http(world, "POST", "/tasks", {"project": "demo", "title": "t", "key": "x" * 201}))[0] == "value"
+
+
 @pytest.mark.parametrize("user", ["orch_operator", "orch"])
 def test_nobody_else_can_borrow_a_name(world, user):
     """O-2: the setting that names the actor means something on the operator port only."""

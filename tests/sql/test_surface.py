@@ -38,7 +38,7 @@ LOOKS = {"project_list", "lease_list", "item_list", "status_snapshot", "queue_sn
          "dependency_list", "finding_list", "waits_chain", "limit_list", "circuit_list", "openapi", "asof", "asof_changes"}
 ACTS = {"project_add", "item_create", "item_move", "approve", "reject", "cancel", "setting_set", "lease_release", "pause", "resume", "freeze",
         "unfreeze", "priority_set", "retry", "dead_letter_retry", "dependency_add", "dependency_remove",
-        "limit_set", "limit_remove", "circuit_close", "whatif"}
+        "limit_set", "limit_remove", "circuit_close", "dead_letter_drop", "whatif"}
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
     "orch_workerd": {"job_claim", "job_started", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed", "event_route_failed",
@@ -98,7 +98,7 @@ def test_readonly_sees_views_but_no_bodies(world):
     ("priority_set", ("DEMO-1", -1), "OR003"), ("priority_set", ("DEMO-1", 5), "OR003"), ("priority_set", ("DEMO-1", None), "OR003"),
     ("freeze", ("nowhere", "why", None), "OR001"), ("freeze", ("demo'; drop table orch.task --", "why", None), "OR001"), ("freeze", ("demo", " ", None), "OR003"),
     ("freeze", ("demo", None, None), "OR003"), ("freeze", ("demo", "why", "NOPE-1"), "OR001"), ("unfreeze", ("nowhere",), "OR001"),
-    ("dead_letter_retry", ("effect-99",), "OR001"), ("dead_letter_retry", ("event-99",), "OR001"), ("dead_letter_retry", ("99",), "OR003"), ("dead_letter_retry", (None,), "OR003"),
+    ("dead_letter_retry", ("effect-99",), "OR001"), ("dead_letter_retry", ("event-99",), "OR001"), ("dead_letter_drop", ("effect-99", None), "OR001"), ("dead_letter_drop", ("x", None), "OR003"), ("dead_letter_retry", ("99",), "OR003"), ("dead_letter_retry", (None,), "OR003"),
     ("dead_letter_retry", ("effect-1 or 1=1",), "OR003"), ("dead_letter_retry", ("effect-9999999999999999999",), "OR003"),
     ("dependency_add", ("DEMO-1", "NOPE-1"), "OR001"), ("dependency_add", ("NOPE-1", "DEMO-1"), "OR001"), ("dependency_add", ("DEMO-1", "DEMO-1"), "OR003"),
     ("dependency_add", ("DEMO-1", None), "OR001"), ("dependency_remove", ("DEMO-1", "NOPE-1"), "OR001"),
