@@ -1,4 +1,4 @@
--- 0013_once: a request that is repeated because its answer was lost makes no second work item (O-2), and a dead letter that nobody
+-- 0015_once: a request that is repeated because its answer was lost makes no second work item (O-2), and a dead letter that nobody
 -- will try again can be put away.
 set local role orch_owner;
 
