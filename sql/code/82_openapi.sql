@@ -26,6 +26,11 @@ return (select jsonb_build_object('200', jsonb_build_object('description', 'The 
         from unnest(p_statuses) s);
 comment on function orch.openapi_responses(text, integer[]) is 'The answers of an operation: 200, and references to problems';
 
+create function orch.openapi_type(p_type text) returns jsonb
+language sql immutable
+return case p_type when 'object' then '["object", "array"]'::jsonb else to_jsonb(p_type) end;
+comment on function orch.openapi_type(text) is 'A parameter''s type as JSON Schema has it; what is no single value may be an object or a list';
+
 create function orch.openapi_act(a orch.act) returns jsonb
 language sql stable
 return jsonb_strip_nulls(jsonb_build_object(
@@ -33,14 +38,14 @@ return jsonb_strip_nulls(jsonb_build_object(
         'description', format('Scope of the token: %s. On the command line: orchctl %s.', a.scope, a.command),
         'parameters', (select jsonb_agg(jsonb_build_object('name', p ->> 'name', 'in', p ->> 'in', 'description', p ->> 'about',
                                 'required', case when p ->> 'in' = 'path' or a.method = 'GET' then (p ->> 'required')::boolean else false end,
-                                'schema', jsonb_build_object('type', p ->> 'type')) order by n)
+                                'schema', jsonb_build_object('type', orch.openapi_type(p ->> 'type'))) order by n)
                        from jsonb_array_elements(a.parameters) with ordinality e (p, n)),
         'requestBody', case when a.method = 'POST' then (
                 select jsonb_build_object('description', 'The parameters of the query may stand here instead; none in both places.'
                                 || coalesce(' Needed in one of them: ' || string_agg(p ->> 'name', ', ' order by n) filter (where (p ->> 'required')::boolean) || '.', ''),
                         'required', false, 'content', jsonb_build_object('application/json', jsonb_build_object('schema', jsonb_build_object('type', 'object',
                                 'additionalProperties', false, 'properties', jsonb_object_agg(p ->> 'name',
-                                        jsonb_build_object('type', p ->> 'type', 'description', p ->> 'about'))))))
+                                        jsonb_build_object('type', orch.openapi_type(p ->> 'type'), 'description', p ->> 'about'))))))
                 from jsonb_array_elements(a.parameters) with ordinality e (p, n) where p ->> 'in' = 'query'
                 having count(*) > 0) end,
         'responses', orch.openapi_responses('application/json', array(select distinct status from orch.problem

@@ -58,6 +58,67 @@ def test_half_in_the_query_and_half_in_the_body(port, item):
     assert problem(twice) == "parameter" and '"state" is in the query and in the body' in twice.json()["detail"]
 
 
+def handle_events(database):
+    """What workerd does with events of the local tracker."""
+    for event, body in [(row["event_id"], json.loads(bytes(row["body"]))) for row in
+                        database.query("select * from orch.event_unrouted(10)", user="orch_workerd")]:
+        database.query("select orch.event_route(%s, %s, 'tracker.item', %s, %s, %s)", event, "item:" + body["work_item"], body["project"],
+                       body["work_item"], json.dumps(body), user="orch_workerd")
+    database.query("select * from orch.event_handle(10)", user="orch_workerd")
+
+
+def task(database, port):
+    """A task that waits for its analyst, as PROJECT's DEMO-1."""
+    port.ask("POST", "/projects", PROJECT)
+    port.ask("POST", "/tasks", {"project": "demo", "title": "A thing"})
+    handle_events(database)
+
+
+@pytest.mark.parametrize("method, path, body, status, kind", [
+    ("POST", "/serial-gate/freeze?repo=nowhere&reason=x", None, 404, "not-found"),
+    ("POST", "/serial-gate/freeze?repo=demo", None, 400, "parameter"),
+    ("POST", "/serial-gate/freeze", {"repo": "demo'; drop table orch.repo; --", "reason": "x"}, 404, "not-found"),
+    ("POST", "/serial-gate/pause?work_item=NOPE-1", None, 404, "not-found"),
+    ("POST", "/tasks/DEMO-1/priority?priority=-1", None, 422, "value"),
+    ("POST", "/tasks/DEMO-1/priority", {"priority": 5}, 422, "value"),
+    ("POST", "/tasks/DEMO-1/priority?priority=high", None, 422, "value"),
+    ("POST", "/dependencies/add?work_item=DEMO-1&waits_for=DEMO-1", None, 422, "value"),
+    ("POST", "/dependencies/add?work_item=DEMO-1&waits_for=NOPE-1", None, 404, "not-found"),
+    ("POST", "/limits/set?scope=global&slots=-1", None, 422, "value"),
+    ("POST", "/limits/set?scope=galaxy&slots=1", None, 422, "value"),
+    ("POST", "/limits/set?scope=repo&name=nowhere&slots=1", None, 404, "not-found"),
+    ("POST", "/dead-letters/effect-7/retry", None, 404, "not-found"),
+    ("GET", "/asof?at=yesterday-ish", None, 422, "value"),
+])
+def test_acts_that_are_refused(database, port, method, path, body, status, kind):
+    """O-5: unknown things, and values out of range: a problem that says which, and nothing has changed."""
+    task(database, port)
+    before = [database.query(f"select * from orch.{table} order by 1") for table in ("task", "history", "audit", "repo_freeze", "capacity_limit")]
+    answer = port.ask(method, path, body)
+    assert (answer.status, problem(answer)) == (status, kind), answer
+    assert answer.json()["detail"] and before == \
+        [database.query(f"select * from orch.{table} order by 1") for table in ("task", "history", "audit", "repo_freeze", "capacity_limit")]
+
+
+def test_gates_over_http(database, port):
+    """O-2, S-8, S-16: pause, freeze and back; each may be repeated; who did it is in the history. With the switch off it is refused."""
+    task(database, port)
+    for path in ("/serial-gate/pause?work_item=DEMO-1", "/serial-gate/freeze?repo=demo&reason=main+is+red"):
+        assert [port.ask("POST", path).status for _ in range(2)] == [200, 200], path
+    assert {row["axis"] for row in port.ask("GET", "/tasks/DEMO-1/why").json()["why"]} >= {"pause", "freeze"}
+    assert port.ask("GET", "/serial-gate/freezes", token=TOKENS["bob"][1]).json()["freezes"][0]["reason"] == "main is red"
+    for path in ("/serial-gate/resume?work_item=DEMO-1", "/serial-gate/unfreeze?repo=demo"):
+        assert [port.ask("POST", path).status for _ in range(2)] == [200, 200], path
+    assert not {row["axis"] for row in port.ask("GET", "/tasks/DEMO-1/why").json()["why"]} & {"pause", "freeze"}
+    kinds = database.column("select kind from orch.history where actor = 'alice'")
+    assert {"pause", "resume", "freeze", "unfreeze"} <= set(kinds)
+    for setting, path in (("serial_gate_freeze_enabled", "/serial-gate/freeze?repo=demo&reason=x"),
+                          ("serial_gate_pause_enabled", "/serial-gate/pause?work_item=DEMO-1")):
+        assert port.ask("POST", f"/settings/{setting}?value=off").status == 200
+        refused = port.ask("POST", path)
+        assert (refused.status, problem(refused)) == (409, "refused") and refused.json()["hint"], refused
+
+
 def test_setting_with_quotes_and_semicolons(database, port):
     """S-12: what is no repo name is dropped and told; nothing runs that was only to be stored."""
     value = "demo; drop table orch.task; -- 'x' \"y\" site"
@@ -91,7 +152,7 @@ def test_pages(port):
 
 def test_the_examples_of_the_documents_work(database, port, item):
     """O-2: what docs/operations.md tells operators to type, as it stands there."""
-    database.query("select * from orch.event_handle(10)", user="orch_workerd")
+    handle_events(database)
     examples = re.findall(r"^curl .*$", OPERATIONS.read_text(), re.M)
     assert len(examples) > 5 and item == "DEMO-1"
     for example in examples:

@@ -70,7 +70,8 @@ def check_content(document, content):
 
 def check_schema(document, schema):
     schema = resolve(document, schema)
-    assert schema["type"] in TYPES, schema
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    assert types and set(types) <= TYPES, schema
     for inner in schema.get("properties", {}).values():
         check_schema(document, inner)
     assert set(schema.get("required", [])) <= set(schema.get("properties", {})), schema
