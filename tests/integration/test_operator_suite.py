@@ -104,6 +104,22 @@ class Caller:
                 self.bad.append(answer)
 
 
+def test_sighup_to_the_supervisor_takes_new_tokens(make_suite, folder):
+    """O-2: what an operator does to let somebody in, and to shut somebody out."""
+    tokens, number, new = folder / "tokens", free_port(), "orch_carol-0123456789abcdef0123456789abc"
+    tokens.write_text(token_line("alice", *TOKENS["alice"]) + "\n")
+    tokens.chmod(0o600)
+    suite = make_suite(listen_operator=f"127.0.0.1:{number}", operator_tokens_file=tokens).start()
+    suite.log.wait("supervisor.ready")
+    port = Port(number)
+    assert [port.ask("GET", "/queue", token=token).status for token in (port.token, new)] == [200, 401]
+    tokens.write_text(token_line("carol", "read", new) + "\n")
+    mark = suite.log.mark()
+    suite.reload()
+    suite.log.wait("operator.tokens", since=mark, good="1")
+    assert [port.ask("GET", "/queue", token=token).status for token in (port.token, new)] == [401, 200]
+
+
 @pytest.mark.parametrize("through", ["port", "file"])
 def test_no_act_is_refused_in_an_upgrade_and_the_daemon_comes_back(make_suite, folder, through):
     """O-2: a stream of acts through upgrades; then the daemon is killed, and who connects meanwhile waits for the next."""
