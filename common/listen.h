@@ -1,7 +1,7 @@
 /* listen.h - opens a listening socket: TCP from "127.0.0.1:8480" or "[::1]:8480", literal addresses only, so
- * that no name is ever looked up; or a Unix socket from a path that begins with '/', which its owner and group
- * may use. Non-blocking, close-on-exec, SO_REUSEADDR. Port 0: the kernel's choice. The file of a Unix socket
- * that nobody listens on any more is replaced. */
+ * that no name is ever looked up; or a Unix socket from a path that begins with '/', which its owner and
+ * group may use. Non-blocking, close-on-exec, SO_REUSEADDR. Port 0: the kernel's choice. The file of a Unix
+ * socket that nobody listens on any more is replaced. */
 #pragma once
 
 #include "common/err.h"
