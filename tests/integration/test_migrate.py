@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from support.cluster import Cluster
-from support.paths import program, program_env
+from support.paths import program, program_env, source
 from support.wait import wait_for
 
 LOCK = int.from_bytes(b"orchmig", "big")
@@ -47,12 +47,13 @@ def listed(database):
 def dump(database):
     """Everything that a migration makes, but for the times at which it did."""
     done = subprocess.run(
-        ["pg_dump", "--no-sync", "--schema=orch", "--exclude-table-data=orch.schema_*", "--exclude-table-data=orch.setting_row",
+        ["pg_dump", "--no-sync", "--schema=orch", "--exclude-table-data=orch.schema_*", "--exclude-table-data=orch.setting_row", "--exclude-table-data=orch.state_change",
          f"--dbname={database.dsn('orch')}"], capture_output=True, text=True, timeout=60, check=True)
     settings = database.query("select key, kind, value, standard, about, changed_by from orch.setting_row order by key")
     ledgers = database.query("select version, name, sha256 from orch.schema_migration order by version"), \
         database.query("select sha256 from orch.schema_code")
-    text = re.sub(r"^\\(un)?restrict .*$", "", done.stdout, flags=re.M)  # a random word in each dump
+    # a random word in each dump; where a sequence stands, which a migrator that was killed has moved
+    text = re.sub(r"^(\\(un)?restrict|SELECT pg_catalog.setval).*$", "", done.stdout, flags=re.M)
     return text, settings, ledgers
 
 
@@ -188,8 +189,15 @@ def kill_at(database, holder, n):
     return process.returncode != 0
 
 
+def changing_steps(database):
+    """The steps that change the schema, counted from 0; the last is that of the functions and views."""
+    names = ledger(database)
+    texts = [source(f"sql/migrations/{name}").read_text() for name in names]
+    return {i for i, text in enumerate(texts) if re.search(r"(?m)^\s*(create|alter|drop) ", text)} | {len(names)}
+
+
 def test_killed_after_every_change_nothing_is_half_done(empty_database, cluster):
-    """kill -9 after each single change of the schema; each time the steps that were done are whole, and the present
+    """kill -9 after a change of the schema, each of the first in a step and then some; each time the steps that were done are whole, and the present
     one has left nothing. Then it runs through, and nothing tells the database from one that was never disturbed."""
     database = empty_database
     undisturbed = cluster.fresh("template1")
@@ -203,11 +211,11 @@ def test_killed_after_every_change_nothing_is_half_done(empty_database, cluster)
             if steps(database) == step:
                 assert objects(database) == before, f"step {step} killed after change {n}"
                 kills[step] += 1
-                n += 1
+                n += 1 if n < 25 else 13  # the functions and views are hundreds
             else:
                 step, before, n = steps(database), objects(database), 1
     connection.close()
-    assert len(kills) == len(ledger(database)) + 1 and min(kills.values()) > 1, kills
+    assert set(kills) == changing_steps(database), kills
     disarm(database)
     assert migrated(database).stderr == "nothing to do: the database is current\n"
     assert dump(database) == dump(undisturbed)
