@@ -9,7 +9,11 @@ insert into orch.axis (key, precedence, view, applies_to, on_failure, announced,
         ('dependency', 40, 'axis_dependency', 'all', 'open', true, 'S-4: a predecessor of the task is not terminal'),
         ('active-task', 50, 'axis_serial', 'entry', 'open', true, 'S-5: the repo has an earlier active task'),
         -- open: at worst a job is tried again too early, and its attempts are bounded
-        ('backoff', 60, 'axis_backoff', 'all', 'open', false, 'S-6: the time of the job has not come');
+        ('backoff', 60, 'axis_backoff', 'all', 'open', false, 'S-6: the time of the job has not come'),
+        -- open: the view only says why; the claim takes slots and asks the circuit by itself, so limits hold without it
+        ('capacity', 70, 'axis_capacity', 'all', 'open', false, 'S-7, J-4, J-5: a limit is reached, a provider cannot be asked, or no host fits'),
+        -- closed: money that was spent does not come back, and what is under way may still be ended
+        ('budget', 80, 'axis_budget', 'all', 'closed', false, 'J-7: a budget is spent');
 
 create function orch.job_block_make() returns void
 language plpgsql as $$

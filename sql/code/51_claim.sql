@@ -73,26 +73,46 @@ end;
 comment on function orch.claim_leases_give(orch.job, boolean) is
         'Gives back what claim_leases_take() took for this claim; the merge lease is kept while the former owner of a merge may still act: the job finds it when it runs again';
 
-create function orch.claim_flow(p_process bigint, p_priority smallint) returns orch.job
+create function orch.claim_take(p_job bigint, w orch.worker) returns orch.job
+language plpgsql as $$
+declare
+        j orch.job;
+begin
+        select k.* into j from orch.job k where k.id = p_job;
+        if exists (select from orch.task t join orch.project p on p.id = t.project_id where t.id = j.task_id and not p.requires <@ w.labels)
+           or not orch.slots_take(j, w) then
+                return null;
+        elsif not orch.circuit_enter(j) or not orch.claim_leases_take(j.id, w.process_id) then
+                perform orch.slots_give(j);
+                return null;
+        end if;
+        return orch.job_start(j.id, w.process_id);
+end
+$$;
+comment on function orch.claim_take(bigint, orch.worker) is 'Starts a locked job that no axis blocks, with all that it needs on this worker; null when that cannot be had';
+
+create function orch.claim_flow(w orch.worker, p_roles text[], p_priority smallint) returns orch.job
 language plpgsql as $$
 declare
         candidate bigint;
+        j orch.job;
 begin
-        for candidate in select j.id from orch.job j
-                         where j.status = 'queued' and not j.entry and j.priority <= p_priority and j.run_at <= clock_timestamp()
-                         order by j.priority, j.id
+        for candidate in select k.id from orch.job k
+                         where k.status = 'queued' and not k.entry and k.priority <= p_priority and k.role = any (p_roles) and k.run_at <= clock_timestamp()
+                         order by k.priority, k.id
         loop
-                perform from orch.job j where j.id = candidate and j.status = 'queued' for no key update skip locked;
-                if found and orch.job_blocks(candidate) = '{}' and orch.claim_leases_take(candidate, p_process) then
-                        return orch.job_start(candidate, p_process);
+                perform from orch.job k where k.id = candidate and k.status = 'queued' for no key update skip locked;
+                if found and orch.job_blocks(candidate) = '{}' then
+                        j := orch.claim_take(candidate, w);
+                        exit when j.id is not null;
                 end if;
         end loop;
-        return null;
+        return j;
 end
 $$;
-comment on function orch.claim_flow(bigint, smallint) is 'Claims the first claimable job of that priority, or a more urgent one, of a task under way (S-9, S-11), or null';
+comment on function orch.claim_flow(orch.worker, text[], smallint) is 'Claims the first claimable job of that priority, or a more urgent one, of a task under way (S-9, S-11), or null';
 
-create function orch.claim_entry(p_process bigint, p_lane bigint) returns orch.job
+create function orch.claim_entry(w orch.worker, p_roles text[], p_lane bigint) returns orch.job
 language plpgsql as $$
 declare
         r orch.repo;
@@ -108,43 +128,69 @@ begin
                 perform orch.lane_note(r, v, false); -- not as urgent as was thought: another lane may come first
                 return null;
         end if;
-        perform from orch.job k where k.id = v.job and k.status = 'queued' for no key update skip locked;
-        if not found then
-                return null;
+        perform from orch.job k where k.id = v.job and k.status = 'queued' and k.role = any (p_roles) for no key update skip locked;
+        if found then
+                j := orch.claim_take(v.job, w);
         end if;
-        j := orch.job_start(v.job, p_process);
-        perform orch.lane_note(r, case when v.gated then orch.lane_doubt(null) else orch.lane_look(r) end, true); -- gated: now its own task is the active one
+        if j.id is not null then -- gated: now its own task is the active one
+                perform orch.lane_note(r, case when v.gated then orch.lane_doubt(null) else orch.lane_look(r) end, true);
+        end if;
         return j;
 end
 $$;
-comment on function orch.claim_entry(bigint, bigint) is
-        'Claims the next entry job of a lane under the lane lock; null when somebody else has the lock, or the look finds no job of the rank that was noted: then the better note is there';
+comment on function orch.claim_entry(orch.worker, text[], bigint) is
+        'Claims the next entry job of a lane under the lane lock; null when somebody else has the lock, this worker cannot run it, or the look finds no job of the rank that was noted: then the better note is there';
 
-create function orch.claim_next(p_process bigint) returns orch.job
+create function orch.claim_roles(w orch.worker) returns text[]
+language plpgsql as $$
+begin
+        if w.full or exists (select from orch.capacity_use u where u.scope = 'global' and u.full) then
+                return '{}';
+        end if;
+        return array(select o.key from orch.role o
+                     where orch.worker_miss(w, o.key, o.requires) is null
+                       and not exists (select from orch.capacity_use u where u.scope = 'role' and u.name = o.key and u.full)
+                       and not exists (select from orch.circuit_block c where c.provider = o.provider));
+exception when others then
+        if not orch.is_axis_fault(sqlstate) then
+                raise;
+        end if;
+        perform orch.axis_fault_note('capacity', sqlerrm);
+        return array(select o.key from orch.role o where orch.worker_miss(w, o.key, o.requires) is null);
+end
+$$;
+comment on function orch.claim_roles(orch.worker) is 'S-7: the roles whose jobs this worker may take now, by the views of the capacity axis: of the others no job has to be asked about';
+
+create function orch.claim_next(w orch.worker, p_roles text[]) returns orch.job
 language plpgsql as $$
 declare
         j orch.job;
         lane record;
+        lets_in boolean := exists (select from orch.role o where o.entry and o.key = any (p_roles));
         tried bigint[] := '{}';
+        asked smallint := -1;
 begin
         loop
                 select r.id, r.entry_rank into lane from orch.repo r
-                where r.entry_rank is not null and r.id <> all (tried)
+                where lets_in and r.entry_rank is not null and r.id <> all (tried)
                 order by r.entry_rank, r.last_started_at nulls first, r.id limit 1;
-                j := orch.claim_flow(p_process, coalesce(lane.entry_rank, 4::smallint));
+                if coalesce(lane.entry_rank, 4) > asked then
+                        asked := coalesce(lane.entry_rank, 4);
+                        j := orch.claim_flow(w, p_roles, asked);
+                end if;
                 if j.id is not null or lane.id is null then
                         return j;
                 end if;
-                j := orch.claim_entry(p_process, lane.id);
+                j := orch.claim_entry(w, p_roles, lane.id);
                 if j.id is not null then
                         return j;
                 elsif not exists (select from orch.repo r where r.id = lane.id and (r.entry_rank is null or r.entry_rank > lane.entry_rank)) then
-                        tried := tried || lane.id; -- nothing was noted: somebody else has it
+                        tried := tried || lane.id; -- nothing was noted: somebody else has it, or this worker cannot run it
                 end if;
         end loop;
 end
 $$;
-comment on function orch.claim_next(bigint) is 'S-11: claims the next job: the most urgent; of equals one of a task under way; then of the repo whose last start is longest ago; then the oldest';
+comment on function orch.claim_next(orch.worker, text[]) is 'S-11: claims the next job: the most urgent; of equals one of a task under way; then of the repo whose last start is longest ago; then the oldest';
 
 create view orch.running_job as
 select j.id as job_id, j.epoch, j.token, t.id as task_id, t.work_item, t.title, t.description, j.role, j.kind, j.stage, j.stage_version,
@@ -192,15 +238,25 @@ create function orch.job_claim(p_process bigint, p_epoch bigint, p_limit integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
         j orch.job;
-        found_new integer;
+        w orch.worker;
+        roles text[];
+        found_new integer := 0;
         claimed bigint[] := '{}';
 begin
+        lock table orch.capacity_limit in row exclusive mode; -- a limit is being set: it counts what runs, so nothing starts meanwhile
         if not orch.process_hold(p_process, p_epoch) then
                 return;
         end if;
-        found_new := orch.lanes_refresh(64);
+        select * into w from orch.worker k where k.process_id = p_process;
+        roles := orch.claim_roles(w);
+        if w.process_id is null or roles = '{}' then
+                return; -- leaves, or can run nothing now
+        end if;
+        if exists (select from orch.role o where o.entry and o.key = any (roles)) then
+                found_new := orch.lanes_refresh(64);
+        end if;
         while cardinality(claimed) < p_limit loop
-                j := orch.claim_next(p_process);
+                j := orch.claim_next(w, roles);
                 exit when j.id is null;
                 claimed := claimed || j.id;
         end loop;

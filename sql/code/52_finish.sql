@@ -61,6 +61,7 @@ begin
         perform orch.record('outcome', actor, j.task_id, j.id, j.epoch, jsonb_build_object('role', j.role, 'outcome', p_outcome,
                 'reason', p_report ->> 'reason', 'head_sha', p_report ->> 'head_sha', 'refused', nullif(p_report -> 'refused', '[]')));
         perform orch.claim_leases_give(j);
+        perform orch.circuit_note(j, p_outcome, p_report);
         if p_outcome not in ('success', 'cancelled') then
                 perform orch.job_fail_attempt(j, actor, p_outcome, coalesce(p_report ->> 'reason', p_outcome));
                 return 'recorded';

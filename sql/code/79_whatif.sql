@@ -43,6 +43,8 @@ begin
                 perform set_config('lock_timeout', '2s', true);
                 perform orch.whatif_apply(p_changes);
                 select * into me from orch.process_start('what-if', 'what-if', 'workerd', 1, 1, 'what-if');
+                update orch.host set labels = array(select distinct l from (select unnest(requires) as l from orch.role union all select unnest(requires) from orch.project) r)
+                where name = 'what-if';
                 perform orch.lanes_refresh(1000000); -- all that was touched, not some at a time: the order is to be right
                 while jsonb_array_length(starts) < p_limit loop
                         select c.*, t.priority as task_priority into j from orch.job_claim(me.process_id, me.epoch) c join orch.task t on t.id = c.task_id;

@@ -115,6 +115,17 @@ from orch.task where not terminal and escalated_at is not null
 union all
 select 'orch_oldest_claimable_seconds', 'gauge', 'scope="cluster"', 'Age of the oldest queued job that no axis blocks', orch.oldest_claimable_s()
 union all
+select 'orch_circuit_open', 'gauge', format('scope="cluster",provider="%s"', c.provider), 'Whether a provider cannot be asked now', (c.state <> 'closed')::integer
+from orch.provider_circuit c
+union all
+select 'orch_limit_slots', 'gauge', format('scope="cluster",limit="%s",name="%s"', u.scope, u.name), 'Jobs that a limit admits', u.slots from orch.capacity_use u
+union all
+select 'orch_limit_used', 'gauge', format('scope="cluster",limit="%s",name="%s"', u.scope, u.name), 'Jobs that run under a limit', u.used from orch.capacity_use u
+union all
+select 'orch_preflight_failing', 'gauge', format('scope="cluster",host="%s"', w.host), 'Roles whose agent cannot be started on a host, of its worker that has the most',
+       max((select count(*) from jsonb_object_keys(w.preflight)))
+from orch.worker w group by w.host
+union all
 select 'orch_axis_failing', 'gauge', format('scope="cluster",axis="%s"', a.key), 'Whether an axis of the scheduler cannot be evaluated now', count(f.id)
 from orch.axis a left join orch.axis_fault f on f.axis = a.key and f.cleared_at is null group by a.key
 union all

@@ -32,7 +32,7 @@ def test_daemons_have_no_rights_on_tables(database, role):
 
 
 PURE = {"setting_text", "setting_bool", "setting_int", "in_scope", "serial_gated", "blocks_of", "axis_answers", "axis_ask", "is_axis_fault",
-        "oldest_claimable_s", "in_critical_window", "gate_result", "gate_evidence", "gate_ci", "waiting_step",
+        "oldest_claimable_s", "worker_miss", "budget_spent", "in_critical_window", "gate_result", "gate_evidence", "gate_ci", "waiting_step",
         "waits_for_person", "item_name", "task_json", "state_at"}
 LOOKS = {"project_list", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list", "freeze_list", "dead_letter_list",
          "dependency_list", "finding_list", "waits_chain", "limit_list", "circuit_list", "openapi", "asof", "asof_changes"}
@@ -43,7 +43,7 @@ FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
     "orch_workerd": {"job_claim", "job_started", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed", "event_route_failed",
                      "event_handle", "effect_claim", "effect_finish", "local_item_set_state", "local_item_comment", "process_disown",
-                     "orphans", "job_adopt", "runs_over"},
+                     "orphans", "process_report", "job_adopt", "runs_over"},
     "orch_reaperd": {"process_beats", "process_gone", "reap_overdue", "orphan_list", "orphan_lost", "orphan_stranded"},
     "orch_reconcilerd": {"reconcile_gates", "waits_check"},
     "orch_operatord": {"http_act", "openapi", "status_snapshot", "queue_snapshot", "metric_rows"},

@@ -1,0 +1,125 @@
+-- 21_capacity: the axes of what there is to run a job with: slots, providers, hosts (S-7, J-4, J-5) and money (J-7).
+-- Limits, circuits and budgets hold a job wherever it would run. What a host must have holds it only when no living
+-- worker has it; the claim asks for the one that claims. That a limit is kept does not depend on these views: the
+-- claim takes a row of orch.slot for each limit, or does not start the job.
+
+create view orch.capacity_use as
+select l.scope, l.name, l.slots, u.used, u.used >= l.slots as full
+from orch.capacity_limit l
+cross join lateral (select count(*)::integer as used from orch.slot s join orch.job j on j.id = s.job_id and j.epoch = s.epoch and j.status = 'running'
+                    where s.scope = l.scope and s.name = l.name) u;
+comment on view orch.capacity_use is 'S-7: each limit and how much of it is used';
+comment on column orch.capacity_use.scope is 'global, repo, role or host';
+comment on column orch.capacity_use.name is 'Name of the repo, role or host';
+comment on column orch.capacity_use.slots is 'The limit';
+comment on column orch.capacity_use.used is 'Jobs that run under it; may be more when the limit was lowered';
+comment on column orch.capacity_use.full is 'Whether no more may start';
+
+create view orch.worker as
+select p.id as process_id, p.epoch, h.name as host, h.labels, p.preflight,
+       coalesce((select u.full from orch.capacity_use u where u.scope = 'host' and u.name = h.name), false) as full
+from orch.process p join orch.host h on h.id = p.host_id
+where p.ended_at is null and p.daemon = 'workerd' and not p.draining;
+comment on view orch.worker is 'The living workers that take jobs, and what they have to run them with';
+comment on column orch.worker.process_id is 'Process';
+comment on column orch.worker.epoch is 'Its epoch';
+comment on column orch.worker.host is 'Its host';
+comment on column orch.worker.labels is 'Labels of the host';
+comment on column orch.worker.preflight is 'J-5: roles whose agent cannot be started there, and why';
+comment on column orch.worker.full is 'Whether the limit of the host is reached';
+
+create function orch.worker_miss(w orch.worker, p_role text, p_requires text[]) returns text
+language sql immutable
+return case when w.full then format('host %s: all its slots are taken', w.host)
+            when w.preflight ? p_role then format('host %s: %s', w.host, w.preflight ->> p_role)
+            when not p_requires <@ w.labels then format('host %s has not all of the labels %s', w.host, array_to_string(p_requires, ', ')) end;
+comment on function orch.worker_miss(orch.worker, text, text[]) is 'S-7, J-5: why a worker cannot take a job of a role that requires these labels; null: it can. The likeliest to pass is named first.';
+
+create view orch.circuit_block as
+select c.provider, c.reason, c.state,
+       case when c.state = 'open' then format('it is %s, or: orchctl circuit close %s', to_char(c.open_until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), c.provider)
+            else 'the job that tries has an answer' end as ends_when
+from orch.provider_circuit c
+where (c.state = 'open' and c.open_until > clock_timestamp())
+   or (c.state = 'half-open' and exists (select from orch.job j where j.id = c.probe_job and j.epoch = c.probe_epoch and j.status = 'running'));
+comment on view orch.circuit_block is 'J-4: the providers that no job may ask now; once its time is over one job may, to try';
+comment on column orch.circuit_block.provider is 'Provider';
+comment on column orch.circuit_block.reason is 'What it said';
+comment on column orch.circuit_block.state is 'open, or half-open: a job tries';
+comment on column orch.circuit_block.ends_when is 'What ends it';
+
+create view orch.axis_capacity as
+select j.id as job_id,
+       format('%s: %s of %s slots are taken', case u.scope when 'global' then 'everything' else u.scope || ' ' || u.name end, u.used, u.slots) as reason,
+       format('a job of it ends, or the limit is raised: orchctl limit set %s', concat_ws(' ', u.scope, nullif(u.name, ''))) as ends_when
+from orch.job j join orch.repo r on r.id = j.repo_id
+join orch.capacity_use u on (u.scope, u.name) in (('global', ''), ('repo', r.name), ('role', j.role)) and u.full
+where j.status = 'queued'
+union all
+select j.id, format('the provider %s cannot be asked: %s', c.provider, c.reason), c.ends_when
+from orch.job j join orch.role o on o.key = j.role join orch.circuit_block c on c.provider = o.provider
+where j.status = 'queued'
+union all
+select j.id, w.miss, 'a host can run it'
+from orch.job j join orch.role o on o.key = j.role join orch.task t on t.id = j.task_id join orch.project p on p.id = t.project_id
+cross join lateral (select orch.worker_miss(w, j.role, o.requires || p.requires) as miss from orch.worker w
+                    order by 1 nulls first limit 1) w
+where j.status = 'queued' and w.miss is not null;
+comment on view orch.axis_capacity is 'S-7, J-4, J-5: blocks jobs that a limit, a provider that cannot be asked, or the lack of a fitting host keeps from starting';
+comment on column orch.axis_capacity.job_id is 'The queued job';
+comment on column orch.axis_capacity.reason is 'Why it is blocked';
+comment on column orch.axis_capacity.ends_when is 'What would unblock it';
+
+create view orch.task_cost as
+select j.task_id, sum(r.cost_usd) as usd from orch.run r join orch.job j on j.id = r.job_id where r.cost_usd is not null group by j.task_id;
+comment on view orch.task_cost is 'J-7: what the runs of each task have cost';
+comment on column orch.task_cost.task_id is 'Task';
+comment on column orch.task_cost.usd is 'Dollars';
+
+create view orch.day_cost as
+select (r.started_at at time zone 'UTC')::date as day, j.repo_id, sum(r.cost_usd) as usd
+from orch.run r join orch.job j on j.id = r.job_id where r.cost_usd is not null group by 1, 2;
+comment on view orch.day_cost is 'J-7: what the runs of each repo have cost in each day (UTC)';
+comment on column orch.day_cost.day is 'Day';
+comment on column orch.day_cost.repo_id is 'Repo';
+comment on column orch.day_cost.usd is 'Dollars';
+
+create function orch.budget_spent(p_task bigint, p_repo bigint) returns table (what text, usd numeric, budget integer, ends_when text)
+language plpgsql stable as $$
+declare
+        today date := (clock_timestamp() at time zone 'UTC')::date;
+begin
+        -- asked only when there is a budget: the sum of a day is not for nothing
+        budget := orch.setting_int('budget_task_usd');
+        if budget > 0 then
+                what := 'the task';
+                usd := (select c.usd from orch.task_cost c where c.task_id = p_task);
+                ends_when := 'the budget is raised: orchctl config set budget_task_usd';
+                return next;
+        end if;
+        budget := orch.setting_int('budget_repo_day_usd');
+        if budget > 0 then
+                what := 'the repo, today';
+                usd := (select c.usd from orch.day_cost c where c.day = today and c.repo_id = p_repo);
+                ends_when := format('it is %s 00:00Z, or: orchctl config set budget_repo_day_usd', today + 1);
+                return next;
+        end if;
+        budget := orch.setting_int('budget_day_usd');
+        if budget > 0 then
+                what := 'all agents, today';
+                usd := (select sum(c.usd) from orch.day_cost c where c.day = today);
+                ends_when := format('it is %s 00:00Z, or: orchctl config set budget_day_usd', today + 1);
+                return next;
+        end if;
+end
+$$;
+comment on function orch.budget_spent(bigint, bigint) is 'J-7: the budgets that apply to a task, and what was spent of each';
+
+create view orch.axis_budget as
+select j.id as job_id, format('%s has cost %s of %s dollars', b.what, round(b.usd, 2), b.budget) as reason, b.ends_when
+from orch.job j cross join lateral orch.budget_spent(j.task_id, j.repo_id) b
+where j.status = 'queued' and j.kind = 'agent' and b.usd >= b.budget;
+comment on view orch.axis_budget is 'J-7: blocks agents when the budget of their task, of their repo for the day, or of the day is spent';
+comment on column orch.axis_budget.job_id is 'The queued job';
+comment on column orch.axis_budget.reason is 'Why it is blocked';
+comment on column orch.axis_budget.ends_when is 'What would unblock it';
