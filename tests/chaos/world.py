@@ -26,6 +26,7 @@ REPOS = 8
 SETTINGS = {"max_developer_retries": 100, "job_max_crashes": 100, "job_max_attempts": 100, "job_max_transient": 1000,
             "job_backoff_s": 1, "effect_backoff_s": 1, "effect_max_attempts": 1000, "event_max_attempts": 1000, "stage_grace_s": 2, "process_dead_after_s": 5}
 ORPHANS, SUPERVISOR = ("orch-", "chaos_agent", "git"), "orch-supervisor"  # supervisors are our own children
+REPORT = re.compile(r"^(?!ts=).*(Sanitizer|runtime error:)")  # and not what a command has said, quoted by a line of ours
 DEFECTS = re.compile(r"SIG(SEGV|BUS|ILL|FPE|ABRT)|exited with 99")
 
 
@@ -196,7 +197,7 @@ class World:
                     silent[record["child"]] -= 1  # by its supervisor, because it was stopped
                 elif DEFECTS.search(how):
                     found.append(f"{host}: {record}")
-            found += [f"{host}: {line}" for line in host.suite.log.lines() if "Sanitizer" in line or "runtime error:" in line]
+            found += [f"{host}: {line}" for line in host.suite.log.lines() if REPORT.search(line)]
         return found
 
     def remove(self):
