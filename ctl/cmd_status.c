@@ -27,7 +27,8 @@ static int run_status(struct ctl *c)
 
 static int run_queue(struct ctl *c)
 {
-        return show_document(c, &Q_CTL_QUEUE, NULL, queue_text);
+        const char *const params[] = {args_value(&c->args, "after")};
+        return show_document(c, &Q_CTL_QUEUE, params, queue_text);
 }
 
 static void render_why(const struct json *doc, const struct term *term, struct strbuf *sb)
@@ -81,13 +82,20 @@ const struct command command_queue = {
         .args = "",
         .summary = "show the queue: running, waiting and why, repos, inbox, outbox, processes",
         .text = "A snapshot of everything the scheduler looks at. A part that cannot be evaluated says so, "
-                "and the rest is "
-                "there.",
+                "and "
+                "the rest is there. A list shows 50 rows, and says at its end how to go on. What is too "
+                "many to count is estimated, with a ~, or has a + when not even that is known.",
         .json = "{\"at\", \"counts\", \"running\", \"waiting\", \"repos\": {NAME: {\"active_task\", "
-                "\"waiting\", \"paused\", "
-                "\"frozen\", ...}}, \"leases\", \"inbox\", \"outbox\", \"dead_letters\", \"processes\"}; a "
-                "part that failed is "
-                "{\"error\"}",
+                "\"waiting\", \"paused\", \"frozen\", \"frozen_reason\", \"frozen_at\"}}, \"leases\", "
+                "\"stop\", \"resilience\", \"reconcile\", \"reaper\", \"post_deploy\", \"inbox\", "
+                "\"outbox\", \"axis_faults\", \"dead_letters\", \"processes\", \"next\": {LIST: "
+                "LIST:KEY}}; a part that failed is {\"error\"}, a count that is an estimate {\"at_least\", "
+                "\"about\", \"estimated\"}; with --after that list only",
+        .options =
+                (const struct command_option[]){
+                        {"after", 'a', "LIST:KEY", "the next page of a list, as the page before named it"},
+                        {.name = NULL},
+                },
         .examples =
                 (const struct command_example[]){
                         {"orchctl queue", "Everything at a glance"},

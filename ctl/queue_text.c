@@ -5,6 +5,7 @@
 #include "common/json_read.h"
 #include "common/mem.h"
 #include "common/strbuf.h"
+#include "ctl/queue_attention.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
 
@@ -17,6 +18,20 @@ static void title(const struct section *s, const char *text)
 {
         strbuf_addf(s->sb, "%s%s%s%s\n", s->sb->len > 0 ? "\n" : "", term_style(s->term, TERM_BOLD), text,
                     term_style(s->term, TERM_PLAIN));
+}
+
+/* A number, or what there is instead when it was too long to count: "~1000000", "5000+". */
+static void count_text(const struct json *count, struct strbuf *sb)
+{
+        int64_t n = 0;
+        if (json_int(count, &n))
+                strbuf_addf(sb, "%lld", (long long)n);
+        else if (json_int(json_get(count, "about"), &n))
+                strbuf_addf(sb, "~%lld", (long long)n);
+        else if (json_int(json_get(count, "at_least"), &n))
+                strbuf_addf(sb, "%lld+", (long long)n);
+        else
+                strbuf_addch(sb, '0');
 }
 
 /* Whether the part is there to be shown; else says why not. */
@@ -122,11 +137,13 @@ static void add_repos(const struct section *s, const struct json *repos)
         table_init(&t, columns, ARRAY_SIZE(columns));
         for (size_t i = 0; i < json_len(repos); i++) {
                 _cleanup_(strbuf_deinit) struct strbuf gate = STRBUF_INIT;
+                _cleanup_(strbuf_deinit) struct strbuf waiting = STRBUF_INIT;
                 const struct json *repo = json_at(repos, i);
                 gate_state(repo, &gate);
                 table_add(&t, json_key_at(repos, i));
                 table_add(&t, show_str(repo, "active_task"));
-                table_add_int(&t, number(repo, "waiting"));
+                count_text(json_get(repo, "waiting"), &waiting);
+                table_add(&t, waiting.buf);
                 table_add(&t, gate.buf);
         }
         finish(s, &t);
@@ -167,8 +184,10 @@ static void add_box(const struct section *s, const char *name, const struct json
         strbuf_addf(s->sb, "%s: ", name);
         if (!usable(s, box))
                 return;
-        strbuf_addf(s->sb, "%lld %s, %lld %s", (long long)number(box, first), first,
-                    (long long)number(box, second), second);
+        count_text(json_get(box, first), s->sb);
+        strbuf_addf(s->sb, " %s, ", first);
+        count_text(json_get(box, second), s->sb);
+        strbuf_addf(s->sb, " %s", second);
         if (json_int(json_get(box, "oldest_s"), &oldest_s)) {
                 strbuf_addstr(s->sb, ", the oldest since ");
                 text_duration(s->sb, oldest_s);
@@ -178,20 +197,50 @@ static void add_box(const struct section *s, const char *name, const struct json
 
 static void add_messages(const struct section *s, const struct json *doc)
 {
-        int64_t dead = 0;
+        const struct json *dead = json_get(doc, "dead_letters");
         title(s, "Messages");
         add_box(s, "inbox", json_get(doc, "inbox"), "received", "routed");
         add_box(s, "outbox", json_get(doc, "outbox"), "pending", "running");
-        if (usable(s, json_get(doc, "dead_letters")) && json_int(json_get(doc, "dead_letters"), &dead))
-                strbuf_addf(s->sb, "dead letters: %lld\n", (long long)dead);
+        if (!usable(s, dead))
+                return;
+        strbuf_addstr(s->sb, "dead letters: ");
+        count_text(dead, s->sb);
+        strbuf_addch(s->sb, '\n');
+}
+
+static void add_attention(const struct section *s, const struct json *doc)
+{
+        _cleanup_(strbuf_deinit) struct strbuf lines = STRBUF_INIT;
+        queue_attention(doc, &lines);
+        if (lines.len == 0)
+                return;
+        title(s, "To look at");
+        strbuf_add(s->sb, lines.buf, lines.len);
+}
+
+/* How to go on with each list that does. */
+static void add_next(const struct section *s, const struct json *next)
+{
+        for (size_t i = 0; i < json_len(next); i++)
+                strbuf_addf(s->sb, "%sMore of %s: orchctl queue --after %s\n", i == 0 ? "\n" : "",
+                            json_key_at(next, i), show_str(next, json_key_at(next, i)));
 }
 
 void queue_text(const struct json *doc, const struct term *term, struct strbuf *sb)
 {
         struct section s = {term, sb};
-        add_running(&s, json_get(doc, "running"));
-        add_waiting(&s, json_get(doc, "waiting"));
-        add_repos(&s, json_get(doc, "repos"));
-        add_messages(&s, doc);
-        add_processes(&s, json_get(doc, "processes"));
+        const struct json *running = json_get(doc, "running"), *waiting = json_get(doc, "waiting"),
+                          *repos = json_get(doc, "repos");
+        if (running != NULL)
+                add_running(&s, running);
+        if (waiting != NULL)
+                add_waiting(&s, waiting);
+        if (repos != NULL)
+                add_repos(&s, repos);
+        if (json_get(doc, "processes") != NULL) { /* not in the next page of a list */
+                add_messages(&s, doc);
+                add_processes(&s, json_get(doc, "processes"));
+                add_attention(&s, doc);
+        }
+        add_next(&s, json_get(doc, "next"));
 }

@@ -17,6 +17,7 @@
 #include "web/http_conn.h"
 #include "web/http_reply.h"
 #include "web/metric_rows.h"
+#include "web/queue_page.h"
 #include "web/snapshot.h"
 #include "web/status_page.h"
 
@@ -33,6 +34,7 @@ enum {
 struct status {
         struct status_config cfg;
         struct snapshot *snapshots[SNAPSHOT_COUNT];
+        struct queue_pages *queue_pages;
 };
 
 /* A request that waits for a snapshot. */
@@ -156,6 +158,7 @@ struct status *status_new(const struct status_config *cfg)
 {
         struct status *st = xcalloc(1, sizeof(*st));
         st->cfg = *cfg;
+        st->queue_pages = queue_pages_new(cfg->db);
         for (int i = 0; i < SNAPSHOT_COUNT; i++) {
                 const struct snapshot_config snapshot = {
                         .loop = cfg->loop,
@@ -177,6 +180,7 @@ void status_free(struct status *st)
                 return;
         for (int i = 0; i < SNAPSHOT_COUNT; i++)
                 snapshot_free(st->snapshots[i]);
+        queue_pages_free(st->queue_pages);
         free(st);
 }
 
@@ -205,6 +209,8 @@ static void wait_for_snapshot(struct status *st, enum route_target page, struct 
 void status_answer(struct status *st, enum route_target page, struct http_conn *conn)
 {
         const struct strbuf *text = NULL;
+        if (page == ROUTE_QUEUE && queue_pages_answer(st->queue_pages, conn))
+                return;
         enum snapshot_state state = pages[page].snapshot == NO_SNAPSHOT
                                             ? SNAPSHOT_NONE
                                             : snapshot_look(st->snapshots[pages[page].snapshot], &text);

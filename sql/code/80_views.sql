@@ -8,13 +8,9 @@ cross join lateral (
                format('a person acts: orchctl log %1$s, then orchctl retry %1$s, or orchctl cancel %1$s', t.work_item) as ends_when
         where t.escalated_at is not null
         union all
-        select b.precedence, b.axis, b.reason, b.ends_when
-        from orch.job j cross join lateral orch.blocks_of(j.id) b
+        select coalesce(b.precedence, 1000), coalesce(b.axis, 'slot'), coalesce(b.reason, format('the %s''s job is ready', j.role)), coalesce(b.ends_when, 'a worker has a free slot')
+        from orch.job j left join lateral orch.blocks_of(j.id) b on true
         where j.task_id = t.id and j.active and j.status = 'queued'
-        union all
-        select 1000, 'slot', format('the %s''s job is ready', j.role), 'a worker has a free slot'
-        from orch.job j
-        where j.task_id = t.id and j.active and j.status = 'queued' and not exists (select from orch.blocks_of(j.id))
         union all
         select 1001, 'running', format('the %s is at work (attempt %s of %s)%s', j.role, j.attempts, j.max_attempts,
                                     case when j.stop_requested_at is not null then ' and is being stopped' else '' end), 'it ends'

@@ -7,7 +7,7 @@ select * from (values
         ('livez', '/livez', 'application/json', 'The process answers'),
         ('readyz', '/readyz', 'application/json', 'Whether work should be sent here; 503 when not. With ?verbose each check by name'),
         ('status', '/status', 'application/json', 'The live tasks: stage, job, and why they wait'),
-        ('queue', '/queue', 'application/json', 'What runs, what waits and for what, state of the repos, leases, inbox, outbox, processes'),
+        ('queue', '/queue', 'application/json', 'What runs, what waits and for what, state of the repos, leases, inbox, outbox, processes. With ?after=LIST:KEY, taken from "next", the next page of a list'),
         ('metrics', '/metrics', 'text/plain', 'Metrics in the text format of Prometheus'),
         ('openapi', '/openapi.json', 'application/json', 'This document'))
         v (key, path, media_type, about);

@@ -10,6 +10,7 @@ import termios
 
 import pytest
 
+from support.backlog import load
 from support.ctl import Ctl
 from support.paths import program
 from support.project import Project
@@ -89,6 +90,20 @@ def test_status_why_and_queue(ctl, demo):
     queue = ctl("queue").stdout
     assert "\nRepos\n" in queue and "DEMO-1" in queue and "DEMO-2 is done" not in queue
     assert ctl.json("queue")["counts"] == {"queued": 2, "running": 0}
+
+
+def test_the_queue_page_by_page(ctl, demo):
+    """O-1: a list says how to go on, what is many is marked, what wants a look is named."""
+    load(ctl.database, 400, 2)
+    ctl("freeze", "repo0001", "--reason", "main is red")
+    ctl.database.query("update orch.task set cancel_requested_at = now(), cancel_requested_by = 'eve' where id = 1")
+    queue = ctl("queue").stdout
+    assert "\nMore of waiting: orchctl queue --after waiting:50\n" in queue and "More of repos" not in queue
+    assert [line.split()[:3] for line in queue.splitlines() if line.startswith("repo0001")] == [["repo0001", "R0001-2", "200+"]]
+    assert "\nTo look at\nis being cancelled: R0002-1 (analysis, eve)\n" in queue
+    page = ctl("queue", "--after", "waiting:350").stdout
+    assert page.startswith("Waiting\n") and "-400 " in page and "Repos" not in page and "More" not in page
+    assert "no page of the queue" in ctl.refused("queue", "--after", "waiting", code=2)
 
 
 def test_a_broken_part_of_the_queue_says_so(ctl, demo):

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from support.backlog import load
 from support.http import read_response
 from support.wait import wait_for
 from support.webhookd import NO_DATABASE
@@ -49,6 +50,26 @@ def test_pages_with_the_database(webhookd):
         assert answer.headers["content-type"] == "application/json" and json.loads(answer.body)
 
 
+def test_pages_of_the_queue(database, webhookd):
+    """O-1: "next" says how to go on with a list, and the status port goes on there, however the colon is written."""
+    load(database, 120, 3)
+    page = webhookd.status.get("/queue").json()
+    found = [row["work_item"] for row in page["waiting"]]
+    while after := page["next"].get("waiting"):
+        escaped = webhookd.status.get("/queue?after=" + after.replace(":", "%3a")).json()
+        page = webhookd.status.get("/queue?after=" + after).json()
+        assert set(page) == {"at", "next", "waiting"} and page["waiting"] == escaped["waiting"]
+        found += [row["work_item"] for row in page["waiting"]]
+    assert found == database.column("select work_item from orch.task order by id")
+
+
+@pytest.mark.parametrize("query", ["after=", "after=waiting", "after=waiting:x", "after=%27", "after=counts:1", "after=repos:a&b", "after=" + "9" * 300])
+def test_no_page_of_the_queue(shared, query):
+    """O-5: a clear error."""
+    answer = shared.status.get("/queue?" + query)
+    assert answer.status == 400 and answer.headers["content-type"] == "application/problem+json" and "page" in answer.json()["detail"]
+
+
 def test_pages_without_a_database(make_webhookd):
     webhookd = make_webhookd(NO_DATABASE).start()
     health = webhookd.status.get("/health")
@@ -58,7 +79,7 @@ def test_pages_without_a_database(make_webhookd):
     ready = webhookd.status.get("/readyz?verbose")
     assert ready.status == 503
     assert ready.json() == {"ready": False, "checks": {"serving": True, "database": False, "schema": False}}
-    for page in ("/status", "/queue"):
+    for page in ("/status", "/queue", "/queue?after=waiting:1"):
         answer = webhookd.status.get(page)
         assert answer.status == 503 and answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == 503
