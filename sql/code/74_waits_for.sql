@@ -8,12 +8,14 @@ select 'task' as waiter_kind, t.id as waiter_id, orch.item_name(t) as waiter, 't
 from orch.task_dependency d join orch.task t on t.id = d.task_id join orch.task p on p.id = d.waits_for
 where not t.terminal and not p.terminal and (select orch.setting_bool('task_deps_enabled'))
 union all
-select 'task', t.id, t.work_item, 'task', h.task_id, h.work_item, 'active-task', j.created_at, format('orchctl pause %s', h.work_item)
-from orch.axis_serial a join orch.job j on j.id = a.job_id join orch.task t on t.id = j.task_id join orch.lane_head h on h.repo_id = j.repo_id
-union all
-select 'task', t.id, t.work_item, 'freeze', f.id, r.name, 'freeze', greatest(f.frozen_at, j.created_at), format('orchctl unfreeze %s', r.name)
-from orch.axis_freeze a join orch.job j on j.id = a.job_id join orch.task t on t.id = j.task_id join orch.repo r on r.id = j.repo_id
-join orch.repo_freeze f on f.repo_id = j.repo_id and f.cleared_at is null
+select 'task', t.id, t.work_item, case b.axis when 'active-task' then 'task' when 'freeze' then 'freeze' else 'axis' end, coalesce(h.task_id, f.id),
+       coalesce(h.work_item, case when f.id is not null then r.name end, b.reason), b.axis, greatest(j.created_at, f.frozen_at),
+       case b.axis when 'active-task' then format('orchctl pause %s', h.work_item) when 'freeze' then format('orchctl unfreeze %s', r.name) else b.ends_when end
+from orch.job j join orch.task t on t.id = j.task_id join orch.repo r on r.id = j.repo_id
+cross join lateral orch.blocks_of(j.id) b
+left join orch.lane_head h on b.axis = 'active-task' and h.repo_id = j.repo_id
+left join orch.repo_freeze f on b.axis = 'freeze' and f.repo_id = j.repo_id and f.cleared_at is null
+where j.status = 'queued' and b.axis not in ('dependency', 'pause') -- which hold a task up also while it has no queued job
 union all
 select 'freeze', f.id, r.name, 'person', null, f.frozen_by, 'person', f.frozen_at, format('orchctl unfreeze %s', r.name)
 from orch.repo_freeze f join orch.repo r on r.id = f.repo_id where f.cleared_at is null
@@ -32,17 +34,16 @@ from orch.task t where not t.terminal and (t.escalated_at is not null
 union all
 select 'task', t.id, t.work_item, 'slot', null, 'a worker', 'slot', greatest(j.created_at, j.run_at), 'orchctl up'
 from orch.job j join orch.task t on t.id = j.task_id
-left join lateral (select true as yes from orch.job_block b where b.job_id = j.id limit 1) blocked on true
-where j.status = 'queued' and blocked.yes is null;
+where j.status = 'queued' and not exists (select from orch.blocks_of(j.id));
 comment on view orch.waits_for is
         'B-6: who waits for whom. Ask for one waiter (where waiter_kind = ''task'' and waiter_id = ...): of all of them at once it looks at every live task. orch.waits_chain() follows it.';
 comment on column orch.waits_for.waiter_kind is 'task, or freeze';
 comment on column orch.waits_for.waiter_id is 'Its id';
 comment on column orch.waits_for.waiter is 'Its name: a work item, or the frozen repo';
-comment on column orch.waits_for.holder_kind is 'task, freeze, person or slot';
+comment on column orch.waits_for.holder_kind is 'task, freeze, person, slot, or axis: nobody in particular';
 comment on column orch.waits_for.holder_id is 'Its id, of a task or freeze';
-comment on column orch.waits_for.holder is 'Its name';
-comment on column orch.waits_for.via is 'What makes it wait: dependency, active-task, freeze, pause, lease, person or slot';
+comment on column orch.waits_for.holder is 'Its name; of an axis the reason';
+comment on column orch.waits_for.via is 'What makes it wait: an axis, lease, person or slot';
 comment on column orch.waits_for.since is 'Since when';
 comment on column orch.waits_for.cut is 'The act that would end this wait';
 
@@ -173,17 +174,20 @@ begin
         update orch.wait_finding f set ended_at = clock_timestamp()
         where f.kind = 'starvation' and f.ended_at is null
           and (after_s = 0 or not exists (select from orch.job k where k.id = f.job_id and k.status = 'queued')
-               or exists (select from orch.job_block b where b.job_id = f.job_id));
+               or exists (select from orch.blocks_of(f.job_id)));
         -- younger ones cannot have waited for so long; from then on they are watched. Some at random, so that a tick is bounded.
         for j in select c.id, c.task_id, orch.item_name(t) as work_item, k.role
                  from (select f.id, f.task_id from (select * from orch.job o where o.status = 'queued' and not o.entry
                                 and greatest(o.created_at, o.run_at) < clock_timestamp() - make_interval(secs => after_s) order by random() limit p_limit * 4) f
-                       left join lateral (select true as yes from orch.job_block b where b.job_id = f.id limit 1) blocked on true
-                       where blocked.yes is null
+                       cross join lateral (select not exists (select from orch.blocks_of(f.id)) as yes) free
+                       where free.yes
                        union all
-                       select e.id, e.task_id from (select id from orch.repo order by random() limit p_limit * 4) r
-                       cross join lateral (select c.id, c.task_id from orch.claimable_job c where c.repo_id = r.id and c.entry
-                                and greatest(c.created_at, c.run_at) < clock_timestamp() - make_interval(secs => after_s) limit 1) e) c
+                       -- of a lane its head, or the first few where nothing is serial
+                       select e.id, e.task_id from (select o.id, (select h.task_id from orch.lane_head h where h.repo_id = o.id) as head from (select id from orch.repo order by random() limit p_limit * 4) o) r
+                       cross join lateral (select o.id, o.task_id from orch.job o where o.repo_id = r.id and o.entry and o.status = 'queued'
+                                and (r.head is null or o.task_id = r.head) and greatest(o.created_at, o.run_at) < clock_timestamp() - make_interval(secs => after_s)
+                                order by o.priority, o.id limit 5) e
+                       where not exists (select from orch.blocks_of(e.id))) c
                  join orch.job k on k.id = c.id join orch.task t on t.id = c.task_id
                  where after_s > 0 order by c.id limit p_limit
         loop

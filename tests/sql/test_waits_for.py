@@ -45,6 +45,17 @@ def test_freeze_people_and_escalations_are_waits(world):
     assert world.call("waits_chain", a, user="orch_readonly")[0]["cut"] == f"orchctl retry {a}"
 
 
+def test_every_waiting_task_waits_for_something(world):
+    """B-6, S-14: also what only time ends; and with a broken axis the rest is still said (S-13)."""
+    a, b = world.item(), world.item()
+    world.finish(world.claim(), "failed", reason="flaky")
+    assert [(w[1], w[2]) for w in chain(world, b)] == [(b, "active-task"), (a, "backoff")]
+    assert world.call("waits_chain", a, user="orch_readonly")[0]["cut"].startswith("it is 20")
+    world.db.query("drop view orch.axis_pause cascade")
+    assert [(w[1], w[2]) for w in chain(world, b)] == [(b, "active-task"), (a, "backoff")]
+    assert check(world) == (0, 0)
+
+
 def test_a_merge_waits_for_the_one_that_has_the_lease(world):
     """B-6: lease."""
     world.set("serial_gate_enabled", "off")
@@ -166,6 +177,7 @@ def test_one_waiter_is_answered_by_indexes(world):
     world.db.query("""insert into orch.job (task_id, repo_id, role, kind, entry, stage, stage_version, priority, max_attempts)
                       select id, repo_id, 'analyst', 'agent', true, stage, stage_version, 2, 3 from orch.task""")
     world.db.query("analyze orch.task, orch.job")
-    plan = world.db.query("explain (analyze, buffers, format json) select * from orch.waits_for where waiter_kind = 'task' and waiter_id = %s", world.task_id("X-19000"))
+    for _ in range(2):  # the first plans what the functions ask
+        plan = world.db.query("explain (analyze, buffers, format json) select * from orch.waits_for where waiter_kind = 'task' and waiter_id = %s", world.task_id("X-19000"))
     top = plan[0]["QUERY PLAN"][0]["Plan"]
     assert top["Actual Rows"] == 1 and top["Shared Hit Blocks"] + top["Shared Read Blocks"] < 300
