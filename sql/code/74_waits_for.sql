@@ -17,6 +17,14 @@ left join orch.lane_head h on b.axis = 'active-task' and h.repo_id = j.repo_id
 left join orch.repo_freeze f on b.axis = 'freeze' and f.repo_id = j.repo_id and f.cleared_at is null
 where j.status = 'queued' and b.axis not in ('dependency', 'pause') -- which hold a task up also while it has no queued job
 union all
+select 'task', t.id, t.work_item, 'task', k.task_id, orch.item_name(h), 'slot', j.created_at,
+       format('orchctl limit set %s %s', concat_ws(' ', u.scope, nullif(u.name, '')), u.used + 1)
+from orch.job j join orch.task t on t.id = j.task_id join orch.repo r on r.id = j.repo_id
+join orch.capacity_use u on u.full and (u.scope, u.name) in (('global', ''), ('repo', r.name), ('role', j.role))
+join orch.slot s on s.scope = u.scope and s.name = u.name
+join orch.job k on k.id = s.job_id and k.epoch = s.epoch and k.status = 'running' join orch.task h on h.id = k.task_id
+where j.status = 'queued'
+union all
 select 'freeze', f.id, r.name, 'person', null, f.frozen_by, 'person', f.frozen_at, format('orchctl unfreeze %s', r.name)
 from orch.repo_freeze f join orch.repo r on r.id = f.repo_id where f.cleared_at is null
 union all
