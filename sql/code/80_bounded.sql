@@ -58,7 +58,7 @@ return (select floor(extract(epoch from clock_timestamp() - min(x.created_at))):
 comment on function orch.outbox_age_s() is 'Seconds since the oldest effect was decided on that is not executed; of the first count_bound() in the order of their objects';
 
 create function orch.block(p_query text) returns jsonb
-language plpgsql stable as $$
+language plpgsql stable set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 declare
         answer jsonb;
         failure text;
@@ -73,7 +73,9 @@ $$;
 comment on function orch.block(text) is 'One block of a snapshot: the value of a query of ours, or {"error": why it has none}';
 
 create function orch.block_page(p_query text, p_after text, p_rows integer) returns table (page jsonb, next text)
-language plpgsql stable as $$
+language plpgsql stable
+-- a page is some rows along an index, whatever the statistics think of the tables: nothing is read whole
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 declare
         keys text[];
         items jsonb[];

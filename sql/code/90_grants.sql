@@ -15,7 +15,7 @@ begin
                 ('orch_operator, orch_readonly', array['status_snapshot', 'queue_snapshot', 'openapi']),
                 -- what the views are made of runs with the rights of whoever reads them
                 ('orch_operator, orch_readonly', array['setting_text', 'setting_bool', 'setting_int', 'in_scope', 'serial_gated', 'blocks_of', 'axis_answers', 'axis_ask', 'is_axis_fault', 'oldest_claimable_s', 'worker_miss', 'budget_spent', 'in_critical_window', 'gate_result', 'gate_evidence',
-                        'gate_ci', 'waiting_step', 'waits_for_person', 'item_name', 'task_json', 'state_at', 'counted', 'estimated', 'count_bound',
+                        'gate_ci', 'waiting_step', 'waits_for_person', 'item_name', 'task_json', 'state_at', 'has_side_effects', 'counted', 'estimated', 'count_bound',
                         'inbox_age_s']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd', array['process_start', 'process_beat', 'process_handover']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd, orch_operatord, orch_operator, orch_readonly', array['schema_version', 'schema_oldest']))
