@@ -87,7 +87,8 @@ const struct command command_queue = {
                 "many to count is estimated, with a ~, or has a + when not even that is known.",
         .json = "{\"at\", \"counts\", \"running\", \"waiting\", \"repos\": {NAME: {\"active_task\", "
                 "\"waiting\", \"paused\", \"frozen\", \"frozen_reason\", \"frozen_at\"}}, \"leases\", "
-                "\"stop\", \"resilience\", \"reconcile\", \"reaper\", \"post_deploy\", \"inbox\", "
+                "\"stop\", \"capacity\", \"resilience\", \"reconcile\", \"reaper\", \"post_deploy\", "
+                "\"inbox\", "
                 "\"outbox\", \"axis_faults\", \"dead_letters\", \"processes\", \"next\": {LIST: "
                 "LIST:KEY}}; a part that failed is {\"error\"}, a count that is an estimate {\"at_least\", "
                 "\"about\", \"estimated\"}; with --after that list only",

@@ -13,6 +13,7 @@ select * from (values
         ('stop', $q$ select coalesce(jsonb_agg(jsonb_build_object('work_item', t.work_item, 'stage', t.stage, 'requested_by', t.cancel_requested_by, 'requested_at', t.cancel_requested_at,
                         'deferred', orch.in_critical_window(t), 'agent_told_at', (select j.stop_requested_at from orch.job j where j.task_id = t.id and j.active)) order by t.id), '[]')
                 from (select * from orch.task where cancel_requested_at is not null order by id limit 200) t $q$),
+        ('capacity', $q$ select coalesce(jsonb_agg(to_jsonb(u) order by u.scope, u.name), '[]') from (select * from orch.capacity_use order by scope, name limit 200) u $q$),
         ('resilience', $q$ select jsonb_build_object(
                 'circuits', coalesce((select jsonb_agg(jsonb_build_object('provider', c.provider, 'state', c.state, 'open_until', c.open_until, 'reason', c.reason) order by c.provider)
                         from (select * from orch.provider_circuit where state <> 'closed' order by provider limit 200) c), '[]'),
@@ -109,4 +110,4 @@ begin
 end
 $$;
 comment on function orch.queue_snapshot(text) is
-        'O-1: counts, running, waiting with reasons, gate state per repo, leases, stops, resilience, reconciler, reaper, inbox, outbox, dead letters, processes. Lists have page_rows() rows; "next" has for each that goes on what to ask for, and such a page has that list only.';
+        'O-1: counts, running, waiting with reasons, gate state per repo, leases, stops, capacity, resilience, reconciler, reaper, inbox, outbox, dead letters, processes. Lists have page_rows() rows; "next" has for each that goes on what to ask for, and such a page has that list only.';
