@@ -80,5 +80,9 @@ int proc_signal_known(pid_t pid, unsigned long long start_ticks, int signo);
  * the path of one of them. The caller frees it. NULL, with errno set, when our own place is not known. */
 char *proc_bin_dir(const char *configured);
 char *proc_program_path(const char *bin_dir, const char *name);
+/* Whether a program could be run: a name is looked for in the folders of `path` (such as PATH), the relative
+ * ones left out; a path is looked at, unless it is relative. 0, or -errno with the reason. Does not block but
+ * for the file system. */
+int proc_find_program(const char *name, const char *path, struct errinfo *err);
 /* The boot id of this machine, 36 characters, cached. */
 const char *proc_boot_id(void);

@@ -23,6 +23,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/proc.h"
 #include "common/strbuf.h"
 
 #ifndef CLOSE_RANGE_CLOEXEC
@@ -171,6 +172,23 @@ static int find_program(const struct proc_exec *x, struct strbuf *ret_path, stru
                 err_set(err, NULL, "cannot run \"%s\": %s in PATH \"%s\"", name,
                         r == -EACCES ? "what is found is not executable" : "it is not found",
                         path != NULL ? path : "");
+        return r;
+}
+
+int proc_find_program(const char *name, const char *path, struct errinfo *err)
+{
+        struct strbuf found = STRBUF_INIT;
+        const char *argv[] = {name, NULL};
+        _cleanup_(freep) char *entry = xasprintf("PATH=%s", path);
+        const char *envp[] = {entry, NULL};
+        const struct proc_exec x = {.argv = argv, .envp = envp};
+        int r = find_program(&x, &found, err);
+        if (r == 0 && name[0] == '/') {
+                r = check_program(name);
+                if (r < 0)
+                        err_set(err, NULL, "cannot run \"%s\": %s", name, log_errno_text(-r));
+        }
+        strbuf_deinit(&found);
         return r;
 }
 

@@ -24,6 +24,7 @@
 #include "queries.h"
 #include "workerd/agent_env.h"
 #include "workerd/evict.h"
+#include "workerd/preflight.h"
 #include "workerd/shim_link.h"
 #include "workerd/task_file.h"
 
@@ -32,19 +33,7 @@
 
 const char *job_agent_command(const struct job *job)
 {
-        const struct options *opt = job->host->opt;
-        const char *role = job->claim.role;
-        const struct {
-                const char *role, *command;
-        } commands[] = {
-                {"analyst", opt->agent_command_analyst},     {"architect", opt->agent_command_architect},
-                {"developer", opt->agent_command_developer}, {"reviewer", opt->agent_command_reviewer},
-                {"tester", opt->agent_command_tester},       {"deployer", opt->agent_command_deployer},
-        };
-        for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-                if (strcmp(commands[i].role, role) == 0 && commands[i].command[0] != '\0')
-                        return commands[i].command;
-        return opt->agent_command;
+        return preflight_command(job->host->opt, job->claim.role);
 }
 
 /* What runs: the role's command, or the project's by a shell. 0 or -errno with the reason. */

@@ -22,6 +22,7 @@
 #include "workerd/effects.h"
 #include "workerd/events.h"
 #include "workerd/job.h"
+#include "workerd/preflight.h"
 #include "workerd/slots.h"
 #include "workerd/leftovers.h"
 
@@ -50,6 +51,7 @@ struct worker {
         struct effects *effects;
         struct adoption *adoption;
         struct leftovers *leftovers;
+        struct preflight *preflight;
         struct loop_timer *timer;
         struct db_request *claim;  /* NULL when idle */
         int64_t claim_asked_ms;    /* when it was sent */
@@ -188,6 +190,7 @@ static void on_beat(void *arg, const struct process_beat *beat)
         if (w->state != WORKER_LIVE)
                 return;
         disown(w, beat);
+        preflight_look(w->preflight, w->host.opt, process_row_id(w->row), process_row_epoch(w->row));
         if (beat->orphans_wanted)
                 adoption_wake(w->adoption, process_row_id(w->row), process_row_epoch(w->row));
         leftovers_wake(w->leftovers, LEFTOVERS_BEATS * w->host.opt->beat_interval_ms);
@@ -204,6 +207,7 @@ static void on_registered(void *arg)
         struct worker *w = arg;
         if (w->state == WORKER_STARTING)
                 w->state = WORKER_LIVE;
+        preflight_look(w->preflight, w->host.opt, process_row_id(w->row), process_row_epoch(w->row));
         w->cfg.on_ready(w->cfg.arg);
 }
 
@@ -255,6 +259,7 @@ static void make_parts(struct worker *w)
         w->effects = effects_new(&effects);
         w->adoption = adoption_new(&adoption);
         w->slots = slots_new(&w->host, on_slots, w);
+        w->preflight = preflight_new(w->cfg.loop, w->cfg.db);
         w->leftovers = leftovers_new(w->cfg.loop, w->cfg.db, w->state_dir);
         w->timer = loop_timer_new(w->cfg.loop, on_timer, w);
 }
@@ -287,6 +292,7 @@ void worker_free(struct worker *w)
         db_request_forget(w->claim);
         db_request_forget(w->disown);
         leftovers_free(w->leftovers);
+        preflight_free(w->preflight);
         effects_free(w->effects);
         events_free(w->events);
         process_row_free(w->row);
@@ -333,5 +339,6 @@ void worker_reload(struct worker *w, const struct options *opt)
         w->host.opt = opt;
         git_set_timeout(w->host.git, opt->git_timeout_ms);
         process_row_set_interval(w->row, opt->beat_interval_ms);
+        preflight_again(w->preflight);
         process_row_hint(w->row); /* there may be more slots now */
 }

@@ -53,7 +53,7 @@ declare
         entry boolean := (select j.entry from orch.job j where j.id = p_job);
         said orch.block[];
 begin
-        for a in select * from orch.axis x where x.applies_to = 'all' or entry order by x.precedence loop
+        for a in select * from orch.axis x order by x.precedence loop -- all of them: whoever meets a broken one first tells of it
                 begin
                         fault := null;
                         said := array(select b from orch.axis_ask(a, p_job) b);
@@ -145,6 +145,7 @@ create function orch.axis_check() returns integer
 language plpgsql as $$
 declare
         f record;
+        jobs bigint[];
         n integer := 0;
 begin
         for f in select x.id, x.axis, a as axis_row from orch.axis_fault x left join orch.axis a on a.key = x.axis
@@ -152,10 +153,10 @@ begin
                  order by x.id for no key update of x skip locked
         loop
                 begin
-                        if f.axis_row is not null then
-                                perform from (select j.id from orch.job j where j.status = 'queued' and j.active order by j.task_id limit 20) j
-                                cross join lateral orch.axis_ask(f.axis_row, j.id);
-                        end if;
+                        jobs := array(select j.id from orch.job j where j.status = 'queued' and j.active and (j.entry or (f.axis_row).applies_to = 'all')
+                                      order by j.task_id limit 20);
+                        continue when jobs = '{}' and f.axis_row is not null; -- nobody has seen it work
+                        perform from unnest(jobs) j (id) cross join lateral orch.axis_ask(f.axis_row, j.id) where f.axis_row is not null;
                         update orch.axis_fault set cleared_at = clock_timestamp() where id = f.id;
                         insert into orch.lane_touch (repo_id) select id from orch.repo;
                         insert into orch.history (kind, actor, detail) values ('axis', session_user, jsonb_build_object('axis', f.axis, 'works', true));

@@ -60,11 +60,14 @@ def test_a_log_of_any_bytes(make_suite, project, agents):
     assert run["outcome"] == "failed" and run["log_excerpt"].endswith(" tail\n")
 
 
-def test_command_not_found(make_suite, project):
-    """J-4: a command that is not there is a failed attempt with a clear reason."""
-    line = start(make_suite, project, agent_command_analyst="orch-no-such-command --x")
+def test_command_that_cannot_be_read(make_suite, project, agents):
+    """J-4: a program that is there, and cannot be run after all, is a failed attempt with a clear reason."""
+    broken = agents.folder / "broken"
+    broken.write_text("#!/nowhere/interpreter\n")
+    broken.chmod(0o755)
+    line = start(make_suite, project, agent_command_analyst=f"{broken} --x")
     run = line.wait_run(line.item(), "analyst")
-    assert run["outcome"] == "failed" and "orch-no-such-command" in run["reason"] and "No such file" in run["reason"]
+    assert run["outcome"] == "failed" and "broken" in run["reason"] and "No such file" in run["reason"]
 
 
 def test_developer_leaves_nothing(make_suite, project, agents):

@@ -57,6 +57,7 @@ def test_a_broken_axis_fails_in_its_direction(world, axis):
     assert metric(world, "orch_axis_failing", axis) == 1 and metric(world, "orch_axis_failures_total", axis) >= 1
     queue = world.call("queue_snapshot", user="orch_readonly")[0]["queue_snapshot"]
     assert [f["axis"] for f in queue["axis_faults"]] == [axis] and "error" not in json.dumps(queue["waiting"])
+    world.item()
     broken.mend()
     beat(world)
     assert faults(world) == [] and metric(world, "orch_axis_failing", axis) == 0
@@ -140,6 +141,9 @@ def test_a_fault_lasts_as_long_as_it_is_met(world):
     beat(world)
     assert faults(world) == ["cancel"] and world.claim() is not None
     world.set("axis_fault_clear_s", "0")
+    beat(world)
+    assert faults(world) == ["cancel"]  # no job is queued: nobody has seen it work
+    world.item()
     beat(world)
     assert faults(world) == []
 
