@@ -83,7 +83,7 @@ const struct command command_queue = {
         .summary = "show the queue: running, waiting and why, repos, inbox, outbox, processes",
         .text = "A snapshot of everything the scheduler looks at. A part that cannot be evaluated says so, "
                 "and "
-                "the rest is there. A list shows 50 rows, and says at its end how to go on. What is too "
+                "the rest is there. A list shows 25 rows, and says at its end how to go on. What is too "
                 "many to count is estimated, with a ~, or has a + when not even that is known.",
         .json = "{\"at\", \"counts\", \"running\", \"waiting\", \"repos\": {NAME: {\"active_task\", "
                 "\"waiting\", \"paused\", \"frozen\", \"frozen_reason\", \"frozen_at\"}}, \"leases\", "

@@ -8,7 +8,7 @@ comment on function orch.count_bound() is 'How far the snapshots and the metrics
 
 create function orch.page_rows() returns integer
 language sql immutable
-return 50;
+return 25;
 comment on function orch.page_rows() is 'Rows of a page of /queue: each waiting one costs a look at every axis';
 
 create function orch.counted(p_table text, p_where text, p_column text default null, p_value text default null, out n bigint, out about bigint)
@@ -75,7 +75,7 @@ comment on function orch.block(text) is 'One block of a snapshot: the value of a
 create function orch.block_page(p_query text, p_after text, p_rows integer) returns table (page jsonb, next text)
 language plpgsql stable
 -- a page is some rows along an index, whatever the statistics think of the tables: nothing is read whole
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off set jit = off as $$
 declare
         keys text[];
         items jsonb[];

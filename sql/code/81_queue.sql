@@ -54,7 +54,7 @@ comment on column orch.queue_block.query is 'The query that gives its value';
 create view orch.queue_list as
 select * from (values
         ('running', 'bigint', $q$ select j.id::text as key, jsonb_build_object('job', l.job, 'work_item', l.work_item, 'role', l.role, 'running_s', l.running_s, 'host', h.name, 'pid', r.pid) as item
-                from (select * from orch.job where status = 'running' and id > coalesce($1::bigint, 0) order by id limit $2) j
+                from (select * from (select * from orch.job where status = 'running' offset 0) z where z.id > coalesce($1::bigint, 0) order by z.id limit $2) j
                 cross join lateral (select * from orch.live_task w where w.task_id = j.task_id offset 0) l
                 join orch.run r on r.job_id = j.id and r.epoch = j.epoch
                 join orch.process p on p.id = j.process_id join orch.host h on h.id = p.host_id order by j.id $q$),

@@ -98,10 +98,10 @@ def test_the_queue_page_by_page(ctl, demo):
     ctl("freeze", "repo0001", "--reason", "main is red")
     ctl.database.query("update orch.task set cancel_requested_at = now(), cancel_requested_by = 'eve' where id = 1")
     queue = ctl("queue").stdout
-    assert "\nMore of waiting: orchctl queue --after waiting:50\n" in queue and "More of repos" not in queue
+    assert "\nMore of waiting: orchctl queue --after waiting:25\n" in queue and "More of repos" not in queue
     assert [line.split()[:3] for line in queue.splitlines() if line.startswith("repo0001")] == [["repo0001", "R0001-2", "200+"]]
     assert "\nTo look at\nis being cancelled: R0002-1 (analysis, eve)\n" in queue
-    page = ctl("queue", "--after", "waiting:350").stdout
+    page = ctl("queue", "--after", "waiting:380").stdout
     assert page.startswith("Waiting\n") and "-400 " in page and "Repos" not in page and "More" not in page
     assert "no page of the queue" in ctl.refused("queue", "--after", "waiting", code=2)
 

@@ -72,7 +72,7 @@ def all_of(queue, key):
     while after := page["next"].get(key):
         page = queue(after)
         assert set(page) == {"at", "next", key}
-        assert len(page[key]) <= 50
+        assert len(page[key]) <= 25
         rows += page[key]
     return rows
 
@@ -94,7 +94,7 @@ def test_rows_that_come_and_go_between_pages(database, world, queue):
     second = queue(first["next"]["waiting"])
     assert not {r["work_item"] for r in first["waiting"]} & {r["work_item"] for r in second["waiting"]}
     assert [r["work_item"] for r in second["waiting"]] == database.column(
-        "select work_item from orch.task where not terminal and id > %s order by id limit 50", int(first["next"]["waiting"].split(":")[1]))
+        "select work_item from orch.task where not terminal and id > %s order by id limit 25", int(first["next"]["waiting"].split(":")[1]))
 
 
 @pytest.mark.parametrize("after", ["", ":", "waiting", "waiting:", "waiting:x", "waiting:-1", "waiting:99999999999999999999", "nothing:1",
