@@ -1,4 +1,4 @@
-"""Rules S-1 to S-11 once more, in plain Python over plain rows: what blocks a job, and which is claimed next.
+"""Rules S-1 to S-12 once more, in plain Python over plain rows: what blocks a job, and which is claimed next.
 
 It shares nothing with the product, and is meant to be read beside section 4 of docs/domain.md. A world is what
 worlds.snapshot() gives: dictionaries of rows, times in seconds.
@@ -50,6 +50,16 @@ def deploy_is_under_way(world, task):
         for job in world["jobs"].values())
 
 
+def is_under(limit, world, job):
+    """S-7: whether a limit applies to a job. All workers of these worlds are on one host."""
+    scope, name = limit
+    return name == {"global": "", "repo": world["repos"][job["repo"]]["name"], "role": job["role"], "host": "testhost"}[scope]
+
+
+def limits_of(world, job):
+    return [(tuple(limit), slots) for *limit, slots in world["limits"] if is_under(limit, world, job)]
+
+
 def axes(world, job):
     """S-14: the names of all axes that block a queued job."""
     task, repo = world["tasks"][job["task"]], world["repos"][job["repo"]]
@@ -69,6 +79,9 @@ def axes(world, job):
         blocking.add("active-task")
     if job["run_at"] > world["now"]:
         blocking.add("backoff")
+    if any(slots <= sum(is_under(limit, world, other) for other in world["jobs"].values() if other["status"] == "running")
+           for limit, slots in limits_of(world, job)):
+        blocking.add("capacity")
     return blocking
 
 

@@ -11,7 +11,7 @@ def flooded(priority, others, age_s, flood=40):
     tasks = [worlds.plain_task(n, FLOOD, priority=0) for n in range(100, 100 + flood)]
     tasks += [worlds.plain_task(n, n, priority=priority, age_s=age_s) for n in others]
     tasks.sort(key=lambda task: task["id"])
-    return {"settings": {"serial_gate_enabled": "off", "priority_ageing_s": str(AGEING_S)}, "dependencies": [], "tasks": tasks,
+    return {"settings": {"serial_gate_enabled": "off", "priority_ageing_s": str(AGEING_S)}, "dependencies": [], "limits": [], "tasks": tasks,
             "repos": [{"id": n, "name": f"r{n}", "last_s": None, "freezes": []} for n in [FLOOD, *others]]}
 
 

@@ -23,7 +23,7 @@ MUTANTS = [
     ("S-1 cancel", "view", "axis_cancel", "t.terminal OR", "false OR"),
     ("S-1 requested", "view", "axis_cancel", "t.cancel_requested_at IS NOT NULL", "false"),
     ("S-2 freeze", "view", "axis_freeze", "AND j.entry", "AND NOT j.entry"),
-    ("S-2 cleared", "view", "axis_freeze", "cleared_at IS NULL", "true"),
+    ("S-2 cleared", "view", "axis_freeze", "(f_1.cleared_at IS NULL)", "true"),
     ("S-3 pause", "view", "axis_pause", "t.paused_at IS NOT NULL", "false"),
     ("S-4 dependency", "view", "axis_dependency", "NOT p.terminal", "NOT p.terminal AND p.paused_at IS NULL"),
     ("S-5 serial", "view", "axis_serial", "j.task_id > h.task_id", "false"),
@@ -31,9 +31,10 @@ MUTANTS = [
     ("S-9 flow", "view", "axis_serial", "AND j.entry", ""),
     ("S-10 earlier", "view", "axis_serial", "j.task_id > h.task_id", "j.task_id <> h.task_id"),
     ("S-6 backoff", "view", "axis_backoff", "j.run_at > clock_timestamp()", "false"),
+    ("S-7 said", "view", "capacity_use", ">= l.slots", "> l.slots"),
     ("S-12 scope", "function", "in_scope", "cardinality(good) = 0", "false"),
-    ("S-11 id", "function", "claim_flow", "order by j.priority, j.id", "order by j.priority, j.id desc"),
-    ("S-11 work first", "function", "claim_flow", "j.priority <= p_priority", "j.priority < p_priority"),
+    ("S-11 id", "function", "claim_flow", "order by k.priority, k.id", "order by k.priority, k.id desc"),
+    ("S-11 work first", "function", "claim_flow", "k.priority <= p_priority", "k.priority < p_priority"),
 ]
 
 

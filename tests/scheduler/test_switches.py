@@ -81,7 +81,7 @@ SCOPES = [("r1", "r1"), ("r1 r2", "r1 r2"), ("r1,r2", "r1 r2"), (" r1 ,\t r2\n",
 @pytest.mark.parametrize("written, meant", SCOPES)
 def test_a_bad_token_is_dropped_and_harms_nothing(scheduler, written, meant):
     """S-12: tokens with quotes and semicolons; a scope with no good token left is an empty one."""
-    case = {"settings": {}, "dependencies": [], "repos": [{"id": n, "name": f"r{n}", "last_s": None, "freezes": []} for n in (1, 2, 3)],
+    case = {"settings": {}, "dependencies": [], "limits": [], "repos": [{"id": n, "name": f"r{n}", "last_s": None, "freezes": []} for n in (1, 2, 3)],
             "tasks": [worlds.plain_task(2 * n + m, n) for n in (1, 2, 3) for m in (0, 1)]}
     said = schedule(scheduler, with_settings(case, serial_gate_repos=written))
     assert said == schedule(scheduler, with_settings(case, serial_gate_repos=meant))

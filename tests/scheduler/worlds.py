@@ -1,6 +1,6 @@
 """Random worlds, as plain data that can be printed and made smaller, and what it takes to have one in the database.
 
-A case is a dictionary: settings, repos, tasks (each with its job), dependencies, and steps, which are acts of people,
+A case is a dictionary: settings, repos, tasks (each with its job), dependencies, limits, and steps, which are acts of people,
 claims and ends of jobs. Everything is named by its number, and what is not there any more is left out.
 """
 
@@ -47,6 +47,8 @@ from jsonb_to_recordset(%(tasks)s) t (id int, job int, repo int, stage text, rol
 where t.role is not null order by t.job;
 insert into orch.task_dependency (task_id, waits_for, declared_by)
 select (d ->> 0)::int, (d ->> 1)::int, 'somebody' from jsonb_array_elements(%(dependencies)s) d;
+insert into orch.capacity_limit (scope, name, slots, changed_by)
+select l ->> 0, l ->> 1, (l ->> 2)::int, 'somebody' from jsonb_array_elements(%(limits)s) l;
 """
 
 # Prepared once: planning it costs more than running it.
@@ -60,6 +62,7 @@ prepare snapshot as select jsonb_build_object(
                 'status', status, 'priority', priority, 'run_at', extract(epoch from run_at), 'created', extract(epoch from created_at))) from orch.job),
         'frozen', (select jsonb_agg(repo_id) from orch.repo_freeze where cleared_at is null),
         'dependencies', (select jsonb_agg(jsonb_build_array(task_id, waits_for)) from orch.task_dependency),
+        'limits', (select jsonb_agg(jsonb_build_array(scope, name, slots)) from orch.capacity_limit),
         'settings', (select jsonb_object_agg(key, value) from orch.setting_row))
 """
 
@@ -79,7 +82,7 @@ def build(cursor, case, process):
     tasks = [{**task, "kind": KINDS.get(task["role"], "agent")} for task in case["tasks"] if task["repo"] in repos]
     ids = {task["id"] for task in tasks}
     as_json = psycopg2.extras.Json
-    cursor.execute(BUILD, {"settings": as_json(case["settings"]), "repos": as_json(case["repos"]), "tasks": as_json(tasks), "process": process,
+    cursor.execute(BUILD, {"settings": as_json(case["settings"]), "repos": as_json(case["repos"]), "tasks": as_json(tasks), "process": process, "limits": as_json(case["limits"]),
                            "dependencies": as_json([edge for edge in case["dependencies"] if set(edge) <= ids])})
 
 
@@ -89,7 +92,7 @@ def snapshot(cursor):
     (world,) = cursor.fetchone()
     for name in ("repos", "tasks", "jobs"):
         world[name] = {int(key): row for key, row in (world[name] or {}).items()}
-    return {**world, "frozen": set(world["frozen"] or ()), "dependencies": world["dependencies"] or []}
+    return {**world, "frozen": set(world["frozen"] or ()), "dependencies": world["dependencies"] or [], "limits": world["limits"] or []}
 
 
 def views(cursor):
@@ -121,6 +124,11 @@ def make_task(rng, number, repo, age):
             "due_s": rng.choice((-60 * MINUTE,) * 6 + (60 * MINUTE,)), "running": role is not None and role != "merger" and not over and rng.random() < 0.1}
 
 
+def limited(names):
+    """What a limit can be of."""
+    return [("global", ""), ("host", "testhost"), ("role", "analyst"), ("role", "developer"), ("role", "ci"), *(("repo", name) for name in names)]
+
+
 def make_step(rng, tasks, repos, names):
     task, other, repo = rng.choice(tasks)["id"], rng.choice(tasks)["id"], rng.choice(repos)["id"]
     return rng.choice((
@@ -128,6 +136,7 @@ def make_step(rng, tasks, repos, names):
         ("cancel", task), ("depend", task, other), ("undepend", task, other), ("priority", task, rng.randint(0, 4)), ("retry", task),
         ("end", rng.choice(("success", "success", "failed", "transient"))), ("end", "success"), ("intake", repo, rng.randint(0, 4)),
         ("set", rng.choice(SWITCHES), rng.choice(("on", "off"))), ("set", "serial_gate_repos", make_scope(rng, names)),
+        ("limit", *rng.choice(limited(names)), rng.randint(0, 4)), ("unlimit", *rng.choice(limited(names))),
         ("set", "priority_ageing_s", rng.choice(("0", "600", "3600")))))
 
 
@@ -146,13 +155,14 @@ def make(seed):
     edges = [[shuffled[a], shuffled[b]] for a, b in sorted(set(map(tuple, edges)))]
     settings = {key: "off" for key in SWITCHES if rng.random() < 0.2}
     settings |= {"serial_gate_repos": make_scope(rng, names), "priority_ageing_s": rng.choice(("0", "600", "3600"))}
+    limits = [[*limit, rng.randint(0, 4)] for limit in limited(names) if rng.random() < 0.05]
     steps = [make_step(rng, tasks, repos, names) for _ in range(rng.randint(0, 8))]
-    return {"settings": settings, "repos": repos, "tasks": tasks, "dependencies": edges, "steps": steps}
+    return {"settings": settings, "repos": repos, "tasks": tasks, "dependencies": edges, "limits": limits, "steps": steps}
 
 
 def smaller(case):
     """Cases with one thing less, or one thing plainer."""
-    for name in ("steps", "tasks", "dependencies", "repos"):
+    for name in ("steps", "tasks", "dependencies", "limits", "repos"):
         for n in range(len(case[name])):
             yield {**case, name: case[name][:n] + case[name][n + 1:]}
     for key in case["settings"]:

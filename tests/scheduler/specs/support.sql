@@ -122,6 +122,10 @@ begin
                 with recursive reach (id, holder) as (select d.task_id, d.waits_for from orch.task_dependency d
                         union select r.id, d.waits_for from reach r join orch.task_dependency d on d.task_id = r.holder)
                 select id from reach where id = holder) x);
+        wrong := wrong || array(select format('limit %s %s: %s run of %s', l.scope, l.name, n.running, l.slots) from orch.capacity_limit l
+                cross join lateral (select count(*) as running from orch.job j join orch.repo r on r.id = j.repo_id where j.status = 'running'
+                        and l.name = case l.scope when 'global' then '' when 'repo' then r.name when 'role' then j.role end) n where n.running > l.slots
+                and exists (select from orch.job j where j.status = 'running' and j.claimed_at > l.changed_at));
         perform orch.process_start('p3', 'boot-1', 'workerd', 1, 1, 'test');
         loop
                 select count(*) into claimed from spec.claim('p3', 100) c where c <> 'nothing';
