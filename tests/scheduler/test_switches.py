@@ -9,7 +9,8 @@ WORLDS = 40
 
 
 def without(case, change_task=None, change_repo=None, dependencies=None):
-    return {**case, "tasks": [{**t, **(change_task or {})} for t in case["tasks"]], "repos": [{**r, **(change_repo(r) if change_repo else {})} for r in case["repos"]],
+    return {**case, "tasks": [{**t, **(change_task or {})} for t in case["tasks"]],
+            "repos": [{**r, **(change_repo(r) if change_repo else {})} for r in case["repos"]],
             "dependencies": case["dependencies"] if dependencies is None else dependencies}
 
 
@@ -74,8 +75,8 @@ def test_a_repo_out_of_scope_is_as_if_it_were_off_there(scheduler):
 
 # what is written in the setting, and the repos that it means; "" is all of them
 SCOPES = [("r1", "r1"), ("r1 r2", "r1 r2"), ("r1,r2", "r1 r2"), (" r1 ,\t r2\n", "r1 r2"), ("r'1 r2", "r2"), ('"r1" r2', "r2"),
-          ("r2; drop schema orch cascade; --", "--"), ("r2'; drop schema orch cascade;", "drop schema orch"), ("%s $1 r2", "r2"), ("*", ""), ("é", ""), (" , ,", ""), ("r1/r2", ""),
-          ("'", ""), ("nothing-such", "nothing-such"), ("r2" + "\u00a0" + "x r1", "r1")]
+          ("r2; drop schema orch cascade; --", "drop schema orch --"), ("r2'; drop schema orch cascade;", "drop schema orch"), ("%s $1 r2", "r2"),
+          ("*", ""), ("é", ""), (" , ,", ""), ("r1/r2", ""), ("'", ""), ("nothing-such", "nothing-such"), ("r2" + "\u00a0" + "x r1", "r1")]
 
 
 @pytest.mark.parametrize("written, meant", SCOPES)

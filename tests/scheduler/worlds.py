@@ -82,7 +82,8 @@ def build(cursor, case, process):
     tasks = [{**task, "kind": KINDS.get(task["role"], "agent")} for task in case["tasks"] if task["repo"] in repos]
     ids = {task["id"] for task in tasks}
     as_json = psycopg2.extras.Json
-    cursor.execute(BUILD, {"settings": as_json(case["settings"]), "repos": as_json(case["repos"]), "tasks": as_json(tasks), "process": process, "limits": as_json(case["limits"]),
+    cursor.execute(BUILD, {"settings": as_json(case["settings"]), "repos": as_json(case["repos"]), "tasks": as_json(tasks),
+                           "process": process, "limits": as_json(case["limits"]),
                            "dependencies": as_json([edge for edge in case["dependencies"] if set(edge) <= ids])})
 
 
@@ -143,7 +144,8 @@ def make_step(rng, tasks, repos, names):
 def make(seed):
     """The case of a seed."""
     rng = random.Random(seed)
-    repos = [{"id": n, "name": f"r{n}", "last_s": rng.choice((None, 7.0 * n, 1000.0 - n)), "freezes": rng.choice(([],) * 4 + (["active"], ["cleared"], ["active", "active"]))}
+    repos = [{"id": n, "name": f"r{n}", "last_s": rng.choice((None, 7.0 * n, 1000.0 - n)),
+              "freezes": rng.choice(([],) * 4 + (["active"], ["cleared"], ["active", "active"]))}
              for n in range(1, rng.randint(1, 4) + 1)]
     names = [repo["name"] for repo in repos]
     count = rng.randint(1, 12)
