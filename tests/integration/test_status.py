@@ -53,11 +53,16 @@ def test_pages_with_the_database(webhookd):
 def test_pages_of_the_queue(database, webhookd):
     """O-1: "next" says how to go on with a list, and the status port goes on there, however the colon is written."""
     load(database, 120, 3)
-    page = webhookd.status.get("/queue").json()
+
+    def ask(path):  # on a busy machine a look may take longer than the port has patience
+        answer = wait_for(lambda: (a := webhookd.status.get(path)).status == 200 and a)
+        return answer.json()
+
+    page = ask("/queue")
     found = [row["work_item"] for row in page["waiting"]]
     while after := page["next"].get("waiting"):
-        escaped = webhookd.status.get("/queue?after=" + after.replace(":", "%3a")).json()
-        page = webhookd.status.get("/queue?after=" + after).json()
+        escaped = ask("/queue?after=" + after.replace(":", "%3a"))
+        page = ask("/queue?after=" + after)
         assert set(page) == {"at", "next", "waiting"} and page["waiting"] == escaped["waiting"]
         found += [row["work_item"] for row in page["waiting"]]
     assert found == database.column("select work_item from orch.task order by id")
