@@ -29,7 +29,7 @@ comment on column orch.worker.preflight is 'J-5: roles whose agent cannot be sta
 comment on column orch.worker.full is 'Whether the limit of the host is reached';
 
 create function orch.worker_miss(w orch.worker, p_role text, p_requires text[]) returns text
-language sql immutable
+language sql stable -- not immutable: format() is not, and then it is called instead of inlined
 return case when w.full then format('host %s: all its slots are taken', w.host)
             when w.preflight ? p_role then format('host %s: %s', w.host, w.preflight ->> p_role)
             when not p_requires <@ w.labels then format('host %s has not all of the labels %s', w.host, array_to_string(p_requires, ', ')) end;

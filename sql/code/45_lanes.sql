@@ -147,10 +147,11 @@ declare
         looked integer := 0;
         at_time timestamptz := clock_timestamp(); -- a volatile function is no condition of an index
 begin
-        for lane in (select t.repo_id as id, array_agg(t.id) as touches from (select * from orch.lane_touch order by id limit p_limit) t group by t.repo_id)
+        for lane in (select t.repo_id as id, array_agg(t.id) as touches from (select * from orch.lane_touch order by id limit 2000) t
+                     group by t.repo_id order by min(t.id) limit p_limit) -- lanes, not touches: a flood of one lane is one look
         loop
                 found_new := found_new + orch.lane_look_again(lane.id, lane.touches)::integer;
-                looked := looked + cardinality(lane.touches);
+                looked := looked + 1;
         end loop;
         for lane in (select r.id from orch.repo r where r.look_at <= at_time order by r.look_at limit p_limit)
         loop

@@ -253,7 +253,7 @@ begin
                 return; -- leaves, or can run nothing now
         end if;
         if exists (select from orch.role o where o.entry and o.key = any (roles)) then
-                found_new := orch.lanes_refresh(64);
+                found_new := orch.lanes_refresh(16);
         end if;
         while cardinality(claimed) < p_limit loop
                 j := orch.claim_next(w, roles);
