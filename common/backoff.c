@@ -9,7 +9,9 @@ int64_t backoff_next_ms(struct backoff *b, double random)
 {
         assert(b->min_ms >= 0 && b->max_ms >= b->min_ms && random >= 0 && random < 1);
         int64_t ceiling = b->min_ms;
-        for (unsigned i = 0; i < b->attempts && ceiling < b->max_ms; i++)
+        /* the first wait is spread, too: after a restart everybody has lost its connection at the same moment
+         */
+        for (unsigned i = 0; i <= b->attempts && ceiling < b->max_ms; i++)
                 ceiling = ceiling > b->max_ms / 2 ? b->max_ms : ceiling * 2;
         if (b->attempts < UINT32_MAX)
                 b->attempts++;

@@ -10,7 +10,8 @@ struct backoff {
         unsigned attempts; /* failures so far */
 };
 
-/* Full jitter: uniform in [min, min(max, min * 2^attempts)]; counts one more attempt. Never overflows. */
+/* Full jitter, at the first wait too: uniform in [min, min(max, min * 2^(attempts + 1))]; counts one more.
+ * Never overflows. */
 int64_t backoff_next_ms(struct backoff *b, double random);
 void backoff_reset(struct backoff *b);
 /* A random number in [0,1) from getrandom(2). */

@@ -13,11 +13,10 @@ static void test_bounds_by_attempt(void **state)
                 unsigned attempts;
                 int64_t lowest, highest;
         } rows[] = {
-                {200, 15000, 0, 200, 200},
-                {200, 15000, 1, 200, 400},
-                {200, 15000, 2, 200, 800},
-                {200, 15000, 6, 200, 12800},
-                {200, 15000, 7, 200, 15000},
+                {200, 15000, 0, 200, 400},
+                {200, 15000, 1, 200, 800},
+                {200, 15000, 5, 200, 12800},
+                {200, 15000, 6, 200, 15000},
                 {200, 15000, 4000000000u, 200, 15000},
                 {1000, 1000, 5, 1000, 1000},
                 {0, 0, 3, 0, 0},
@@ -38,12 +37,12 @@ static void test_bounds_by_attempt(void **state)
 static void test_counts_and_resets(void **state)
 {
         struct backoff b = {.min_ms = 10, .max_ms = 40};
-        static const int64_t highest[] = {10, 20, 40, 40};
+        static const int64_t highest[] = {20, 40, 40, 40};
         (void)state;
         for (size_t i = 0; i < ARRAY_SIZE(highest); i++)
                 assert_int_equal(backoff_next_ms(&b, ALMOST_ONE), highest[i]);
         backoff_reset(&b);
-        assert_int_equal(backoff_next_ms(&b, ALMOST_ONE), 10);
+        assert_int_equal(backoff_next_ms(&b, ALMOST_ONE), 20);
         b.attempts = UINT32_MAX;
         assert_int_equal(backoff_next_ms(&b, ALMOST_ONE), 40);
         assert_int_equal(b.attempts, UINT32_MAX);
