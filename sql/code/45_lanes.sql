@@ -1,4 +1,4 @@
--- 45_lanes: what the entry claim knows of each lane (ADR 8). A lane is a repo: its row is the lane lock, and says since the
+-- 45_lanes: what the entry claim knows of each lane (ADR 13). A lane is a repo: its row is the lane lock, and says since the
 -- last look how urgent the lane's next entry job is, or that no axis lets one start. What may change that leaves a row
 -- in orch.lane_touch, and the next claim looks again. The axes decide, at each look; these rows only say where to look.
 

@@ -37,6 +37,7 @@ language plpgsql stable as $$
 declare
         parents jsonb;
         step bigint := t.id;
+        last bigint;
         names text := orch.item_name(t);
 begin
         if t.id = p.id then
@@ -52,9 +53,11 @@ begin
         if not parents ? t.id::text then
                 return null;
         end if;
-        while step is not null loop
-                step := (parents ->> step::text)::bigint;
-                names := case when step is null then names else (select orch.item_name(k) from orch.task k where k.id = step) || ' → ' || names end;
+        while parents ->> step::text is not null loop
+                last := step;
+                step := (parents ->> last::text)::bigint;
+                parents := parents - last::text; -- no step twice, should the rows have a circle already
+                names := (select orch.item_name(k) from orch.task k where k.id = step) || ' → ' || names;
         end loop;
         return orch.item_name(t) || ' → ' || names;
 end

@@ -1,4 +1,4 @@
--- 0014_lanes: what the claim knows of each lane, so that it need not look at all of them (ADR 8). Hints, never the law:
+-- 0014_lanes: what the claim knows of each lane, so that it need not look at all of them (ADR 13). Hints, never the law:
 -- whatever they say, an entry job starts only when no axis blocks it.
 set local role orch_owner;
 

@@ -1,4 +1,4 @@
-"""Whose turn it is (S-11): fairness between repos, ageing, batches; and the hints that the claim goes by (ADR 9)."""
+"""Whose turn it is (S-11): fairness between repos, ageing, batches; and the hints that the claim goes by (ADR 13)."""
 
 import pytest
 
@@ -116,7 +116,7 @@ ENDS = {
 
 @pytest.mark.parametrize("how", ENDS)
 def test_whatever_ends_a_block_is_noticed_at_once(world, how):
-    """ADR 9: each event that may let an entry job start touches its lane; none is found in doubt."""
+    """ADR 13: each event that may let an entry job start touches its lane; none is found in doubt."""
     world.add_project("other", "OTH")
     world.set("lane_doubt_s", "3600")
     block, end = ENDS[how]
@@ -132,7 +132,7 @@ def test_whatever_ends_a_block_is_noticed_at_once(world, how):
 
 
 def test_a_block_that_ends_unsaid_is_found_and_counted(world):
-    """ADR 9: the drift counter: a lane that nothing touched is looked at all the same."""
+    """ADR 13: the drift counter: a lane that nothing touched is looked at all the same."""
     a = world.item()
     world.operate("freeze", "demo", "x", None)
     assert world.claim() is None

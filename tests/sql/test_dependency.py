@@ -55,6 +55,18 @@ def test_a_circle_is_refused_and_spelled_out(world):
     assert world.db.value("select count(*) from orch.task_dependency") == 2
 
 
+def test_a_circle_that_is_there_already_does_not_hold_the_next_one_up(world):
+    """S-13, S-15: bad data, which no act makes: a wait that leads into it is still answered."""
+    a, b, c = [world.item() for _ in range(3)]
+    ids = [world.task_id(item) for item in (a, b, c)]
+    for waiter, holder in ((0, 1), (1, 0), (1, 2)):
+        world.db.query("insert into orch.task_dependency (task_id, waits_for, declared_by) values (%s, %s, 'test')", ids[waiter], ids[holder])
+    for holder in (a, b):
+        with pytest.raises(psycopg2.Error, match="it would wait for itself") as refused:
+            world.db.query("set statement_timeout = '20s'; select orch.dependency_add(%s, %s)", c, holder)
+        assert refused.value.pgcode == "OR002"
+
+
 def test_a_task_that_is_over_closes_no_circle(world):
     """S-15: what is terminal holds nobody up."""
     a, b, c = [world.item() for _ in range(3)]
