@@ -118,6 +118,7 @@ declare
         r orch.repo;
         v orch.lane_view;
         j orch.job;
+        own smallint;
 begin
         select * into r from orch.repo where id = p_lane and entry_rank is not null for no key update skip locked;
         if not found then
@@ -127,6 +128,14 @@ begin
         if v.job is null or v.rank > r.entry_rank then
                 perform orch.lane_note(r, v, false); -- not as urgent as was thought: another lane may come first
                 return null;
+        end if;
+        -- its age takes it past other new work, not past work in progress of its own priority
+        select k.priority into own from orch.job k where k.id = v.job;
+        if own > v.rank then
+                j := orch.claim_flow(w, p_roles, own);
+                if j.id is not null then
+                        return j;
+                end if;
         end if;
         perform from orch.job k where k.id = v.job and k.status = 'queued' and k.role = any (p_roles) for no key update skip locked;
         if found then
@@ -139,7 +148,7 @@ begin
 end
 $$;
 comment on function orch.claim_entry(orch.worker, text[], bigint) is
-        'Claims the next entry job of a lane under the lane lock; null when somebody else has the lock, this worker cannot run it, or the look finds no job of the rank that was noted: then the better note is there';
+        'Claims the next entry job of a lane under the lane lock, or a job in progress that its age alone would take it past; null when somebody else has the lock, this worker cannot run it, or the look finds no job of the rank that was noted: then the better note is there';
 
 create function orch.claim_roles(w orch.worker) returns text[]
 language plpgsql as $$

@@ -124,6 +124,9 @@ def claim(world):
     if not startable:
         return None
     job = min(startable, key=lambda job: order(world, job))
+    if is_entry(job):  # age takes it past other new work only
+        job = min((other for other in startable if not is_entry(other) and other["priority"] <= job["priority"]),
+                  key=lambda other: order(world, other), default=job)
     job["status"] = "running"
     if is_entry(job):
         last = [repo["last"] for repo in world["repos"].values() if repo["last"] is not None]

@@ -63,6 +63,20 @@ def test_waiting_makes_urgent(world):
     assert world.claim()["work_item"] == old  # rank 0, and its repo has never had a turn
 
 
+def test_waiting_does_not_pass_work_in_progress(world):
+    """S-11: work in progress comes before new work of the same priority, however long that has waited."""
+    world.set("priority_ageing_s", "100")
+    new, under_way = repos(world, 2)
+    begun = world.item(project=under_way)
+    world.work(until="architecture", item=begun)
+    old = world.item(project=new)
+    world.db.query("update orch.job set created_at = created_at - interval '1 hour' where entry and status = 'queued'")
+    world.db.query("update orch.repo set look_at = now() where look_for = 'ageing'")
+    first = world.claim()
+    assert (first["work_item"], first["role"]) == (begun, "architect")
+    assert world.claim()["work_item"] == old
+
+
 def test_ageing_can_be_switched_off(world):
     """S-11, S-12: with 0 a priority is what it is."""
     world.set("priority_ageing_s", "0")
