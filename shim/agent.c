@@ -40,14 +40,23 @@ static void be_modest(const struct args *args)
                 (void)setpriority(PRIO_PROCESS, 0, NICENESS);
 }
 
-/* Counted per user, and root is not bound: only as good as the user that the suite runs as. */
-static bool bound_processes(int64_t max)
+static bool bound(int resource, int64_t max)
 {
         const struct rlimit limit = {(rlim_t)max, (rlim_t)max};
         struct rlimit now;
-        if (max == 0 || (getrlimit(RLIMIT_NPROC, &now) == 0 && now.rlim_max <= limit.rlim_max))
+        if (max == 0 ||
+            (getrlimit((__rlimit_resource_t)resource, &now) == 0 && now.rlim_max <= limit.rlim_max))
                 return true; /* bound as closely already */
-        return setrlimit(RLIMIT_NPROC, &limit) == 0;
+        return setrlimit((__rlimit_resource_t)resource, &limit) == 0;
+}
+
+/* Processes are counted per user, and root is not bound: only as good as the user that the suite runs as. The
+ * others are of each process by itself. */
+static bool bound_all(const struct args *args)
+{
+        return bound(RLIMIT_NPROC, args->max_processes) && bound(RLIMIT_CPU, args->max_cpu_s) &&
+               bound(RLIMIT_AS, args->max_memory) && bound(RLIMIT_FSIZE, args->max_file) &&
+               bound(RLIMIT_NOFILE, args->max_open_files);
 }
 
 static int set_up(const struct args *args, const struct freeze *freeze, int output_fd)
@@ -59,9 +68,12 @@ static int set_up(const struct args *args, const struct freeze *freeze, int outp
                 return errno;
         if (dup2(output_fd, STDOUT_FILENO) < 0 || dup2(output_fd, STDERR_FILENO) < 0)
                 return errno;
-        if (chdir(args->cwd) < 0 || !bound_processes(args->max_processes))
+        if (chdir(args->cwd) < 0)
                 return errno;
-        return -freeze_join(freeze);
+        int r = freeze_join(freeze);
+        if (r < 0)
+                return -r;
+        return bound_all(args) ? 0 : errno;
 }
 
 static _Noreturn void child(const struct args *args, const struct freeze *freeze, int output_fd,

@@ -22,15 +22,21 @@ static const struct {
         {"stdin", offsetof(struct args, stdin_path), -1},
         {"cwd", offsetof(struct args, cwd), -1},
         {"control", offsetof(struct args, control), -1},
+        {"result-prefix", offsetof(struct args, result_prefix), -1},
         {"lock-wait-ms", offsetof(struct args, lock_wait_ms), 0},
         {"renewed-ms", offsetof(struct args, renewed_ms), 0},
         {"grace-ms", offsetof(struct args, limits.grace_ms), 0},
         {"wall-ms", offsetof(struct args, limits.wall_ms), 0},
         {"start-ms", offsetof(struct args, limits.start_ms), 0},
         {"idle-ms", offsetof(struct args, limits.idle_ms), 0},
+        {"after-result-ms", offsetof(struct args, limits.after_result_ms), 0},
         {"freeze-ms", offsetof(struct args, limits.freeze_ms), 0},
         {"frozen-kill-ms", offsetof(struct args, limits.frozen_kill_ms), 0},
         {"max-processes", offsetof(struct args, max_processes), 0},
+        {"max-cpu-s", offsetof(struct args, max_cpu_s), 0},
+        {"max-memory", offsetof(struct args, max_memory), 0},
+        {"max-file", offsetof(struct args, max_file), 0},
+        {"max-open-files", offsetof(struct args, max_open_files), 0},
         {"log-max", offsetof(struct args, log_max), LOG_MIN},
 };
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
@@ -42,8 +48,11 @@ static int usage(const char *why, const char *what)
                 "usage: orch-shim --run-dir DIR --lock FILE [--lock-wait-ms N] --stdin FILE --cwd DIR\n"
                 "                 [--control NAME] [--grace-ms N] [--wall-ms N] [--start-ms N] [--idle-ms "
                 "N]\n"
+                "                 [--result-prefix TEXT --after-result-ms N]\n"
                 "                 [--freeze-ms N --renewed-ms N] [--frozen-kill-ms N]\n"
-                "                 [--log-max BYTES] [--max-processes N] [--nice] -- COMMAND ARG...\n"
+                "                 [--log-max BYTES] [--max-processes N] [--max-cpu-s N] [--max-memory "
+                "BYTES]\n"
+                "                 [--max-file BYTES] [--max-open-files N] [--nice] -- COMMAND ARG...\n"
                 "       orch-shim --clean --lock FILE [--lock-wait-ms N]\n",
                 why, what);
         return -EINVAL;
@@ -87,6 +96,9 @@ static int check(const struct args *a)
                 return usage("not a name: --control ", a->control);
         if (a->limits.freeze_ms > 0 && a->renewed_ms == 0)
                 return usage("missing: --renewed-ms, which goes with --freeze-ms", "");
+        if (a->result_prefix != NULL &&
+            (a->result_prefix[0] == '\0' || strchr(a->result_prefix, '\n') != NULL))
+                return usage("not the beginning of a line: --result-prefix ", a->result_prefix);
         if (a->command[0] == NULL)
                 return usage("missing: the command after --", "");
         return 0;

@@ -17,9 +17,11 @@ struct args {
         struct cascade_limits limits;
         int64_t log_max;       /* bytes */
         int64_t max_processes; /* of the agent's user; 0: no bound of ours */
-        bool nice;             /* run the agent at a lower priority */
-        bool clean;            /* start nothing: only kill what a predecessor left behind */
-        char *const *command;  /* NULL-terminated; borrowed from argv */
+        int64_t max_cpu_s, max_memory, max_file, max_open_files; /* of each of its processes; 0: none */
+        const char *result_prefix; /* how the line begins that is the agent's result; NULL: none is */
+        bool nice;                 /* run the agent at a lower priority */
+        bool clean;                /* start nothing: only kill what a predecessor left behind */
+        char *const *command;      /* NULL-terminated; borrowed from argv */
 };
 
 /* 0, or -EINVAL after a message on standard error. */

@@ -93,12 +93,13 @@ static const struct {
         [CASCADE_CLOCK_WALL] = {CASCADE_EV_STOP, CASCADE_CAUSE_WALL},
         [CASCADE_CLOCK_START] = {CASCADE_EV_STOP, CASCADE_CAUSE_START},
         [CASCADE_CLOCK_IDLE] = {CASCADE_EV_STOP, CASCADE_CAUSE_IDLE},
+        [CASCADE_CLOCK_RESULT] = {CASCADE_EV_STOP, CASCADE_CAUSE_RESULT},
         [CASCADE_CLOCK_SILENT] = {CASCADE_EV_SILENT, CASCADE_CAUSE_NONE},
         [CASCADE_CLOCK_FROZEN] = {CASCADE_EV_KILL, CASCADE_CAUSE_ABANDONED},
         [CASCADE_CLOCK_STATE] = {CASCADE_EV_TIMER, CASCADE_CAUSE_NONE},
 };
 #define FIRST_CLOCK_OF_WORK CASCADE_CLOCK_WALL
-#define LAST_CLOCK_OF_WORK  CASCADE_CLOCK_IDLE
+#define LAST_CLOCK_OF_WORK  CASCADE_CLOCK_RESULT
 
 static int64_t after(int64_t now_ms, int64_t ms)
 {
@@ -231,13 +232,26 @@ enum cascade_action cascade_tick(struct cascade *c, int64_t now_ms)
 }
 
 /* What is read while it is frozen was written before. */
+static int64_t written_ms(const struct cascade *c, int64_t now_ms)
+{
+        return c->state == CASCADE_FROZEN ? c->frozen_ms : now_ms;
+}
+
 void cascade_output(struct cascade *c, int64_t now_ms)
 {
         if (c->state > CASCADE_FROZEN)
                 return;
         c->at_ms[CASCADE_CLOCK_START] = CASCADE_NEVER;
-        c->at_ms[CASCADE_CLOCK_IDLE] =
-                over(c->state == CASCADE_FROZEN ? c->frozen_ms : now_ms, c->limits.idle_ms);
+        if (c->at_ms[CASCADE_CLOCK_RESULT] == CASCADE_NEVER)
+                c->at_ms[CASCADE_CLOCK_IDLE] = over(written_ms(c, now_ms), c->limits.idle_ms);
+}
+
+void cascade_result(struct cascade *c, int64_t now_ms)
+{
+        if (c->state > CASCADE_FROZEN || c->limits.after_result_ms == 0)
+                return;
+        c->at_ms[CASCADE_CLOCK_IDLE] = CASCADE_NEVER;
+        c->at_ms[CASCADE_CLOCK_RESULT] = over(written_ms(c, now_ms), c->limits.after_result_ms);
 }
 
 int cascade_renew(struct cascade *c, int64_t sent_ms, int64_t now_ms, enum cascade_action *ret_action)
@@ -273,6 +287,7 @@ const char *cascade_cause_name(enum cascade_cause cause)
                 [CASCADE_CAUSE_WALL] = "wall",
                 [CASCADE_CAUSE_START] = "start",
                 [CASCADE_CAUSE_IDLE] = "idle",
+                [CASCADE_CAUSE_RESULT] = "after-result",
                 [CASCADE_CAUSE_CANCELLED] = "cancelled",
                 [CASCADE_CAUSE_SHUTDOWN] = "shutdown",
                 [CASCADE_CAUSE_KILLED] = "killed",

@@ -49,6 +49,7 @@ enum cascade_cause {
         CASCADE_CAUSE_WALL,
         CASCADE_CAUSE_START,
         CASCADE_CAUSE_IDLE,
+        CASCADE_CAUSE_RESULT, /* it has said its result, and does not end */
         CASCADE_CAUSE_CANCELLED,
         CASCADE_CAUSE_SHUTDOWN,
         CASCADE_CAUSE_KILLED,    /* its job belongs to somebody else */
@@ -58,18 +59,20 @@ enum cascade_cause {
 
 /* Durations; 0 means none, but for the grace. */
 struct cascade_limits {
-        int64_t wall_ms;  /* of the whole run */
-        int64_t start_ms; /* until the first output */
-        int64_t idle_ms;  /* from one output to the next */
-        int64_t grace_ms; /* between SIGTERM and SIGKILL */
+        int64_t wall_ms;         /* of the whole run */
+        int64_t start_ms;        /* until the first output */
+        int64_t idle_ms;         /* from one output to the next */
+        int64_t after_result_ms; /* from the result, said in a line of the output, to the end */
+        int64_t grace_ms;        /* between SIGTERM and SIGKILL */
         int64_t freeze_ms;
         int64_t frozen_kill_ms;
 };
 
 enum cascade_clock {
-        CASCADE_CLOCK_WALL, /* these three are of the agent's work: they stand still while it is frozen */
+        CASCADE_CLOCK_WALL, /* these four are of the agent's work: they stand still while it is frozen */
         CASCADE_CLOCK_START,
         CASCADE_CLOCK_IDLE,
+        CASCADE_CLOCK_RESULT,
         CASCADE_CLOCK_SILENT,
         CASCADE_CLOCK_FROZEN,
         CASCADE_CLOCK_STATE, /* CASCADE_EV_TIMER */
@@ -103,6 +106,8 @@ int64_t cascade_deadline(const struct cascade *c);
 enum cascade_action cascade_tick(struct cascade *c, int64_t now_ms);
 /* The agent wrote something. */
 void cascade_output(struct cascade *c, int64_t now_ms);
+/* What it wrote was its result: from now on it only has to end, and may be silent. The newest one counts. */
+void cascade_result(struct cascade *c, int64_t now_ms);
 /* A renewal that was valid at `sent_ms`. One from the future is no renewal: -EINVAL. One that is older than
  * freeze_ms, or than one before it, changes nothing. Else 0, with the event it was in *ret_action. */
 int cascade_renew(struct cascade *c, int64_t sent_ms, int64_t now_ms, enum cascade_action *ret_action);

@@ -5,8 +5,8 @@
  *     outcome=exited|signaled|timeout|stopped|start-failed
  *     code=N           exit code of the agent; -1: it did not exit
  *     signal=N         signal that ended it; 0: none
- *     stop_reason=     wall, start or idle, for outcome=timeout; cancelled, shutdown, killed, abandoned or
- *                      signal, for outcome=stopped
+ *     stop_reason=     wall, start or idle, for outcome=timeout; after-result, cancelled, shutdown, killed,
+ *                      abandoned or signal, for outcome=stopped
  *     error=           why the command was not started, for outcome=start-failed
  *     started_ms=N  ended_ms=N   since 1970
  *     log_bytes=N      what the agent wrote, kept or not

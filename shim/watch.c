@@ -18,6 +18,7 @@
 #include "shim/cascade.h"
 #include "shim/control.h"
 #include "shim/freeze.h"
+#include "shim/line_start.h"
 #include "shim/lock.h"
 #include "shim/log.h"
 #include "shim/reap.h"
@@ -35,6 +36,7 @@ struct watch {
         struct control *control;
         struct freeze freeze;
         struct log log;
+        struct line_start line; /* of the output: is it the agent's result? */
         struct cascade cascade;
         struct reap reap;
         struct status status;
@@ -104,6 +106,8 @@ static bool read_output(struct watch *w)
         ssize_t n = read(w->output_fd, buf, sizeof(buf));
         if (n > 0) {
                 cascade_output(&w->cascade, now_ms(CLOCK_BOOTTIME));
+                if (line_start_seen(&w->line, buf, (size_t)n))
+                        cascade_result(&w->cascade, now_ms(CLOCK_BOOTTIME));
                 if (!w->reported)
                         log_append(&w->log, buf, (size_t)n);
                 return true;
@@ -364,6 +368,7 @@ int watch_run(const struct args *args, struct lock *lock, struct control *contro
                           .output_fd = -1,
                           .control = control,
                           .renewed_ms = args->renewed_ms,
+                          .line = {.prefix = args->result_prefix},
                           .freeze = FREEZE_INIT};
         hear_before_start(&w);
         if (is_stale(&w, now_ms(CLOCK_BOOTTIME)))

@@ -12,10 +12,11 @@
 #include "common/strbuf.h"
 
 enum run_end {
-        RUN_EXITED,       /* by itself: code */
-        RUN_SIGNALED,     /* by a signal that was not ours: signo */
-        RUN_TIMEOUT,      /* a clock was over: stop_reason "wall", "start" or "idle" */
-        RUN_STOPPED,      /* stop_reason "cancelled", "shutdown", "killed", "abandoned" or "signal" */
+        RUN_EXITED,   /* by itself: code */
+        RUN_SIGNALED, /* by a signal that was not ours: signo */
+        RUN_TIMEOUT,  /* a clock was over: stop_reason "wall", "start" or "idle" */
+        RUN_STOPPED,  /* stop_reason "after-result", "cancelled", "shutdown", "killed", "abandoned", "signal"
+                       */
         RUN_START_FAILED, /* the command was never started: error */
 };
 

@@ -99,6 +99,50 @@ def test_idle_clock(start_shim, folder):
     assert int(status["ended_ms"]) - int(status["started_ms"]) > 2200
 
 
+RESULT = '{"type":"result"'
+
+
+def test_after_the_result_it_has_to_end(start_shim):
+    """J-3: an agent that has said its result and hangs is stopped; neither the idle clock nor the wall is waited for."""
+    shim = start_shim(*sh(f"echo begun; echo '{RESULT},\"x\":1}}'; sleep infinity"), wall_ms=600000, idle_ms=50000,
+                      result_prefix=RESULT, after_result_ms=300)
+    status = shim.end()
+    assert (status["outcome"], status["stop_reason"], status["signal"]) == ("stopped", "after-result", "15")
+    assert 250 <= int(status["ended_ms"]) - int(status["started_ms"]) < 30000
+
+
+def test_a_result_lets_it_be_silent(start_shim):
+    """J-3: who tidies up after the result is not idle."""
+    shim = start_shim(*sh(f"echo '{RESULT}}}'; sleep 0.6; exit 0"), idle_ms=200, result_prefix=RESULT,  # lasts
+                      after_result_ms=20000)
+    status = shim.end()
+    assert (status["outcome"], status["code"]) == ("exited", "0")
+
+
+@pytest.mark.parametrize("output", [" {\"type\":\"result\"}", "said: {\"type\":\"result\"}", "{\"type\":\"resul"])
+def test_what_is_no_result_starts_no_clock(start_shim, output):
+    shim = start_shim(*sh(f"echo '{output}'; sleep 0.6; exit 0"), result_prefix=RESULT, after_result_ms=100)  # lasts
+    assert shim.end()["outcome"] == "exited"
+
+
+@pytest.mark.parametrize("option, value, letter, answer", [
+    ("max_cpu_s", 77, "t", "77"), ("max_memory", 1 << 40, "v", str(1 << 30)),
+    ("max_file", 1 << 30, "f", str(1 << 20)), ("max_open_files", 99, "n", "99")])
+def test_limits_of_the_agent(start_shim, option, value, letter, answer):
+    """J-2: both limits, so that an agent cannot raise them again."""
+    shim = start_shim("/bin/bash", "-c", f"ulimit -S{letter}; ulimit -H{letter}",
+                      **{option: value})
+    shim.end()
+    assert shim.log().decode().split()[-2:] == [answer, answer]
+
+
+def test_a_file_that_grows_too_big(start_shim, folder):
+    """J-2: the agent's files are bounded, the log is not its own."""
+    shim = start_shim("/bin/bash", "-c", f"for i in $(seq 40); do echo {'x' * 200}; done; head -c 100000 /dev/zero >{folder}/big", max_file=4096)
+    assert shim.end()["code"] != "0"
+    assert (folder / "big").stat().st_size == 4096 and len(shim.log()) > 8000
+
+
 @pytest.mark.parametrize("lines, reason, signo", [
     ("cancel", "cancelled", "15"), ("shutdown", "shutdown", "15"), ("cancel\nshutdown", "cancelled", "15"),
     ("kill", "killed", "9")])

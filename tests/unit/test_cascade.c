@@ -303,6 +303,51 @@ static void test_clocks_stand_still_while_frozen(void **state)
         assert_true(c.at_ms[CASCADE_CLOCK_START] == CASCADE_NEVER);
 }
 
+static void test_after_the_result(void **state)
+{
+        static const struct cascade_limits limits = {.wall_ms = 5000,
+                                                     .start_ms = 100,
+                                                     .idle_ms = 50,
+                                                     .after_result_ms = 300,
+                                                     .grace_ms = GRACE,
+                                                     .freeze_ms = 2000};
+        struct cascade c;
+        enum cascade_action action;
+        (void)state;
+        cascade_init(&c, &limits, 0, 0);
+        cascade_output(&c, 10);
+        cascade_result(&c, 10); /* it may be silent from now on, but has to end */
+        assert_int_equal(cascade_deadline(&c), 310);
+        cascade_output(&c, 100);
+        assert_int_equal(cascade_deadline(&c), 310);
+        cascade_result(&c, 110); /* the newest one counts */
+        assert_int_equal(cascade_deadline(&c), 410);
+        assert_int_equal(cascade_tick(&c, 410), CASCADE_DO_TERM);
+        assert_string_equal(cascade_cause_name(c.cause), "after-result");
+        cascade_result(&c, 420);
+        assert_int_equal(cascade_deadline(&c), 410 + GRACE);
+
+        /* Frozen, it stands still as the others do. */
+        cascade_init(&c, &limits, 0, 0);
+        cascade_output(&c, 1900);
+        cascade_result(&c, 1900);
+        assert_int_equal(cascade_tick(&c, 2000), CASCADE_DO_FREEZE);
+        assert_int_equal(cascade_renew(&c, 4000, 4000, &action), 0);
+        assert_int_equal(c.at_ms[CASCADE_CLOCK_RESULT], 4200);
+        assert_true(c.at_ms[CASCADE_CLOCK_IDLE] == CASCADE_NEVER);
+}
+
+static void test_without_that_clock_a_result_is_output(void **state)
+{
+        static const struct cascade_limits limits = {.idle_ms = 50, .grace_ms = GRACE};
+        struct cascade c;
+        (void)state;
+        cascade_init(&c, &limits, 0, 0);
+        cascade_output(&c, 10);
+        cascade_result(&c, 10);
+        assert_int_equal(cascade_deadline(&c), 60);
+}
+
 static void test_limits_of_the_clocks(void **state)
 {
         static const struct cascade_limits none = {.grace_ms = 0};
@@ -380,6 +425,8 @@ int main(void)
                 cmocka_unit_test(test_renewed_before_the_start),
                 cmocka_unit_test(test_start_and_idle),
                 cmocka_unit_test(test_clocks_stand_still_while_frozen),
+                cmocka_unit_test(test_after_the_result),
+                cmocka_unit_test(test_without_that_clock_a_result_is_output),
                 cmocka_unit_test(test_limits_of_the_clocks),
                 cmocka_unit_test(test_any_order),
         };

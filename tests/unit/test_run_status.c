@@ -51,6 +51,11 @@ static void test_what_the_shim_writes_is_read(void **state)
                  0,
                  0,
                  "abandoned"},
+                {{.ended = true, .wait_status = SIGNALED(SIGTERM), .cause = CASCADE_CAUSE_RESULT},
+                 RUN_STOPPED,
+                 -1,
+                 SIGTERM,
+                 "after-result"},
                 {{.cause = CASCADE_CAUSE_SHUTDOWN, .survivors = 1}, RUN_STOPPED, -1, 0, "shutdown"},
                 {{.start_error = ENOENT}, RUN_START_FAILED, -1, 0, ""},
         };
