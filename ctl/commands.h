@@ -39,6 +39,9 @@ extern const struct command command_pause;
 extern const struct command command_resume;
 extern const struct command command_priority;
 extern const struct command command_retry;
+/* cmd_escalation.c */
+extern const struct command command_ack;
+extern const struct command command_escalation_list;
 /* cmd_freeze.c */
 extern const struct command command_freeze;
 extern const struct command command_unfreeze;

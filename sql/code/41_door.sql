@@ -28,19 +28,6 @@ $$;
 comment on function orch.transition(bigint, text, integer, text, text, text, bigint) is
         'P-12: moves a task if it still is where the caller believes it to be; history and effects in the same transaction. False: the race is lost and nothing has happened.';
 
-create function orch.escalate(t orch.task, p_actor text, p_reason text) returns void
-language plpgsql as $$
-begin
-        update orch.task set escalated_at = clock_timestamp(), escalation = p_reason where id = t.id and escalated_at is null;
-        if found then
-                perform orch.record('escalate', p_actor, t.id, null, null, jsonb_build_object('reason', p_reason));
-                perform orch.show_state(t, 'blocked');
-                perform orch.alert(t, 'escalated:' || t.stage_version, p_reason);
-        end if;
-end
-$$;
-comment on function orch.escalate(orch.task, text, text) is 'P-5: Blocked, one alert, nothing automatic until a person acts';
-
 create function orch.job_queue(t orch.task, p_role text) returns bigint
 language plpgsql as $$
 declare
@@ -130,6 +117,7 @@ begin
         if not orch.transition(t.id, t.stage, t.stage_version, 'cancelled', p_actor, 'cancelled by ' || coalesce(t.cancel_requested_by, p_actor)) then
                 raise exception 'task % moved while it was locked', t.id;
         end if;
+        perform orch.escalation_end(t.id, p_actor, 'cancel');
         update orch.task set tracker_id = tracker_id || '#cancelled-' || id, work_item = work_item || '#cancelled-' || id where id = t.id;
         perform orch.record('cancel', p_actor, t.id, null, null, jsonb_build_object('applied', true, 'from', t.stage));
 end

@@ -91,8 +91,8 @@ begin
         if s.gate is not null then
                 a := orch.gate_result(t, s.gate);
         end if;
-        update orch.task set escalated_at = null, escalation = null,
-                developer_rounds = case when a.result = 'fail' and s.on_fail is not null then 0 else developer_rounds end
+        perform orch.escalation_end(t.id, p_actor, 'retry');
+        update orch.task set developer_rounds = case when a.result = 'fail' and s.on_fail is not null then 0 else developer_rounds end
         where id = t.id returning * into t;
         if a.result = 'fail' and s.on_fail is not null then
                 perform orch.send_back(t, s.on_fail, p_actor, concat_ws(E'\n', a.reason, p_note));

@@ -7,6 +7,8 @@ select v.act, a.position, v.name,
        case a.type when 'text' then 'string' when 'boolean' then 'boolean' when 'jsonb' then 'object' else 'integer' end as type,
        v.required, v.about
 from (values
+        ('ack', 'work_item', true, 'The work item'),
+        ('ack', 'comment', false, 'Kept in the history'),
         ('asof', 'at', false, 'When: 2026-11-20 14:30, or 20 min ago; now when absent'),
         ('asof', 'work_item', false, 'This work item only, with all that bore on it'),
         ('asof_changes', 'from', false, 'The earlier instant; an hour ago when absent'),
@@ -88,6 +90,7 @@ select v.key, v.method, v.path, case v.method when 'GET' then 'read' else 'opera
                         'in', case when strpos(v.path, '{' || a.name || '}') > 0 then 'path' else 'query' end) order by a.position)
                  from orch.act_parameter a where a.act = v.key), '[]') as parameters
 from (values
+        ('ack', 'POST', '/tasks/{work_item}/ack', 'ack', 'P-5: say that somebody looks after an escalation; its alert is not repeated'),
         ('act_list', 'GET', '/acts', 'act list', 'Everything that can be done here'),
         ('approve', 'POST', '/tasks/{work_item}/approve', 'approve', 'P-9, M-3: pass the human gate that the task waits at'),
         ('asof', 'GET', '/asof', 'asof', 'O-4: how things stood at an instant'),
@@ -101,6 +104,7 @@ from (values
         ('dependency_add', 'POST', '/dependencies/add', 'dependency add', 'S-15: a work item waits until another is done or cancelled'),
         ('dependency_list', 'GET', '/dependencies', 'dependency list', 'S-15: which work item waits for which'),
         ('dependency_remove', 'POST', '/dependencies/remove', 'dependency remove', 'S-15: take a dependency away'),
+        ('escalation_list', 'GET', '/escalations', 'escalation list', 'P-5: the tasks that wait for a person because nothing automatic is left to do'),
         ('finding_list', 'GET', '/waits', 'waits', 'B-6: the deadlocks and the starving jobs that are known now'),
         ('freeze', 'POST', '/serial-gate/freeze', 'freeze', 'S-16: close a repo to new work; what is under way goes on'),
         ('freeze_list', 'GET', '/serial-gate/freezes', 'frozen', 'S-16: the freezes in force'),

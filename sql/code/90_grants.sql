@@ -10,7 +10,7 @@ begin
                 ('orch_workerd', array['job_claim', 'job_started', 'job_finish', 'job_release', 'event_unrouted', 'event_route', 'event_malformed', 'event_route_failed',
                         'event_handle', 'effect_claim', 'effect_finish', 'process_disown', 'orphans', 'process_report', 'job_adopt', 'runs_over', 'local_item_set_state', 'local_item_comment']),
                 ('orch_reaperd', array['process_beats', 'process_gone', 'reap_overdue', 'orphan_list', 'orphan_lost', 'orphan_stranded']),
-                ('orch_reconcilerd', array['reconcile_gates', 'waits_check']),
+                ('orch_reconcilerd', array['reconcile_gates', 'waits_check', 'escalations_raise']),
                 ('orch_operatord', array['http_act', 'openapi', 'status_snapshot', 'queue_snapshot', 'metric_rows']),
                 ('orch_operator, orch_readonly', array['status_snapshot', 'queue_snapshot', 'openapi']),
                 -- what the views are made of runs with the rights of whoever reads them
@@ -35,7 +35,7 @@ $$;
 -- O-3: people who look need the tables as well, but not the bodies of deliveries, which may hold secrets
 grant select on orch.setting_row, orch.stage, orch.stage_step, orch.stage_edge, orch.gate, orch.role, orch.tracker_state, orch.repo, orch.project, orch.host, orch.process,
         orch.task, orch.job, orch.run, orch.evidence, orch.decision, orch.commit_status, orch.task_dependency, orch.repo_freeze, orch.transition_lease,
-        orch.merge_lease, orch.deploy_record, orch.axis, orch.axis_fault, orch.lane_touch, orch.slot, orch.effect, orch.local_item, orch.local_comment, orch.history, orch.audit, orch.wait_finding,
+        orch.merge_lease, orch.deploy_record, orch.axis, orch.axis_fault, orch.lane_touch, orch.slot, orch.effect, orch.local_item, orch.local_comment, orch.history, orch.audit, orch.wait_finding, orch.escalation,
         orch.capacity_limit, orch.provider_circuit, orch.state_change
         to orch_operator, orch_readonly;
 grant select (id, source, delivery, headers, status, key, kind, project, object, attempts, run_at, outcome, received_at, ended_at)

@@ -207,7 +207,8 @@ def test_effects_of_the_dead_are_taken_back(world):
 
 
 def reconcile(world):
-    return world.call("reconcile_gates", 10, user="orch_reconcilerd")[0]
+    """A tick's counts, those that are not 0."""
+    return {key: n for key, n in world.call("reconcile_gates", 10, user="orch_reconcilerd")[0].items() if n}
 
 
 def test_reconciler_moves_what_a_lost_event_left(world):
@@ -221,7 +222,7 @@ def test_reconciler_moves_what_a_lost_event_left(world):
     world.db.query("alter table orch.commit_status disable trigger all")
     world.finish(job)  # ended, but its status never came
     assert world.task(a)["stage"] == "development" and world.waits(a) == ["gate"]
-    assert reconcile(world) == {"examined": 1, "advanced": 0, "skipped": 1}
+    assert reconcile(world) == {"examined": 1, "skipped": 1, "red": 1}
     world.db.query("insert into orch.commit_status (repo_id, sha, context, state) select repo_id, head_sha, 'ci', 'success' from orch.task")
     assert reconcile(world)["advanced"] == 1
     assert world.task(a)["stage"] == "review"
@@ -231,9 +232,46 @@ def test_reconciler_leaves_people_and_the_young_alone(world):
     """R-1, R-3: analysis is a human gate; a task younger than its grace is not looked at."""
     world.item()
     world.succeed(world.claim())
-    assert reconcile(world)["examined"] == 0
+    assert reconcile(world) == {}
     world.set("stage_grace_s", "0")
-    assert reconcile(world) == {"examined": 1, "advanced": 0, "skipped": 1}
+    assert reconcile(world) == {"examined": 1, "skipped": 1, "human": 1}
+
+
+def everything(world):
+    """All that a skip must not change."""
+    tables = ["task", "job", "run", "evidence", "decision", "effect", "history", "escalation", "transition_lease", "local_item", "local_comment"]
+    return [world.db.query(f"select * from orch.{t} order by 1") for t in tables]
+
+
+def test_what_the_reconciler_skips(world):
+    """R-3: escalated, owned, human, red and terminal tasks: each is counted by its reason, and nothing changes, nobody is told."""
+    world.set("stage_grace_s", "0")
+    world.set("serial_gate_enabled", "off")
+    world.set("job_max_attempts", "1")
+    world.finish(world.claim_of(world.item()), "failed", reason="it fell over")
+    world.succeed(world.claim_of(world.item()))
+    owned = world.item()
+    world.succeed(world.claim_of(owned))
+    world.db.query("insert into orch.transition_lease (task_id, process_id, epoch, token, purpose) values (%s, %s, 1, gen_random_uuid(), 'merger')",
+                   world.task_id(owned), world.process)
+    red = world.item()
+    world.finish(world.claim_of(red))  # it ended well, and left nothing
+    world.operate("cancel", world.item(), None)
+    before = everything(world)
+    assert reconcile(world) == {"examined": 4, "skipped": 4, "escalated": 1, "human": 1, "lease": 1, "red": 1}
+    assert everything(world) == before
+
+
+def test_the_reconciler_skips_what_somebody_is_at(world, database):
+    """R-3, R-5: a task that another holds is not waited for; one that has ended since it was found is terminal."""
+    world.set("stage_grace_s", "0")
+    a = world.item()
+    world.succeed(world.claim())
+    with database.connect() as other, other.cursor() as cursor:
+        cursor.execute("begin; select from orch.task for update")
+        assert reconcile(world) == {"examined": 1, "skipped": 1, "busy": 1}
+    world.operate("cancel", a, None)
+    assert world.db.value("select orch.reconcile_skip(t) from orch.task t") == "terminal"
 
 
 def test_reconciler_comes_to_everything(world):

@@ -35,17 +35,17 @@ PURE = {"setting_text", "setting_bool", "setting_int", "in_scope", "serial_gated
         "oldest_claimable_s", "worker_miss", "budget_spent", "in_critical_window", "gate_result", "gate_evidence", "gate_ci", "waiting_step",
         "waits_for_person", "item_name", "task_json", "state_at", "has_side_effects", "counted", "estimated", "count_bound", "inbox_age_s"}
 LOOKS = {"project_list", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list", "freeze_list", "dead_letter_list",
-         "dependency_list", "finding_list", "waits_chain", "limit_list", "circuit_list", "openapi", "asof", "asof_changes"}
+         "dependency_list", "finding_list", "waits_chain", "limit_list", "circuit_list", "openapi", "asof", "asof_changes", "escalation_list"}
 ACTS = {"project_add", "item_create", "item_move", "approve", "reject", "cancel", "setting_set", "lease_release", "pause", "resume", "freeze",
         "unfreeze", "priority_set", "retry", "dead_letter_retry", "dependency_add", "dependency_remove",
-        "limit_set", "limit_remove", "circuit_close", "dead_letter_drop", "whatif"}
+        "limit_set", "limit_remove", "circuit_close", "dead_letter_drop", "whatif", "ack"}
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
     "orch_workerd": {"job_claim", "job_started", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed", "event_route_failed",
                      "event_handle", "effect_claim", "effect_finish", "local_item_set_state", "local_item_comment", "process_disown",
                      "orphans", "process_report", "job_adopt", "runs_over"},
     "orch_reaperd": {"process_beats", "process_gone", "reap_overdue", "orphan_list", "orphan_lost", "orphan_stranded"},
-    "orch_reconcilerd": {"reconcile_gates", "waits_check"},
+    "orch_reconcilerd": {"reconcile_gates", "waits_check", "escalations_raise"},
     "orch_operatord": {"http_act", "openapi", "status_snapshot", "queue_snapshot", "metric_rows"},
     "orch_operator": LOOKS | ACTS | PURE,
     "orch_readonly": LOOKS | PURE,
@@ -94,7 +94,7 @@ def test_readonly_sees_views_but_no_bodies(world):
     ("setting_set", ("nope", "on"), "OR001"), ("setting_set", ("task_deps_enabled", "maybe"), "OR003"), ("setting_set", ("qg0_title_max", "-1"), "OR003"),
     ("project_add", ("a b", "r", "local", "/x", "main", "XX", "true"), "OR003"), ("project_add", ("x", "r", "local", "/x", "main", "lower", "true"), "OR003"),
     ("project_add", ("x", "r2", "local", "/x", "main", "DEMO", "true"), "OR002"), ("project_add", ("demo", "other", "local", "/x", "main", "DEMO", "true"), "OR002"),
-    ("pause", ("NOPE-1", None), "OR001"), ("pause", (None, None), "OR001"), ("resume", ("NOPE-1",), "OR001"), ("retry", ("NOPE-1", None), "OR001"),
+    ("pause", ("NOPE-1", None), "OR001"), ("pause", (None, None), "OR001"), ("resume", ("NOPE-1",), "OR001"), ("retry", ("NOPE-1", None), "OR001"), ("ack", ("NOPE-1", None), "OR001"), ("ack", (None, None), "OR001"),
     ("priority_set", ("DEMO-1", -1), "OR003"), ("priority_set", ("DEMO-1", 5), "OR003"), ("priority_set", ("DEMO-1", None), "OR003"),
     ("freeze", ("nowhere", "why", None), "OR001"), ("freeze", ("demo'; drop table orch.task --", "why", None), "OR001"), ("freeze", ("demo", " ", None), "OR003"),
     ("freeze", ("demo", None, None), "OR003"), ("freeze", ("demo", "why", "NOPE-1"), "OR001"), ("unfreeze", ("nowhere",), "OR001"),

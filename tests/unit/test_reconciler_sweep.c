@@ -1,4 +1,5 @@
-/* test_reconciler_sweep.c - one statement after the other at each tick, counted, and never two ticks at once.
+/* test_reconciler_sweep.c - R-3: one statement after the other at each tick, counted, and never two ticks at
+ * once.
  */
 #include "reconcilerd/sweep.h"
 
@@ -12,7 +13,9 @@
 static void test_ticks(void **state)
 {
         static const struct fake_cell found[] = {
-                {"examined", "3"}, {"advanced", "2"}, {"skipped", "1"}, {NULL, NULL}};
+                {"examined", "4"}, {"advanced", "2"}, {"skipped", "2"}, {"terminal", "0"}, {"escalated", "0"},
+                {"lease", "0"},    {"human", "2"},    {"busy", "0"},    {"red", "0"},      {NULL, NULL}};
+        static const struct fake_cell raised[] = {{"raised", "2"}, {NULL, NULL}};
         static const struct fake_cell waits[] = {{"deadlocks", "1"}, {NULL, NULL}};
         struct loop *loop = NULL;
         (void)state;
@@ -31,13 +34,20 @@ static void test_ticks(void **state)
         fake_answer(DB_OK, found);
         assert_int_equal(metrics_get(METRIC_RECONCILE_SWEEPS), 1);
         assert_int_equal(metrics_get(METRIC_RECONCILE_ADVANCED), 2);
+        assert_int_equal(metrics_get(METRIC_RECONCILE_SKIPPED_HUMAN), 2);
         fake_expect("waits_check");
         fake_answer(DB_OK, waits);
+        fake_expect("escalations_raise");
+        fake_answer(DB_OK, raised);
+        assert_int_equal(metrics_get(METRIC_ESCALATIONS_RAISED_AGAIN), 2);
         fake_expect(NULL);
         loop_clock_advance(loop, TICK_MS);
         fake_expect("reconcile_gates");
         fake_answer(DB_SQL_ERROR, NULL);
         assert_int_equal(metrics_get(METRIC_RECONCILE_SWEEPS), 1);
+        fake_expect("waits_check"); /* what is refused holds the others up no longer */
+        fake_answer(DB_UNAVAILABLE, NULL);
+        fake_expect(NULL); /* nothing would be answered now */
         opt.reconcile_interval_ms = 2 * TICK_MS;
         sweep_reload(s, &opt);
         loop_clock_advance(loop, TICK_MS);
