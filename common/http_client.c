@@ -180,3 +180,8 @@ void http_client_free(struct http_client *c)
         free((char *)c->cfg.allow_plain_hosts);
         free(c);
 }
+
+struct loop *http_client_loop(const struct http_client *c)
+{
+        return c->loop;
+}

@@ -28,6 +28,8 @@ struct http_client_config {
 int http_client_new(struct loop *loop, const struct http_client_config *cfg, struct http_client **ret);
 void http_client_free(struct http_client *c); /* running requests end without a callback */
 
+struct loop *http_client_loop(const struct http_client *c); /* that it was made for */
+
 struct http_header {
         const char *name;
         const char *value;

@@ -12,6 +12,7 @@ const char *port_outcome_name(enum port_outcome outcome)
                 [PORT_NOT_FOUND] = "not-found",
                 [PORT_CONFLICT] = "conflict",
                 [PORT_REFUSED] = "refused",
+                [PORT_DENIED] = "denied",
                 [PORT_LIMITED] = "limited",
                 [PORT_UNAVAILABLE] = "unavailable",
                 [PORT_UNKNOWN] = "unknown",

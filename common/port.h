@@ -16,6 +16,8 @@ enum port_outcome {
         PORT_NOT_FOUND,   /* the object is not there; for a deletion that is success */
         PORT_CONFLICT,    /* it is not as the caller expected: another commit, another state */
         PORT_REFUSED,     /* against a rule of ours or theirs; repeating will not help */
+        PORT_DENIED,      /* our token is not taken, or cannot be read: nothing was done; again when it was
+                             replaced */
         PORT_LIMITED,     /* rate limited: not before retry_after_s */
         PORT_UNAVAILABLE, /* nothing was done; try again later */
         PORT_UNKNOWN,     /* perhaps done: look, or repeat what is idempotent */
