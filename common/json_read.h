@@ -34,6 +34,9 @@ struct json_limits {
 int json_parse(const char *text, size_t len, const struct json_limits *limits, struct json_doc **ret_doc,
                struct errinfo *err);
 void json_doc_free(struct json_doc *doc);
+/* For a text of somebody who is careless: replaces in place, by '?', a blank or U+FFFD, the bytes and escapes
+ * that json_parse() refuses as no character. A text without any stays as it is. */
+void json_repair(char *text, size_t len);
 const struct json *json_root(const struct json_doc *doc);
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };

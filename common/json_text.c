@@ -8,6 +8,7 @@
 #include "common/json_doc.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "common/utf8.h"
 
@@ -105,4 +106,28 @@ int json_text_check(const char *text, size_t len, struct json_text_facts *ret_fa
         }
         ret_facts->max_values = values;
         return 0;
+}
+
+void json_repair(char *text, size_t len)
+{
+        const char *why;
+        uint32_t code_point;
+        for (size_t i = 0; i < len;) {
+                size_t n = 1;
+                if (text[i] == '\\') {
+                        n = check_escape(text + i, len - i, &why);
+                        if (n == 0) {
+                                memcpy(text + i, "\\ufffd", 6); /* as long as the escape that it replaces */
+                                n = 6;
+                        }
+                } else if (is_forbidden_control(text[i])) {
+                        text[i] = ' ';
+                } else if ((unsigned char)text[i] >= 0x80) {
+                        n = utf8_decode(text + i, len - i, &code_point);
+                        if (n == 0)
+                                text[i] = '?';
+                        n += n == 0;
+                }
+                i += n;
+        }
 }
