@@ -12,6 +12,7 @@ pytest.register_assert_rewrite("support")  # so that their failures show values 
 
 from support.agents import Agents, Gate
 from support.cluster import Cluster
+from support.hostile import Hostile
 from support.hosts import Network, why_not
 from support.processes import LeakCheck, become_subreaper
 from support.project import Project
@@ -124,6 +125,12 @@ def make_pair(seed, network, folder):
 @pytest.fixture
 def project(folder):
     return Project(folder / "forge")
+
+
+@pytest.fixture
+def hostile(folder):
+    """Writes a repository configuration in which everything that can run a command runs one that leaves a mark."""
+    return Hostile(folder)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@
 #include "common/mem.h"
 #include "workerd/commit.h"
 #include "workerd/mirror.h"
+#include "workerd/rebase.h"
 #include "workerd/tree.h"
 #include "workerd/verdict.h"
 
@@ -141,6 +142,26 @@ static void do_push(void)
         commit_push(p.git, &p.info, p.mirror, get("sha", NULL), on_push, NULL);
 }
 
+static void on_rebased(void *arg, const struct rebase_result *res)
+{
+        static const char *const names[] = {"ok", "merged", "conflict", "moved", "refused", "failed"};
+        (void)arg;
+        say("outcome", names[res->outcome]);
+        say("head_sha", res->head_sha);
+        say("base_sha", res->base_sha);
+        say("sha", res->sha);
+        say_int("changed", res->changed);
+        end(&res->err);
+}
+
+static void do_rebase(void)
+{
+        const struct rebase_spec spec = {.mirror = p.mirror,
+                                         .pushing = get("pushing", NULL),
+                                         .always = strcmp(get("always", "on"), "on") == 0};
+        rebase_start(p.git, &p.info, &spec, on_rebased, NULL);
+}
+
 static void on_verdict(void *arg, const struct verdict_result *res)
 {
         static const char *const names[] = {"ok", "absent", "unknown"};
@@ -230,7 +251,7 @@ static const struct {
 } verbs[] = {
         {"mirror", do_mirror}, {"prepare", do_prepare}, {"commit", do_commit},     {"find", do_find},
         {"push", do_push},     {"verdict", do_verdict}, {"describe", do_describe}, {"remove", do_remove},
-        {"head", do_head},     {"delete", do_delete},   {"merge", do_merge},
+        {"head", do_head},     {"delete", do_delete},   {"merge", do_merge},       {"rebase", do_rebase},
 };
 
 static void read_arguments(void)

@@ -3,8 +3,6 @@
 import os
 import subprocess
 
-import pytest
-
 from support.paths import program_env
 from support.pieces import DOCS, mirror_files, show
 from support.project import git
@@ -92,61 +90,6 @@ def test_a_folder_or_link_in_place_of_other_roles_files(host, project):
     answer = run.commit()
     assert "docs" in answer.refused
     assert "REQUEST_CHANGES" in show(host, f"{answer.sha}:{DOCS}/12-review.md")
-
-
-HOSTILE_CONFIG = """\
-[core]
-    fsmonitor = {hook}
-    hooksPath = {hooks}
-    sshCommand = {hook}
-    pager = {hook}
-    editor = {hook}
-[filter "evil"]
-    clean = {hook}
-    smudge = {hook}
-    process = {hook}
-    required = true
-[diff "evil"]
-    textconv = {hook}
-    command = {hook}
-[merge "evil"]
-    driver = {hook}
-[uploadpack]
-    packObjectsHook = {hook}
-[remote "origin"]
-    url = ext::{hook}
-    uploadpack = {hook}
-    receivepack = {hook}
-[credential]
-    helper = {hook}
-[gpg]
-    program = {hook}
-[commit]
-    gpgSign = true
-[include]
-    path = evil.inc
-"""
-
-
-@pytest.fixture
-def hostile(folder):
-    """Writes a repository configuration in which everything that can run a command runs one that leaves a mark."""
-    mark = folder / "mark"
-    hook = folder / "hook"
-    hook.write_text(f"#!/bin/sh\necho \"$0 $*\" >>{mark}\nexit 0\n")
-    hook.chmod(0o755)
-
-    def poison(git_dir):
-        hooks = git_dir / "hooks"
-        hooks.mkdir(parents=True, exist_ok=True)
-        for name in ("pre-commit", "post-index-change", "post-checkout", "pre-push", "reference-transaction",
-                     "prepare-commit-msg", "commit-msg", "post-commit", "update", "post-update", "fsmonitor-watchman"):
-            (hooks / name).write_text(hook.read_text())
-            (hooks / name).chmod(0o755)
-        (git_dir / "config").write_text(HOSTILE_CONFIG.format(hook=hook, hooks=hooks))
-
-    poison.mark = mark
-    return poison
 
 
 def test_nothing_in_the_agents_tree_runs_anything(host, hostile):
