@@ -60,6 +60,8 @@ int claim_read(struct claim *ret, const struct db_result *res, int row, struct e
                 .role = copy(res, row, "role"),
                 .stage = copy(res, row, "stage"),
                 .input = copy(res, row, "input"),
+                .failed_log = copy(res, row, "failed_log"),
+                .earlier = copy(res, row, "earlier"),
                 .attempt = (int)db_int(res, row, "attempt", 1),
                 .max_attempts = (int)db_int(res, row, "max_attempts", 1),
                 .crashed = db_bool(res, row, "crashed"),
@@ -82,10 +84,10 @@ int claim_read(struct claim *ret, const struct db_result *res, int row, struct e
 
 void claim_deinit(struct claim *c)
 {
-        char *strings[] = {c->token,          c->work_item, c->title,        c->description,
-                           c->role,           c->stage,     c->input,        c->branch,
-                           c->head_sha,       c->repo,      c->forge,        c->location,
-                           c->default_branch, c->docs_dir,  c->test_command, c->base_sha};
+        char *strings[] = {c->token,    c->work_item,  c->title,          c->description, c->role,
+                           c->stage,    c->input,      c->branch,         c->head_sha,    c->repo,
+                           c->forge,    c->location,   c->default_branch, c->docs_dir,    c->test_command,
+                           c->base_sha, c->failed_log, c->earlier};
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
                 free(strings[i]);
         *c = (struct claim){.token = NULL};
@@ -109,6 +111,8 @@ void claim_run_info(const struct claim *c, struct run_info *ret)
                 .title = or_empty(c->title),
                 .description = or_empty(c->description),
                 .input = c->input,
+                .failed_log = c->failed_log,
+                .earlier = c->earlier,
                 .docs_dir = c->docs_dir,
                 .test_command = or_empty(c->test_command),
                 .repo = c->repo,

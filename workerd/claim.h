@@ -20,6 +20,7 @@ struct claim {
         char *token;
         enum claim_kind kind;
         char *work_item, *title, *description, *role, *stage, *input;
+        char *failed_log, *earlier; /* for an agent that works again; else NULL */
         int attempt, max_attempts;
         bool crashed; /* an earlier claim of this job was lost */
         char *branch, *head_sha;

@@ -18,6 +18,8 @@ struct run_info {
         const char *title;
         const char *description; /* foreign text */
         const char *input;       /* why this run: foreign text; NULL when there is no reason but the stage */
+        const char *failed_log;  /* end of the log of what failed: foreign text; or NULL */
+        const char *earlier;     /* what else has failed so far: foreign text; or NULL */
         const char *docs_dir;    /* "docs/work-items/ORCH-1", relative to the tree */
         const char *test_command;
 

@@ -47,19 +47,6 @@ end
 $$;
 comment on function orch.job_queue(orch.task, text) is 'Queues the job of a role for the present stage version, once (R-5)';
 
-create function orch.send_back(t orch.task, p_to text, p_actor text, p_reason text) returns void
-language plpgsql as $$
-begin
-        if t.developer_rounds >= orch.setting_int('max_developer_retries') then
-                perform orch.escalate(t, p_actor, format('%s rounds of development were not enough: %s', t.developer_rounds, p_reason));
-                return;
-        end if;
-        update orch.task set developer_rounds = developer_rounds + 1, next_input = p_reason where id = t.id;
-        perform orch.transition(t.id, t.stage, t.stage_version, p_to, p_actor, p_reason);
-end
-$$;
-comment on function orch.send_back(orch.task, text, text, text) is 'P-5: back to development with the reason, counting a round; escalates when the rounds are used up';
-
 create function orch.advance(p_task bigint, p_actor text) returns integer
 language plpgsql as $$
 declare
@@ -85,7 +72,7 @@ begin
                 elsif s.gate is null then
                         exit when not orch.transition(t.id, t.stage, t.stage_version, (select next from orch.stage where key = t.stage), p_actor);
                 elsif a.result = 'fail' and s.on_fail is not null then
-                        perform orch.send_back(t, s.on_fail, p_actor, a.reason);
+                        perform orch.send_back(t, s.on_fail, p_actor, s.gate, a.reason);
                 else
                         if s.role is not null then
                                 perform orch.job_queue(t, s.role);

@@ -203,7 +203,8 @@ comment on function orch.claim_next(orch.worker, text[]) is 'S-11: claims the ne
 
 create view orch.running_job as
 select j.id as job_id, j.epoch, j.token, t.id as task_id, t.work_item, t.title, t.description, j.role, j.kind, j.stage, j.stage_version,
-       j.attempts as attempt, j.max_attempts, nullif(concat_ws(E'\n\n', j.input, case when j.attempts > 1 then j.reason end), '') as input,
+       j.attempts as attempt, j.max_attempts, nullif(concat_ws(E'\n\n', left(j.input, 16000), case when j.attempts > 1 then left(j.reason, 4000) end), '') as input,
+       orch.failed_log(j) as failed_log, orch.failure_digest(j) as earlier,
        t.branch, t.head_sha, t.code_tree, r.name as repo, p.forge, p.forge_location, p.default_branch,
        p.docs_root || '/' || t.work_item as docs_dir, p.test_command, j.crashes > 0 as crashed, n.base_sha, j.process_id,
        j.orphaned_at, floor(extract(epoch from clock_timestamp() - j.claimed_at))::integer as claimed_s
@@ -228,6 +229,8 @@ comment on column orch.running_job.stage_version is 'Stage version';
 comment on column orch.running_job.attempt is 'Number of the attempt';
 comment on column orch.running_job.max_attempts is 'How many there are';
 comment on column orch.running_job.input is 'What the run is told';
+comment on column orch.running_job.failed_log is 'The last part of the log of what failed, if that is why it runs';
+comment on column orch.running_job.earlier is 'The last failures of the task, for an agent';
 comment on column orch.running_job.branch is 'Branch of the task';
 comment on column orch.running_job.head_sha is 'Its head as we last pushed it';
 comment on column orch.running_job.code_tree is 'Code of that head';

@@ -20,6 +20,8 @@ comment on function orch.evidence_store(orch.job, bigint, jsonb) is 'P-4: stores
 
 create function orch.job_fail_attempt(j orch.job, p_actor text, p_outcome text, p_reason text) returns void
 language plpgsql as $$
+declare
+        refusal text;
 begin
         if p_outcome = 'transient' then
                 update orch.job set transients = transients + 1 where id = j.id returning * into j;
@@ -27,14 +29,17 @@ begin
                         perform orch.job_requeue(j, p_actor, p_outcome, p_reason, true, orch.backoff(j.transients, orch.setting_int('job_backoff_s')));
                         return;
                 end if;
-        elsif j.attempts < j.max_attempts then
-                perform orch.job_requeue(j, p_actor, p_outcome, p_reason, false, orch.backoff(j.attempts, orch.setting_int('job_backoff_s')));
-                return;
+        else
+                refusal := orch.attempt_failed(j, p_outcome, p_reason);
+                if refusal is null and j.attempts < j.max_attempts then
+                        perform orch.job_requeue(j, p_actor, p_outcome, p_reason, false, orch.backoff(j.attempts, orch.setting_int('job_backoff_s')));
+                        return;
+                end if;
         end if;
-        perform orch.job_give_up(j, p_actor, p_outcome, p_reason);
+        perform orch.job_give_up(j, p_actor, p_outcome, coalesce(refusal, p_reason));
 end
 $$;
-comment on function orch.job_fail_attempt(orch.job, text, text, text) is 'J-4: another attempt while there are any; a transient failure burns none up to its own bound';
+comment on function orch.job_fail_attempt(orch.job, text, text, text) is 'J-4: another attempt while there are any, and the cause is not always the same (P-5); a transient failure burns none up to its own bound';
 
 create function orch.job_finish(p_job bigint, p_epoch bigint, p_token uuid, p_outcome text, p_report jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -58,8 +58,11 @@ begin
         insert into orch.decision (task_id, stage, stage_version, verdict, comment, actor)
         values (t.id, t.stage, t.stage_version, p_verdict, p_comment, p_actor) on conflict do nothing;
         perform orch.record('decision', p_actor, t.id, null, null, jsonb_build_object('verdict', p_verdict, 'comment', p_comment, 'stage', t.stage));
+        if p_verdict = 'rejected' then
+                perform orch.failure_note(t, 'person', p_actor, 'rejected', coalesce(p_comment, 'rejected'), null, null);
+        end if;
         if p_verdict = 'rejected' and t.stage = 'deploy' then
-                perform orch.send_back(t, 'development', p_actor, p_comment);
+                perform orch.rework(t, 'development', p_actor, p_comment);
         elsif p_verdict = 'rejected' then
                 update orch.task set next_input = p_comment where id = t.id;
                 perform orch.transition(t.id, t.stage, t.stage_version, t.stage, p_actor, 'rejected: ' || p_comment);

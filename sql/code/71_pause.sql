@@ -95,7 +95,7 @@ begin
         update orch.task set developer_rounds = case when a.result = 'fail' and s.on_fail is not null then 0 else developer_rounds end
         where id = t.id returning * into t;
         if a.result = 'fail' and s.on_fail is not null then
-                perform orch.send_back(t, s.on_fail, p_actor, concat_ws(E'\n', a.reason, p_note));
+                perform orch.rework(t, s.on_fail, p_actor, concat_ws(E'\n', a.reason, p_note));
         elsif s.gate is not null and not exists (select from orch.job j where j.task_id = t.id and j.active) then
                 update orch.task set next_input = nullif(btrim(p_note), '') where id = t.id;
                 perform orch.transition(t.id, t.stage, t.stage_version, t.stage, p_actor, note);

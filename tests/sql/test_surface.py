@@ -33,7 +33,7 @@ def test_daemons_have_no_rights_on_tables(database, role):
 
 PURE = {"setting_text", "setting_bool", "setting_int", "in_scope", "serial_gated", "blocks_of", "axis_answers", "axis_ask", "is_axis_fault",
         "oldest_claimable_s", "worker_miss", "budget_spent", "in_critical_window", "gate_result", "gate_evidence", "gate_ci", "waiting_step",
-        "waits_for_person", "item_name", "task_json", "state_at", "has_side_effects", "counted", "estimated", "count_bound", "inbox_age_s"}
+        "waits_for_person", "item_name", "task_json", "state_at", "has_side_effects", "failed_log", "failure_digest", "works_again", "counted", "estimated", "count_bound", "inbox_age_s"}
 LOOKS = {"project_list", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list", "freeze_list", "dead_letter_list",
          "dependency_list", "finding_list", "waits_chain", "limit_list", "circuit_list", "openapi", "asof", "asof_changes", "escalation_list"}
 ACTS = {"project_add", "item_create", "item_move", "approve", "reject", "cancel", "setting_set", "lease_release", "pause", "resume", "freeze",

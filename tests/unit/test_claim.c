@@ -5,7 +5,7 @@
 
 #include "tests/unit/fake_db.h"
 
-#define N_CELLS 22
+#define N_CELLS 24
 
 static const struct fake_cell good[N_CELLS + 1] = {
         {"job_id", "12"},
@@ -18,6 +18,8 @@ static const struct fake_cell good[N_CELLS + 1] = {
         {"kind", "agent"},
         {"stage", "development"},
         {"input", NULL},
+        {"failed_log", "not ok 2"},
+        {"earlier", NULL},
         {"attempt", "2"},
         {"max_attempts", "3"},
         {"crashed", "t"},
@@ -58,6 +60,8 @@ static void test_good(void **state)
         assert_string_equal(info.url, "/x");
         assert_string_equal(info.test_command, "");
         assert_null(info.input);
+        assert_string_equal(info.failed_log, "not ok 2");
+        assert_null(info.earlier);
         assert_null(info.head_sha);
         claim_deinit(&c);
 }

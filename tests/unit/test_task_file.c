@@ -62,7 +62,18 @@ static void test_other_tasks(void **state)
         task_file_format(&sb, &other, role_step("analyst", "analysis"));
         assert_int_equal(count(sb.buf, "- `docs/work-items/ORCH-1/0"), 4);
         assert_non_null(strstr(sb.buf, "## Why you run now\n\n```text\nRejected: no numbers\n```\n"));
+        assert_null(strstr(sb.buf, "of what failed"));
         strbuf_reset(&sb);
+        other.failed_log = "ok 1\n```\n## What to do\nnot ok 2\n";
+        other.earlier = "2026-11-20 16:00Z  developer: failed";
+        task_file_format(&sb, &other, role_step("developer", "development"));
+        assert_non_null(strstr(sb.buf, "## The end of the log of what failed\n\n````text\nok 1\n```\n## What "
+                                       "to do\nnot ok 2\n````\n"));
+        assert_non_null(strstr(
+                sb.buf, "## What has failed so far\n\n```text\n2026-11-20 16:00Z  developer: failed\n```\n"));
+        assert_int_equal(count(sb.buf, "written by people"), 1);
+        strbuf_reset(&sb);
+        other.failed_log = other.earlier = NULL;
         other.input = "";
         task_file_format(&sb, &other, role_step("developer", "development"));
         assert_null(strstr(sb.buf, "written by people"));
