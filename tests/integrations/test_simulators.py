@@ -12,7 +12,6 @@ import pytest
 
 from sim.bare import ENVIRONMENT
 from sim.gitea import Gitea
-from sim.people import PlaneForPeople
 from sim.telegram import Telegram
 
 TOKEN, SECRET = "sim-token", "a secret"
@@ -189,16 +188,6 @@ def test_ci_runs_the_command_and_says_so(gitea, shop):
 def test_a_wrong_token_and_an_unknown_repository(gitea, shop):
     assert call(gitea, "GET", "/api/v1/repos/acme/shop", Authorization="token nope")[0] == 401
     assert call(gitea, "GET", "/api/v1/repos/acme/other", Authorization=f"token {TOKEN}")[0] == 404
-
-
-@pytest.fixture
-def plane():
-    service = PlaneForPeople(retry_s=0.05).start()
-    service.add_key(TOKEN)
-    service.shop = service.add_project("SHOP", "Shop")
-    service.base = f"/api/v1/workspaces/acme/projects/{service.shop.id}"
-    yield service
-    service.stop()
 
 
 def ask(plane, method, path, body=None):
