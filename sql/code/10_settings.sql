@@ -13,22 +13,16 @@ begin
 end
 $$;
 comment on function orch.setting_text(text) is
-        'Value of a setting. One that is not there is an error, not "off": S-13. PL/pgSQL, because the plan of an SQL function is made anew for each statement, and the axes ask often.';
+        'Value of a setting. One that is not there is an error, not "off": S-13. PL/pgSQL, because the plan of an SQL function with a query in it is made anew for each statement, and the axes ask often.';
 
 create function orch.setting_bool(p_key text) returns boolean
-language plpgsql stable as $$
-begin
-        return orch.setting_text(p_key)::boolean;
-end
-$$;
-comment on function orch.setting_bool(text) is 'Value of a switch';
+language sql stable
+return orch.setting_text(p_key)::boolean;
+comment on function orch.setting_bool(text) is 'Value of a switch. SQL, as what is one expression becomes part of the plan that asks for it';
 
 create function orch.setting_int(p_key text) returns integer
-language plpgsql stable as $$
-begin
-        return orch.setting_text(p_key)::integer;
-end
-$$;
+language sql stable
+return orch.setting_text(p_key)::integer;
 comment on function orch.setting_int(text) is 'Value of a limit';
 
 create function orch.in_scope(p_key text, p_repo text) returns boolean

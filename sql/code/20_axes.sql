@@ -3,11 +3,8 @@
 -- blocks a job and what people are told cannot differ (B-1). The list of them is in 25_blocks.
 
 create function orch.serial_gated(p_repo text) returns boolean
-language plpgsql stable as $$
-begin
-        return orch.setting_bool('serial_gate_enabled') and orch.in_scope('serial_gate_repos', p_repo);
-end
-$$;
+language sql stable
+return orch.setting_bool('serial_gate_enabled') and orch.in_scope('serial_gate_repos', p_repo);
 comment on function orch.serial_gated(text) is 'S-12: whether the serial gate, and with it the freeze, applies to a repo';
 
 create view orch.active_task as

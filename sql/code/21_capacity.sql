@@ -29,10 +29,13 @@ comment on column orch.worker.preflight is 'J-5: roles whose agent cannot be sta
 comment on column orch.worker.full is 'Whether the limit of the host is reached';
 
 create function orch.worker_miss(w orch.worker, p_role text, p_requires text[]) returns text
-language sql stable -- not immutable: format() is not, and then it is called instead of inlined
-return case when w.full then format('host %s: all its slots are taken', w.host)
-            when w.preflight ? p_role then format('host %s: %s', w.host, w.preflight ->> p_role)
-            when not p_requires <@ w.labels then format('host %s has not all of the labels %s', w.host, array_to_string(p_requires, ', ')) end;
+language plpgsql stable as $$ -- not SQL: the worker has a query in it, so it would not be inlined but planned for each call
+begin
+        return case when w.full then format('host %s: all its slots are taken', w.host)
+                    when w.preflight ? p_role then format('host %s: %s', w.host, w.preflight ->> p_role)
+                    when not p_requires <@ w.labels then format('host %s has not all of the labels %s', w.host, array_to_string(p_requires, ', ')) end;
+end
+$$;
 comment on function orch.worker_miss(orch.worker, text, text[]) is 'S-7, J-5: why a worker cannot take a job of a role that requires these labels; null: it can. The likeliest to pass is named first.';
 
 create view orch.circuit_block as

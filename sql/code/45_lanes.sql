@@ -1,9 +1,10 @@
 -- 45_lanes: what the entry claim knows of each lane (ADR 13). A lane is a repo: its row is the lane lock, and says since the
 -- last look how urgent the lane's next entry job is, or that no axis lets one start. What may change that leaves a row
--- in orch.lane_touch, and the next claim looks again. The axes decide, at each look; these rows only say where to look.
+-- in orch.lane_touch; the next claim then writes down what there is to hope for, and who comes to the lane by its turn
+-- looks. The axes decide, at each look; these rows only say where to look, and hope for too much rather than too little.
 
 create function orch.entry_rank(p_priority smallint, p_since timestamptz, p_ageing_s integer) returns smallint
-language sql stable
+language sql volatile -- as clock_timestamp() is: a stable one would not be inlined
 return case when p_ageing_s = 0 then p_priority
        else greatest(0, p_priority - floor(extract(epoch from clock_timestamp() - p_since) / p_ageing_s))::smallint end;
 comment on function orch.entry_rank(smallint, timestamptz, integer) is 'S-11: the priority of an entry job, better by one for each priority_ageing_s that it has waited, at best 0: nothing starves';
@@ -11,10 +12,8 @@ comment on function orch.entry_rank(smallint, timestamptz, integer) is 'S-11: th
 create function orch.lane_gate(r orch.repo, out gated boolean, out head bigint)
 language plpgsql as $$
 begin
-        gated := orch.serial_gated(r.name);
-        if gated then
-                select h.task_id into head from orch.lane_head h where h.repo_id = r.id;
-        end if;
+        select h.task_id into head from orch.lane_head h where h.repo_id = r.id;
+        gated := head is not null or orch.serial_gated(r.name);
 exception when others then
         if not orch.is_axis_fault(sqlstate) then
                 raise;
@@ -25,22 +24,56 @@ end
 $$;
 comment on function orch.lane_gate(orch.repo) is 'S-5, S-13: whether the serial gate applies to a repo, and the task at the head of its lane; when that cannot be evaluated, it does not apply';
 
+create function orch.lane_rank(INOUT v orch.lane_view, j orch.job) returns orch.lane_view
+language plpgsql as $$
+declare
+        ageing_s integer := orch.setting_int('priority_ageing_s');
+        mine smallint := orch.entry_rank(j.priority, j.created_at, ageing_s);
+        at_time timestamptz;
+begin
+        if v.job is null or (mine, j.id) < (v.rank, v.job) then
+                v.job := j.id;
+                v.rank := mine;
+        end if;
+        if mine > 0 and ageing_s > 0 then
+                at_time := j.created_at + make_interval(secs => (j.priority - mine + 1)::float8 * ageing_s);
+                if v.look_at is null or at_time < v.look_at then
+                        v.look_at := at_time;
+                        v.look_for := 'ageing';
+                end if;
+        end if;
+end
+$$;
+comment on function orch.lane_rank(orch.lane_view, orch.job) is 'Adds an entry job that may start, as far as one knows: its rank, and when that improves';
+
+create function orch.lane_hope(r orch.repo) returns orch.lane_view
+language plpgsql as $$
+declare
+        v orch.lane_view;
+        j orch.job;
+        p smallint := 0;
+begin
+        loop
+                select * into j from orch.job k where k.repo_id = r.id and k.priority >= p and k.status = 'queued' and k.entry order by k.priority, k.id limit 1;
+                exit when not found;
+                v := orch.lane_rank(v, j);
+                p := j.priority + 1;
+        end loop;
+        return orch.lane_doubt(v);
+end
+$$;
+comment on function orch.lane_hope(orch.repo) is 'The best that a look at a lane could find: no axis is asked. Of each priority the oldest has the best rank';
+
 create function orch.lane_offer(INOUT v orch.lane_view, j orch.job) returns orch.lane_view
 language plpgsql as $$
 declare
         blocks orch.block[] := orch.job_blocks(j.id);
-        ageing_s integer := orch.setting_int('priority_ageing_s');
-        mine smallint := orch.entry_rank(j.priority, j.created_at, ageing_s);
         at_time timestamptz;
         what_for text;
 begin
         if blocks = '{}' then
-                if v.job is null or (mine, j.id) < (v.rank, v.job) then
-                        v.job := j.id;
-                        v.rank := mine;
-                end if;
-                what_for := 'ageing';
-                at_time := case when mine > 0 and ageing_s > 0 then j.created_at + make_interval(secs => (j.priority - mine + 1)::float8 * ageing_s) end;
+                v := orch.lane_rank(v, j);
+                return;
         elsif cardinality(blocks) = 1 and blocks[1].axis = 'backoff' then
                 what_for := 'backoff';
                 at_time := j.run_at;
@@ -70,21 +103,21 @@ end
 $$;
 comment on function orch.lane_doubt(orch.lane_view) is 'A lane that has nothing to offer until it is touched is looked at again all the same, after a while';
 
-create function orch.lane_look(r orch.repo) returns orch.lane_view
+create function orch.lane_search(r orch.repo, faults text[]) returns orch.lane_view
 language plpgsql as $$
 declare
         v orch.lane_view;
         j orch.job;
-        head bigint;
-        faults text[] := array(select f.axis from orch.axis_fault f where f.cleared_at is null);
+        gate record;
         found_before bigint;
         looks integer;
 begin
-        select g.gated and 'active-task' <> all (faults), g.head into v.gated, head from orch.lane_gate(r) g;
+        gate := orch.lane_gate(r);
+        v.gated := gate.gated and 'active-task' <> all (faults);
         if v.gated then
                 -- later tasks wait for the head, and earlier ones are paused: as long as the axes work, only its own job can be next
                 for j in select k.* from orch.task t join orch.job k on k.task_id = t.id and k.active and k.status = 'queued' and k.entry
-                         where t.repo_id = r.id and not t.terminal and t.id <= head and (t.id = head or faults <> '{}') order by t.id
+                         where t.repo_id = r.id and not t.terminal and t.id <= gate.head and (t.id = gate.head or faults <> '{}') order by t.id
                 loop
                         v := orch.lane_offer(v, j);
                 end loop;
@@ -103,8 +136,25 @@ begin
         return orch.lane_doubt(v);
 end
 $$;
-comment on function orch.lane_look(orch.repo) is
-        'The next entry job of a lane, by rank and id, that no axis blocks. Call it under the lane lock. Of each priority the oldest has the best rank, so no other is looked at.';
+comment on function orch.lane_search(orch.repo, text[]) is 'What lane_look() finds as long as just these axes are broken. Of each priority the oldest has the best rank, so no other is looked at.';
+
+create function orch.lane_look(r orch.repo) returns orch.lane_view
+language plpgsql as $$
+declare
+        v orch.lane_view;
+        faults text[];
+        met text[] := array(select f.axis from orch.axis_fault f where f.cleared_at is null order by 1);
+begin
+        loop
+                faults := met;
+                v := orch.lane_search(r, faults);
+                met := array(select f.axis from orch.axis_fault f where f.cleared_at is null order by 1);
+                exit when met <@ faults; -- one that was met just now: then more jobs than these may be next
+        end loop;
+        return v;
+end
+$$;
+comment on function orch.lane_look(orch.repo) is 'The next entry job of a lane, by rank and id, that no axis blocks. Call it under the lane lock.';
 
 create function orch.lane_note(r orch.repo, v orch.lane_view, p_started boolean) returns void
 language plpgsql as $$
@@ -128,8 +178,12 @@ begin
         if not found then
                 return false;
         end if;
-        v := orch.lane_look(r);
-        delete from orch.lane_touch where id = any (p_touches);
+        if p_touches <> '{}' then
+                v := orch.lane_hope(r);
+                delete from orch.lane_touch where id = any (p_touches);
+        else
+                v := orch.lane_look(r);
+        end if;
         if p_touches = '{}' and r.look_for = 'doubt' and r.look_at <= clock_timestamp() and v.job is not null then
                 update orch.repo set drifts = drifts + 1 where id = p_repo;
         end if;
@@ -137,7 +191,7 @@ begin
         return v.job is not null and r.entry_rank is null;
 end
 $$;
-comment on function orch.lane_look_again(bigint, bigint[]) is 'Looks at a lane that was touched, or whose time has come, unless somebody else has its lock. The touches were read before: later ones stay for the next look. True: it has an entry job now, and had none';
+comment on function orch.lane_look_again(bigint, bigint[]) is 'Looks at a lane whose time has come, or hopes for one that was touched, unless somebody else has its lock. The touches were read before: later ones stay for the next time. True: it may have an entry job now, and had none';
 
 create function orch.lanes_refresh(p_limit integer) returns integer
 language plpgsql as $$
@@ -164,4 +218,4 @@ begin
         return found_new;
 end
 $$;
-comment on function orch.lanes_refresh(integer) is 'Looks at lanes that were touched or whose time has come, some at a time. Returns how many of them have an entry job now and had none.';
+comment on function orch.lanes_refresh(integer) is 'Notes what lanes that were touched may have to offer, and looks at those whose time has come, some at a time. Returns how many of them may have an entry job now and had none.';

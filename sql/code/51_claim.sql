@@ -5,24 +5,37 @@
 -- first, so that it is ordered with intake, freeze, pause and cancel; a flow claim locks the job, then asks the axes.
 -- Locks are taken in the order lane, job, slots, leases; lanes and jobs are skipped when somebody has them, never awaited.
 
+create function orch.branch_is_to_go(p_repo bigint, p_branch text) returns boolean
+language plpgsql stable as $$
+declare
+        object text := format('branch:%s:%s', p_repo, p_branch);
+begin
+        -- twice, as there is an index for each: whoever says "not done" asks all effects that there ever were
+        return exists (select from orch.effect f where f.object_key = object and f.status in ('pending', 'running'))
+            or exists (select from orch.effect f where f.object_key = object and f.status = 'dead');
+end
+$$;
+comment on function orch.branch_is_to_go(bigint, text) is 'P-8: whether a branch of that name will be deleted yet, or its deletion was given up';
+
 create function orch.job_start(p_job bigint, p_process bigint) returns orch.job
 language plpgsql as $$
 declare
         j orch.job;
+        t orch.task;
+        name text;
 begin
         update orch.job set status = 'running', attempts = attempts + 1, epoch = epoch + 1, token = gen_random_uuid(),
                 process_id = p_process, claimed_at = clock_timestamp(), stop_requested_at = null
         where id = p_job returning * into j;
         insert into orch.run (job_id, epoch, token, attempt, process_id, started_at)
                 values (j.id, j.epoch, j.token, j.attempts, p_process, j.claimed_at); -- now() is when the claim began to wait for its locks
-        update orch.task t set branch = n.name || case when exists (select from orch.effect f
-                        where f.object_key = 'branch:' || t.repo_id || ':' || n.name and f.status <> 'done') then '-' || t.id else '' end
-        from (select 'feature/' || k.work_item
-                        || coalesce('-' || nullif(trim(both '-' from left(regexp_replace(lower(k.title), '[^a-z0-9]+', '-', 'g'), 40)), ''), '') as name
-              from orch.task k where k.id = j.task_id) n
-        where t.id = j.task_id and t.branch is null;
+        select * into t from orch.task k where k.id = j.task_id;
+        if t.branch is null then
+                name := 'feature/' || t.work_item || coalesce('-' || nullif(trim(both '-' from left(regexp_replace(lower(t.title), '[^a-z0-9]+', '-', 'g'), 40)), ''), '');
+                update orch.task set branch = name || case when orch.branch_is_to_go(t.repo_id, name) then '-' || t.id else '' end where id = t.id;
+        end if;
         perform orch.record('claim', format('process %s', p_process), j.task_id, j.id, j.epoch,
-                jsonb_build_object('role', j.role, 'attempt', j.attempts));
+                jsonb_build_object('role', j.role, 'attempt', j.attempts), j.repo_id);
         return j;
 end
 $$;
@@ -65,11 +78,14 @@ comment on function orch.claim_leases_take(bigint, bigint) is
         'T-1, M-1: what a job must own besides its claim: the task''s transition lease if it has side effects, the repo''s merge lease if it merges. False: another live owner has one.';
 
 create function orch.claim_leases_give(j orch.job, p_keep_merge boolean default false) returns void
-language sql
-begin atomic
-        delete from orch.merge_lease where task_id = j.task_id and j.kind = 'merge' and not p_keep_merge;
+language plpgsql as $$
+begin
+        if j.kind = 'merge' and not p_keep_merge then
+                delete from orch.merge_lease where task_id = j.task_id;
+        end if;
         delete from orch.transition_lease where task_id = j.task_id and epoch = j.epoch;
-end;
+end
+$$;
 comment on function orch.claim_leases_give(orch.job, boolean) is
         'Gives back what claim_leases_take() took for this claim; the merge lease is kept while the former owner of a merge may still act: the job finds it when it runs again';
 
@@ -91,50 +107,59 @@ end
 $$;
 comment on function orch.claim_take(bigint, orch.worker) is 'Starts a locked job that no axis blocks, with all that it needs on this worker; null when that cannot be had';
 
-create function orch.claim_flow(w orch.worker, p_roles text[], p_priority smallint) returns orch.job
+create function orch.claim_flow(w orch.worker, p_roles text[], p_priority smallint, p_limit integer) returns bigint[]
 language plpgsql as $$
 declare
-        candidate bigint;
-        j orch.job;
+        candidate record;
+        priority_before smallint := -1;
+        id_before bigint := 0;
+        claimed bigint[] := '{}';
 begin
-        for candidate in select k.id from orch.job k
-                         where k.status = 'queued' and not k.entry and k.priority <= p_priority and k.role = any (p_roles) and k.run_at <= clock_timestamp()
-                         order by k.priority, k.id
-        loop
-                perform from orch.job k where k.id = candidate and k.status = 'queued' for no key update skip locked;
-                if found and orch.job_blocks(candidate) = '{}' then
-                        j := orch.claim_take(candidate, w);
-                        exit when j.id is not null;
+        while cardinality(claimed) < p_limit loop
+                -- one at a time: then the order is that of the index, and the backlog is not sorted
+                select k.id, k.priority into candidate from orch.job k
+                where k.status = 'queued' and not k.entry and k.priority <= p_priority and k.role = any (p_roles) and k.run_at <= clock_timestamp()
+                  and (k.priority, k.id) > (priority_before, id_before)
+                order by k.priority, k.id limit 1 for no key update skip locked;
+                exit when not found;
+                priority_before := candidate.priority;
+                id_before := candidate.id;
+                if orch.job_blocks(candidate.id) = '{}' and (orch.claim_take(candidate.id, w)).id is not null then
+                        claimed := claimed || candidate.id;
+                elsif claimed <> '{}' then
+                        exit; -- the caller asks again with what limits have left of the roles
                 end if;
         end loop;
-        return j;
+        return claimed;
 end
 $$;
-comment on function orch.claim_flow(orch.worker, text[], smallint) is 'Claims the first claimable job of that priority, or a more urgent one, of a task under way (S-9, S-11), or null';
+comment on function orch.claim_flow(orch.worker, text[], smallint, integer) is
+        'Claims the first claimable jobs of that priority, or more urgent ones, of tasks under way (S-9, S-11); none only when there is none';
 
-create function orch.claim_entry(w orch.worker, p_roles text[], p_lane bigint) returns orch.job
+create function orch.claim_entry(w orch.worker, p_roles text[], p_lane bigint) returns bigint[]
 language plpgsql as $$
 declare
         r orch.repo;
         v orch.lane_view;
         j orch.job;
         own smallint;
+        flow bigint[];
 begin
         select * into r from orch.repo where id = p_lane and entry_rank is not null for no key update skip locked;
         if not found then
-                return null;
+                return '{}';
         end if;
         v := orch.lane_look(r);
         if v.job is null or v.rank > r.entry_rank then
                 perform orch.lane_note(r, v, false); -- not as urgent as was thought: another lane may come first
-                return null;
+                return '{}';
         end if;
         -- its age takes it past other new work, not past work in progress of its own priority
         select k.priority into own from orch.job k where k.id = v.job;
         if own > v.rank then
-                j := orch.claim_flow(w, p_roles, own);
-                if j.id is not null then
-                        return j;
+                flow := orch.claim_flow(w, p_roles, own, 1);
+                if flow <> '{}' then
+                        return flow;
                 end if;
         end if;
         perform from orch.job k where k.id = v.job and k.status = 'queued' and k.role = any (p_roles) for no key update skip locked;
@@ -143,12 +168,13 @@ begin
         end if;
         if j.id is not null then -- gated: now its own task is the active one
                 perform orch.lane_note(r, case when v.gated then orch.lane_doubt(null) else orch.lane_look(r) end, true);
+                return array[j.id];
         end if;
-        return j;
+        return '{}';
 end
 $$;
 comment on function orch.claim_entry(orch.worker, text[], bigint) is
-        'Claims the next entry job of a lane under the lane lock, or a job in progress that its age alone would take it past; null when somebody else has the lock, this worker cannot run it, or the look finds no job of the rank that was noted: then the better note is there';
+        'Claims the next entry job of a lane under the lane lock, or a job in progress that its age alone would take it past; none when somebody else has the lock, this worker cannot run it, or the look finds no job of the rank that was noted: then the better note is there';
 
 create function orch.claim_roles(w orch.worker) returns text[]
 language plpgsql as $$
@@ -170,13 +196,14 @@ end
 $$;
 comment on function orch.claim_roles(orch.worker) is 'S-7: the roles whose jobs this worker may take now, by the views of the capacity axis: of the others no job has to be asked about';
 
-create function orch.claim_next(w orch.worker, p_roles text[]) returns orch.job
+create function orch.claim_next(w orch.worker, p_roles text[], p_limit integer) returns bigint[]
 language plpgsql as $$
 declare
-        j orch.job;
+        claimed bigint[] := '{}';
         lane record;
         lets_in boolean := exists (select from orch.role o where o.entry and o.key = any (p_roles));
         tried bigint[] := '{}';
+        looks integer := 0;
         asked smallint := -1;
 begin
         loop
@@ -185,21 +212,26 @@ begin
                 order by r.entry_rank, r.last_started_at nulls first, r.id limit 1;
                 if coalesce(lane.entry_rank, 4) > asked then
                         asked := coalesce(lane.entry_rank, 4);
-                        j := orch.claim_flow(w, p_roles, asked);
+                        claimed := orch.claim_flow(w, p_roles, asked, p_limit);
                 end if;
-                if j.id is not null or lane.id is null then
-                        return j;
+                if claimed <> '{}' or lane.id is null then
+                        return claimed;
                 end if;
-                j := orch.claim_entry(w, p_roles, lane.id);
-                if j.id is not null then
-                        return j;
+                claimed := orch.claim_entry(w, p_roles, lane.id);
+                if claimed <> '{}' then
+                        return claimed;
                 elsif not exists (select from orch.repo r where r.id = lane.id and (r.entry_rank is null or r.entry_rank > lane.entry_rank)) then
                         tried := tried || lane.id; -- nothing was noted: somebody else has it, or this worker cannot run it
+                end if;
+                looks := looks + 1;
+                if looks >= 64 then
+                        perform orch.wake(); -- a change has made many lanes hope: their locks are let go before the others are looked at
+                        return '{}';
                 end if;
         end loop;
 end
 $$;
-comment on function orch.claim_next(orch.worker, text[]) is 'S-11: claims the next job: the most urgent; of equals one of a task under way; then of the repo whose last start is longest ago; then the oldest';
+comment on function orch.claim_next(orch.worker, text[], integer) is 'S-11: claims what comes next, one job at least if there is one, and of jobs of tasks under way several: the most urgent; of equals one of a task under way; then of the repo whose last start is longest ago; then the oldest';
 
 create view orch.running_job as
 select j.id as job_id, j.epoch, j.token, t.id as task_id, t.work_item, t.title, t.description, j.role, j.kind, j.stage, j.stage_version,
@@ -249,10 +281,11 @@ comment on column orch.running_job.claimed_s is 'Seconds since the claim';
 create function orch.job_claim(p_process bigint, p_epoch bigint, p_limit integer default 1) returns setof orch.running_job
 language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
-        j orch.job;
         w orch.worker;
         roles text[];
+        limits boolean;
         found_new integer := 0;
+        next bigint[];
         claimed bigint[] := '{}';
 begin
         lock table orch.capacity_limit in row exclusive mode; -- a limit is being set: it counts what runs, so nothing starts meanwhile
@@ -267,10 +300,15 @@ begin
         if exists (select from orch.role o where o.entry and o.key = any (roles)) then
                 found_new := orch.lanes_refresh(16);
         end if;
+        limits := exists (select from orch.capacity_limit);
         while cardinality(claimed) < p_limit loop
-                j := orch.claim_next(w, roles);
-                exit when j.id is null;
-                claimed := claimed || j.id;
+                next := orch.claim_next(w, roles, p_limit - cardinality(claimed));
+                exit when next = '{}';
+                claimed := claimed || next;
+                if limits and cardinality(claimed) < p_limit then
+                        select * into w from orch.worker k where k.process_id = p_process; -- a limit may be reached: nobody asks its jobs in vain
+                        roles := orch.claim_roles(w);
+                end if;
         end loop;
         if found_new > cardinality(claimed) then
                 perform orch.wake(); -- others saw nothing, as long as this was not committed

@@ -73,7 +73,7 @@ begin
         end if;
         if p_outcome = 'success' then
                 update orch.task set head_sha = coalesce(p_report ->> 'head_sha', head_sha), code_tree = coalesce(p_report ->> 'code_tree', code_tree)
-                where id = j.task_id;
+                where id = j.task_id and (p_report ->> 'head_sha' <> coalesce(head_sha, '') or p_report ->> 'code_tree' <> coalesce(code_tree, ''));
                 perform orch.evidence_store(j, r.id, p_report);
         end if;
         update orch.job set status = case p_outcome when 'success' then 'done' else 'cancelled' end, outcome = p_outcome,

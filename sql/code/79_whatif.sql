@@ -38,6 +38,8 @@ declare
         starts jsonb := '[]';
         me record;
         j record;
+        hopes integer;
+        hopes_before integer := -1;
 begin
         begin
                 perform set_config('lock_timeout', '2s', true);
@@ -48,7 +50,13 @@ begin
                 perform orch.lanes_refresh(1000000); -- all that was touched, not some at a time: the order is to be right
                 while jsonb_array_length(starts) < p_limit loop
                         select c.*, t.priority as task_priority into j from orch.job_claim(me.process_id, me.epoch) c join orch.task t on t.id = c.task_id;
-                        exit when not found;
+                        if not found then
+                                -- a claim looks at some lanes only; as long as it has found out something, there may be more
+                                hopes := (select sum(5 - r.entry_rank) from orch.repo r where r.entry_rank is not null);
+                                exit when hopes is not distinct from hopes_before;
+                                hopes_before := hopes;
+                                continue;
+                        end if;
                         starts := starts || jsonb_build_object('place', jsonb_array_length(starts) + 1, 'work_item', j.work_item, 'title', j.title, 'repo', j.repo,
                                 'stage', j.stage, 'role', j.role, 'priority', j.task_priority, 'job', j.job_id);
                 end loop;
