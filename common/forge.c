@@ -53,10 +53,11 @@ void forge_cancel(struct forge *f, struct forge_call *call)
 const char *forge_merge_outcome_name(enum forge_merge_outcome outcome)
 {
         static const char *const names[] = {
-                [FORGE_MERGED] = "merged",           [FORGE_ALREADY_MERGED] = "already-merged",
-                [FORGE_CONFLICT] = "conflict",       [FORGE_MOVED] = "moved",
-                [FORGE_REFUSED] = "refused",         [FORGE_NOT_FOUND] = "not-found",
-                [FORGE_UNAVAILABLE] = "unavailable", [FORGE_UNKNOWN] = "unknown",
+                [FORGE_MERGED] = "merged",         [FORGE_ALREADY_MERGED] = "already-merged",
+                [FORGE_CONFLICT] = "conflict",     [FORGE_MOVED] = "moved",
+                [FORGE_BASE_MOVED] = "base-moved", [FORGE_REFUSED] = "refused",
+                [FORGE_NOT_FOUND] = "not-found",   [FORGE_UNAVAILABLE] = "unavailable",
+                [FORGE_UNKNOWN] = "unknown",
         };
         assert(outcome >= 0 && outcome < (int)ARRAY_SIZE(names));
         return names[outcome];

@@ -24,6 +24,7 @@ enum forge_merge_outcome {
         FORGE_ALREADY_MERGED, /* the head was in the default branch before; the same three are filled */
         FORGE_CONFLICT,       /* the two do not merge: `port.err` names the files */
         FORGE_MOVED,          /* the branch is not at the expected head */
+        FORGE_BASE_MOVED,     /* the default branch is not at the expected base; base_sha says where it is */
         FORGE_REFUSED,        /* by a rule of the forge */
         FORGE_NOT_FOUND,      /* no such branch or repository */
         FORGE_UNAVAILABLE, /* nothing was done; try again later (also: the default branch moved meanwhile) */
@@ -44,7 +45,8 @@ typedef void forge_merge_fn(void *arg, const struct forge_merge_answer *answer);
 struct forge_merge_spec {
         const char *branch;
         const char *expected_head;
-        const char *message; /* subject of the merge commit; one line */
+        const char *expected_base; /* what it was tested on: nothing lands on another one; NULL: on any */
+        const char *message;       /* subject of the merge commit; one line */
 };
 
 struct forge_ops {

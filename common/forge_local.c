@@ -22,6 +22,7 @@ void forge_local_call_free(struct forge_call *call)
         free(call->ref);
         free(call->default_ref);
         free(call->expected_head);
+        free(call->expected_base);
         free(call->message);
         free(call);
 }

@@ -25,6 +25,7 @@ struct forge_call {
 
         char *default_ref;
         char *expected_head;
+        char *expected_base; /* NULL: any */
         char *message;
         char head[GIT_OID_SIZE]; /* where the branch is; "" when there is none */
         struct forge_merge_answer merge;

@@ -90,6 +90,9 @@ static enum git_seq_next on_is_merged(void *arg, const struct git_result *res)
                 return conclude(call, FORGE_NOT_FOUND, "the branch does not exist");
         if (strcmp(call->head, call->expected_head) != 0)
                 return conclude(call, FORGE_MOVED, "the branch is not at the expected head");
+        if (call->expected_base != NULL && strcmp(call->merge.base_sha, call->expected_base) != 0)
+                return conclude(call, FORGE_BASE_MOVED,
+                                "the default branch is not where the head was tested");
         return GIT_SEQ_NEXT;
 }
 
@@ -250,13 +253,10 @@ static const struct git_step merge_steps[] = {
 static enum port_outcome port_of(enum forge_merge_outcome outcome)
 {
         static const enum port_outcome map[] = {
-                [FORGE_MERGED] = PORT_OK,
-                [FORGE_ALREADY_MERGED] = PORT_OK,
-                [FORGE_CONFLICT] = PORT_CONFLICT,
-                [FORGE_MOVED] = PORT_CONFLICT,
-                [FORGE_REFUSED] = PORT_REFUSED,
-                [FORGE_NOT_FOUND] = PORT_NOT_FOUND,
-                [FORGE_UNAVAILABLE] = PORT_UNAVAILABLE,
+                [FORGE_MERGED] = PORT_OK,           [FORGE_ALREADY_MERGED] = PORT_OK,
+                [FORGE_CONFLICT] = PORT_CONFLICT,   [FORGE_MOVED] = PORT_CONFLICT,
+                [FORGE_BASE_MOVED] = PORT_CONFLICT, [FORGE_REFUSED] = PORT_REFUSED,
+                [FORGE_NOT_FOUND] = PORT_NOT_FOUND, [FORGE_UNAVAILABLE] = PORT_UNAVAILABLE,
                 [FORGE_UNKNOWN] = PORT_UNKNOWN,
         };
         return map[outcome];
@@ -279,6 +279,7 @@ struct forge_call *forge_local_merge(struct forge *f, const struct forge_merge_s
         struct forge_call *call = forge_local_call_new(f, spec->branch);
         call->default_ref = xasprintf("refs/heads/%s", f->default_branch);
         call->expected_head = xstrdup(spec->expected_head);
+        call->expected_base = spec->expected_base != NULL ? xstrdup(spec->expected_base) : NULL;
         call->message = xstrdup(spec->message);
         call->merge_fn = fn;
         call->arg = arg;

@@ -2,6 +2,7 @@
 #include "common/git_seq.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/loop.h"
 #include "common/mem.h"
@@ -86,4 +87,22 @@ void git_seq_cancel(struct git_seq *seq)
                 return;
         git_cancel(seq->op);
         free_seq(seq);
+}
+
+enum git_seq_next git_seq_oid(const struct git_result *res, char oid[static GIT_OID_SIZE])
+{
+        return res->outcome == GIT_OK && git_oid_read(res->out->buf, oid) ? GIT_SEQ_NEXT : GIT_SEQ_FAIL;
+}
+
+/* "TREE\nFILE\nFILE\n" */
+void git_seq_conflicts(const struct git_result *res, struct strbuf *sb)
+{
+        const char *out = res->out->buf;
+        const char *separator = "";
+        for (const char *line = out + strcspn(out, "\n"); *line == '\n' && line[1] != '\0';) {
+                size_t len = strcspn(line + 1, "\n");
+                strbuf_addf(sb, "%s%.*s", separator, (int)len, line + 1);
+                separator = ", ";
+                line += 1 + len;
+        }
 }

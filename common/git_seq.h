@@ -33,3 +33,8 @@ typedef void git_seq_fn(void *arg, const struct git_step *failed, const struct g
 struct git_seq *git_seq_start(struct git *git, const struct git_step *steps, size_t n_steps, git_seq_fn *fn,
                               void *arg);
 void git_seq_cancel(struct git_seq *seq); /* NULL is fine */
+
+/* For `done`: success and the object name that the output begins with, or GIT_SEQ_FAIL. */
+enum git_seq_next git_seq_oid(const struct git_result *res, char oid[static GIT_OID_SIZE]);
+/* Of `merge-tree --name-only` that exited with 1: appends the files in conflict, separated by commas. */
+void git_seq_conflicts(const struct git_result *res, struct strbuf *sb);

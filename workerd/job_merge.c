@@ -39,6 +39,7 @@ static void on_merged(void *arg, const struct forge_merge_answer *answer)
                 conflicted(job, answer);
                 return;
         case FORGE_MOVED:
+        case FORGE_BASE_MOVED:
         case FORGE_REFUSED:
         case FORGE_NOT_FOUND:
                 job_conclude(job, REPORT_FAILED, "the forge does not merge (%s): %s",

@@ -68,11 +68,6 @@ static bool in_mirror(const struct rebase_op *op, struct git_cmd *cmd)
         return true;
 }
 
-static enum git_seq_next take_oid(const struct git_result *res, char oid[static GIT_OID_SIZE])
-{
-        return res->outcome == GIT_OK && git_oid_read(res->out->buf, oid) ? GIT_SEQ_NEXT : GIT_SEQ_FAIL;
-}
-
 /* ---- where things stand ---- */
 
 static bool build_head(void *arg, struct git_cmd *cmd)
@@ -114,7 +109,7 @@ static bool build_base(void *arg, struct git_cmd *cmd)
 static enum git_seq_next on_base(void *arg, const struct git_result *res)
 {
         struct rebase_op *op = arg;
-        return take_oid(res, op->result.base_sha);
+        return git_seq_oid(res, op->result.base_sha);
 }
 
 static bool build_merge_base(void *arg, struct git_cmd *cmd)
@@ -209,7 +204,7 @@ static bool build_stand_in(void *arg, struct git_cmd *cmd)
 static enum git_seq_next on_stand_in(void *arg, const struct git_result *res)
 {
         struct rebase_op *op = arg;
-        return take_oid(res, op->stand_in);
+        return git_seq_oid(res, op->stand_in);
 }
 
 static bool build_merge(void *arg, struct git_cmd *cmd)
@@ -220,16 +215,11 @@ static bool build_merge(void *arg, struct git_cmd *cmd)
         return in_mirror(op, cmd);
 }
 
-/* "TREE\nFILE\nFILE\n" */
-static enum git_seq_next conflict(struct rebase_op *op, const char *out)
+static enum git_seq_next conflict(struct rebase_op *op, const struct git_result *res)
 {
         const char *subject = op->pick.message;
         struct strbuf files = STRBUF_INIT;
-        for (const char *line = out + strcspn(out, "\n"); *line == '\n' && line[1] != '\0';) {
-                size_t len = strcspn(line + 1, "\n");
-                strbuf_addf(&files, "%s%.*s", files.len > 0 ? ", " : "", (int)len, line + 1);
-                line += 1 + len;
-        }
+        git_seq_conflicts(res, &files);
         op->result.outcome = REBASE_CONFLICT;
         err_set(&op->result.err, "",
                 "\"%.*s\" does not apply to the default branch any more; conflicts in: %s",
@@ -242,8 +232,8 @@ static enum git_seq_next on_merge(void *arg, const struct git_result *res)
 {
         struct rebase_op *op = arg;
         if (res->outcome == GIT_EXITED && res->code == 1)
-                return conflict(op, res->out->buf);
-        return take_oid(res, op->tree);
+                return conflict(op, res);
+        return git_seq_oid(res, op->tree);
 }
 
 /* The committer's date stays as well: what comes out depends on what goes in, and on nothing else. */
@@ -266,7 +256,7 @@ static bool build_commit(void *arg, struct git_cmd *cmd)
 static enum git_seq_next on_commit(void *arg, const struct git_result *res)
 {
         struct rebase_op *op = arg;
-        return take_oid(res, op->result.sha);
+        return git_seq_oid(res, op->result.sha);
 }
 
 static const struct git_step pick_steps[] = {

@@ -15,6 +15,7 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "workerd/commit.h"
+#include "workerd/landing.h"
 #include "workerd/mirror.h"
 #include "workerd/rebase.h"
 #include "workerd/tree.h"
@@ -162,6 +163,45 @@ static void do_rebase(void)
         rebase_start(p.git, &p.info, &spec, on_rebased, NULL);
 }
 
+static void on_look(void *arg, const struct landing_look_result *res)
+{
+        static const char *const names[] = {"ready", "merged", "untested", "conflict", "gone", "failed"};
+        (void)arg;
+        say("outcome", names[res->outcome]);
+        say("base_sha", res->base_sha);
+        say("candidate", res->candidate);
+        end(&res->err);
+}
+
+static void do_look(void)
+{
+        landing_look(p.git, &p.info, p.mirror, get("tested_base", NULL), on_look, NULL);
+}
+
+static void on_verified(void *arg, enum landing_verdict verdict, const struct errinfo *err)
+{
+        static const char *const names[] = {"verified", "mismatch", "unknown"};
+        (void)arg;
+        say("outcome", names[verdict]);
+        end(err);
+}
+
+static void do_verify(void)
+{
+        const struct landing_spec spec = {
+                .mirror = p.mirror,
+                .default_branch = p.info.default_branch,
+                .head = p.info.head_sha,
+                .deployed = get("deployed", NULL),
+                .tested_base = get("tested_base", NULL),
+                .merged_sha = get("merged_sha", ""),
+                .landed_base = get("landed_base", ""),
+                .landed_tree = get("landed_tree", ""),
+                .markers = get("markers", NULL),
+        };
+        landing_verify(p.git, &spec, on_verified, NULL);
+}
+
 static void on_verdict(void *arg, const struct verdict_result *res)
 {
         static const char *const names[] = {"ok", "absent", "unknown"};
@@ -237,8 +277,10 @@ static void do_delete(void)
 
 static void do_merge(void)
 {
-        const struct forge_merge_spec spec = {
-                .branch = p.info.branch, .expected_head = get("sha", ""), .message = get("message", "Merge")};
+        const struct forge_merge_spec spec = {.branch = p.info.branch,
+                                              .expected_head = get("sha", ""),
+                                              .expected_base = get("base_sha", NULL),
+                                              .message = get("message", "Merge")};
         open_forge();
         forge_merge(forge, &spec, on_merged, NULL);
 }
@@ -252,6 +294,7 @@ static const struct {
         {"mirror", do_mirror}, {"prepare", do_prepare}, {"commit", do_commit},     {"find", do_find},
         {"push", do_push},     {"verdict", do_verdict}, {"describe", do_describe}, {"remove", do_remove},
         {"head", do_head},     {"delete", do_delete},   {"merge", do_merge},       {"rebase", do_rebase},
+        {"look", do_look},     {"verify", do_verify},
 };
 
 static void read_arguments(void)

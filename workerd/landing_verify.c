@@ -1,0 +1,325 @@
+/*
+ * landing_verify.c - whether what landed is what was tested, and is still there.
+ *
+ * Nobody but the holder of the merge lease merges for us, but anybody may push to the default branch: a stale
+ * branch that somebody squashes beside us takes back what it does not know of, without any conflict.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/git_seq.h"
+#include "common/mem.h"
+#include "workerd/landing.h"
+
+#define PATHS_MAX (4u << 20)
+
+struct landing_verify {
+        struct git *git;
+        char *mirror, *default_branch, *head, *deployed, *tested_base, *merged_sha, *landed_base,
+                *landed_tree;
+        char *markers;
+        char *marker;              /* in `markers`: the next line */
+        const char *path, *needle; /* of the marker that is looked for */
+        char tip[GIT_OID_SIZE];
+        struct strbuf landed; /* the paths that the merge changed */
+        struct git_seq *seq;
+        enum landing_verdict verdict;
+        struct errinfo err;
+        landing_verify_fn *fn;
+        void *arg;
+};
+
+static void free_op(struct landing_verify *op)
+{
+        char *strings[] = {op->mirror,     op->default_branch, op->head,        op->deployed, op->tested_base,
+                           op->merged_sha, op->landed_base,    op->landed_tree, op->markers};
+        git_seq_cancel(op->seq);
+        for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
+                free(strings[i]);
+        strbuf_deinit(&op->landed);
+        free(op);
+}
+
+static void answer(struct landing_verify *op)
+{
+        op->fn(op->arg, op->verdict, &op->err);
+        free_op(op);
+}
+
+static enum git_seq_next mismatch(struct landing_verify *op, const char *fmt, ...)
+        __attribute__((format(printf, 2, 3)));
+
+static enum git_seq_next mismatch(struct landing_verify *op, const char *fmt, ...)
+{
+        struct strbuf text = STRBUF_INIT;
+        va_list ap;
+        va_start(ap, fmt);
+        strbuf_vaddf(&text, fmt, ap);
+        va_end(ap);
+        op->verdict = LANDING_MISMATCH;
+        err_set(&op->err, "", "%s", text.buf);
+        strbuf_deinit(&text);
+        return GIT_SEQ_END;
+}
+
+static bool in_mirror(const struct landing_verify *op, struct git_cmd *cmd)
+{
+        cmd->git_dir = op->mirror;
+        return true;
+}
+
+/* ---- in the default branch ---- */
+
+static bool build_tip(void *arg, struct git_cmd *cmd)
+{
+        struct landing_verify *op = arg;
+        git_cmd_words(cmd, "rev-parse", "--verify", NULL);
+        argv_addf(&cmd->args, "refs/heads/%s^{commit}", op->default_branch);
+        return in_mirror(op, cmd);
+}
+
+static enum git_seq_next on_tip(void *arg, const struct git_result *res)
+{
+        struct landing_verify *op = arg;
+        return git_seq_oid(res, op->tip);
+}
+
+static bool build_contains(const struct landing_verify *op, struct git_cmd *cmd, const char *sha)
+{
+        git_cmd_words(cmd, "merge-base", "--is-ancestor", sha, op->tip, NULL);
+        return in_mirror(op, cmd);
+}
+
+static enum git_seq_next on_contains(struct landing_verify *op, const struct git_result *res,
+                                     const char *what, const char *sha)
+{
+        if (res->outcome == GIT_OK)
+                return GIT_SEQ_NEXT;
+        if (res->outcome == GIT_EXITED && (res->code == 1 || res->code == 128))
+                return mismatch(op, "the %s commit %s is not in %s, which is at %s", what, sha,
+                                op->default_branch, op->tip);
+        return GIT_SEQ_FAIL;
+}
+
+static bool build_has_head(void *arg, struct git_cmd *cmd)
+{
+        const struct landing_verify *op = arg;
+        return build_contains(op, cmd, op->head);
+}
+
+static enum git_seq_next on_has_head(void *arg, const struct git_result *res)
+{
+        struct landing_verify *op = arg;
+        return on_contains(op, res, "merged", op->head);
+}
+
+static bool build_has_deployed(void *arg, struct git_cmd *cmd)
+{
+        const struct landing_verify *op = arg;
+        return op->deployed != NULL && build_contains(op, cmd, op->deployed);
+}
+
+static enum git_seq_next on_has_deployed(void *arg, const struct git_result *res)
+{
+        struct landing_verify *op = arg;
+        return on_contains(op, res, "deployed", op->deployed);
+}
+
+/* ---- what was tested ---- */
+
+static bool build_expected(void *arg, struct git_cmd *cmd)
+{
+        struct landing_verify *op = arg;
+        git_cmd_words(cmd, "merge-tree", "--write-tree", "--name-only", "--no-messages", op->tested_base,
+                      op->head, NULL);
+        return in_mirror(op, cmd);
+}
+
+static enum git_seq_next on_expected(void *arg, const struct git_result *res)
+{
+        struct landing_verify *op = arg;
+        char tree[GIT_OID_SIZE];
+        if (res->outcome != GIT_OK && !(res->outcome == GIT_EXITED && res->code == 1))
+                return GIT_SEQ_FAIL;
+        if (res->outcome == GIT_OK && git_oid_read(res->out->buf, tree) && strcmp(tree, op->landed_tree) == 0)
+                return GIT_SEQ_NEXT;
+        return mismatch(op,
+                        "what landed as %s is not the merge of %s with the base it was tested on, %s; it "
+                        "landed on %s",
+                        op->merged_sha, op->head, op->tested_base, op->landed_base);
+}
+
+/* ---- still there ---- */
+
+static bool build_paths(const struct landing_verify *op, struct git_cmd *cmd, const char *to)
+{
+        if (strcmp(op->tip, op->merged_sha) == 0)
+                return false; /* nothing has landed since */
+        git_cmd_words(cmd, "diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-commit-id",
+                      op->tested_base, to, NULL);
+        cmd->capture_max = PATHS_MAX;
+        return in_mirror(op, cmd);
+}
+
+static bool build_landed(void *arg, struct git_cmd *cmd)
+{
+        struct landing_verify *op = arg;
+        return build_paths(op, cmd, op->landed_tree);
+}
+
+static enum git_seq_next on_landed(void *arg, const struct git_result *res)
+{
+        struct landing_verify *op = arg;
+        if (res->outcome != GIT_OK)
+                return GIT_SEQ_FAIL;
+        strbuf_add(&op->landed, res->out->buf, res->out->len);
+        return GIT_SEQ_NEXT;
+}
+
+static bool build_now(void *arg, struct git_cmd *cmd)
+{
+        struct landing_verify *op = arg;
+        return build_paths(op, cmd, op->tip);
+}
+
+/* Both lists are sorted. A path that is in the first only is again as it was before the merge. */
+static const char *taken_back(const struct strbuf *landed, const struct git_result *now)
+{
+        const char *other = now->out->buf, *limit = other + now->out->len;
+        for (const char *path = landed->buf; path < landed->buf + landed->len; path += strlen(path) + 1) {
+                while (other < limit && strcmp(other, path) < 0)
+                        other += strlen(other) + 1;
+                if (other >= limit || strcmp(other, path) != 0)
+                        return path;
+        }
+        return NULL;
+}
+
+static enum git_seq_next on_now(void *arg, const struct git_result *res)
+{
+        struct landing_verify *op = arg;
+        if (res->outcome != GIT_OK)
+                return GIT_SEQ_FAIL;
+        const char *path = res->truncated ? NULL : taken_back(&op->landed, res);
+        if (path != NULL)
+                return mismatch(op, "%s is at %s, which takes back what was merged to %s", op->default_branch,
+                                op->tip, path);
+        return GIT_SEQ_NEXT;
+}
+
+static const struct git_step steps[] = {
+        {"find the default branch", build_tip, on_tip},
+        {"look for the head", build_has_head, on_has_head},
+        {"look for what was deployed", build_has_deployed, on_has_deployed},
+        {"merge again", build_expected, on_expected},
+        {"list what landed", build_landed, on_landed},
+        {"list what is there now", build_now, on_now},
+};
+
+/* ---- markers ---- */
+
+/* git grep runs nothing that attributes name, unless it is asked to. */
+static bool build_marker(void *arg, struct git_cmd *cmd)
+{
+        struct landing_verify *op = arg;
+        git_cmd_words(cmd, "--literal-pathspecs", "grep", "--no-textconv", "--quiet", "-F", "-e", op->needle,
+                      op->tip, "--", op->path, NULL);
+        return in_mirror(op, cmd);
+}
+
+static enum git_seq_next on_marker(void *arg, const struct git_result *res)
+{
+        struct landing_verify *op = arg;
+        if (res->outcome == GIT_OK)
+                return GIT_SEQ_NEXT;
+        if (res->outcome == GIT_EXITED && res->code == 1)
+                return mismatch(op, "%s of %s, which is at %s, has no \"%s\" any more", op->path,
+                                op->default_branch, op->tip, op->needle);
+        return GIT_SEQ_FAIL;
+}
+
+static const struct git_step marker_steps[] = {{"look for a marker", build_marker, on_marker}};
+
+static void on_end(void *arg, const struct git_step *failed, const struct git_result *res);
+
+/* "PATH:NEEDLE"; false when there is none left. A line without a colon is a file that must be there: its
+ * needle is empty, and every line matches that. */
+static bool next_marker(struct landing_verify *op)
+{
+        while (op->marker != NULL && *op->marker != '\0') {
+                char *line = op->marker, *end = strchr(line, '\n'), *colon;
+                op->marker = end != NULL ? end + 1 : NULL;
+                if (end != NULL)
+                        *end = '\0';
+                colon = strchr(line, ':');
+                if (colon != NULL)
+                        *colon = '\0';
+                op->path = line;
+                op->needle = colon != NULL ? colon + 1 : "";
+                if (*line != '\0' || colon != NULL)
+                        return true;
+        }
+        return false;
+}
+
+static void go_on(struct landing_verify *op)
+{
+        if (next_marker(op) && op->path[0] != '\0') {
+                op->seq = git_seq_start(op->git, marker_steps, ARRAY_SIZE(marker_steps), on_end, op);
+                return;
+        }
+        if (op->path != NULL && op->path[0] == '\0')
+                (void)mismatch(op, "a marker names no file: \":%s\"", op->needle);
+        answer(op);
+}
+
+static void on_end(void *arg, const struct git_step *failed, const struct git_result *res)
+{
+        struct landing_verify *op = arg;
+        op->seq = NULL;
+        if (failed != NULL) {
+                op->verdict = LANDING_UNKNOWN;
+                err_set(&op->err, "", "could not %s: %s", failed->name,
+                        res->outcome == GIT_OK ? "git's answer makes no sense" : res->err.text);
+        }
+        if (op->verdict != LANDING_VERIFIED)
+                answer(op);
+        else
+                go_on(op);
+}
+
+static char *copy(const char *s)
+{
+        return s != NULL ? xstrdup(s) : NULL;
+}
+
+struct landing_verify *landing_verify(struct git *git, const struct landing_spec *spec, landing_verify_fn *fn,
+                                      void *arg)
+{
+        struct landing_verify *op = xcalloc(1, sizeof(*op));
+        *op = (struct landing_verify){
+                .git = git,
+                .mirror = copy(spec->mirror),
+                .default_branch = copy(spec->default_branch),
+                .head = copy(spec->head),
+                .deployed = copy(spec->deployed),
+                .tested_base = copy(spec->tested_base != NULL ? spec->tested_base : spec->landed_base),
+                .merged_sha = copy(spec->merged_sha),
+                .landed_base = copy(spec->landed_base),
+                .landed_tree = copy(spec->landed_tree),
+                .markers = copy(spec->markers),
+                .landed = STRBUF_INIT,
+                .err = ERRINFO_INIT,
+                .fn = fn,
+                .arg = arg,
+        };
+        op->marker = op->markers;
+        op->seq = git_seq_start(git, steps, ARRAY_SIZE(steps), on_end, op);
+        return op;
+}
+
+void landing_verify_cancel(struct landing_verify *op)
+{
+        if (op != NULL)
+                free_op(op);
+}
