@@ -54,6 +54,9 @@ int options_reload(const struct options *old, struct options **ret, struct errin
 /* One file and the environment only: for orchctl, whose command line is its own. path may be NULL. */
 int options_load_file(const char *path, struct options **ret, struct errinfo *err);
 void options_free(struct options *o);
+/* How long after freeze_after a shim may take to say that its agent stands still, before its worker kills it:
+ * a quarter of what is left until takeover_after, when others begin. */
+int64_t options_freeze_doubt_ms(const struct options *o);
 /* Logs a warning for each OPTION_RESTART option that differs. Returns how many. */
 int options_log_ignored_changes(const struct options *running, const struct options *next);
 

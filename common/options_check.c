@@ -83,6 +83,12 @@ static int check_liveness(const struct options *o, struct errinfo *err)
         return 0;
 }
 
+/* With check_liveness() more than a quarter of takeover_after is left then. */
+int64_t options_freeze_doubt_ms(const struct options *o)
+{
+        return (o->takeover_after_ms - o->freeze_after_ms) / 4;
+}
+
 /* Limits per peer, and orchctl up, want to know addresses: only operators may come through a file. */
 static int check_listeners(const struct options *o, struct errinfo *err)
 {

@@ -76,6 +76,9 @@ int proc_start_time(pid_t pid, unsigned long long *ret_ticks);
 /* Signals the process that has this pid and started at this time, and no other. 0 or -errno (-ENOENT: it is
  * gone). */
 int proc_signal_known(pid_t pid, unsigned long long start_ticks, int signo);
+/* SIGKILL to the children of a process, and to the groups that they lead. Only for a parent that is stopped:
+ * one that runs may wait for them, and their numbers be given out again, meanwhile. 0 or -errno. */
+int proc_kill_children(pid_t parent);
 /* The folder of the suite's programs: `configured`, or, when that is empty, where the running program is; and
  * the path of one of them. The caller frees it. NULL, with errno set, when our own place is not known. */
 char *proc_bin_dir(const char *configured);

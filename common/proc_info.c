@@ -1,6 +1,7 @@
 /* proc_info.c - what tells one process from another, and how an exit reads. */
 #include "common/proc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -26,12 +27,27 @@ const char *proc_exit_text(const struct proc_exit *ex)
         return text;
 }
 
+static int read_stat(pid_t pid, struct strbuf *stat)
+{
+        char path[64];
+        (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+        return strbuf_read_file(stat, path, 4096);
+}
+
+/* The text of field 3 (the state) or a later one; NULL: there is none. Field 2 is the program's name in
+ * parentheses and may hold anything, parentheses too: counted from the last. */
+static const char *stat_field(const struct strbuf *stat, int n)
+{
+        const char *p = strrchr(stat->buf, ')');
+        for (int field = 2; p != NULL && field < n; field++)
+                p = strchr(p + 1, ' ');
+        return p != NULL ? p + 1 : NULL;
+}
+
 int proc_start_time(pid_t pid, unsigned long long *ret_ticks)
 {
         _cleanup_(strbuf_deinit) struct strbuf stat = STRBUF_INIT;
-        char path[64];
-        (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-        int r = strbuf_read_file(&stat, path, 4096);
+        int r = read_stat(pid, &stat);
         if (r == -ESRCH)
                 return -ENOENT; /* it ended between open and read */
         /* With hidepid=2 (systemd: ProtectProc=) /proc does not show what we may not trace, such as a process
@@ -41,18 +57,14 @@ int proc_start_time(pid_t pid, unsigned long long *ret_ticks)
         if (r < 0)
                 return r;
 
-        /* Field 2 is the program's name in parentheses and may hold anything, parentheses too: count from the
-         * last. */
-        const char *p = strrchr(stat.buf, ')');
-        if (p != NULL && (strncmp(p, ") Z", 3) == 0 || strncmp(p, ") X", 3) == 0))
+        const char *state = stat_field(&stat, 3), *text = stat_field(&stat, 22);
+        if (state != NULL && (*state == 'Z' || *state == 'X'))
                 return -ENOENT;
-        for (int field = 2; p != NULL && field < 22; field++)
-                p = strchr(p + 1, ' ');
-        if (p == NULL)
+        if (text == NULL)
                 return -EINVAL;
         char *end;
-        unsigned long long ticks = strtoull(p + 1, &end, 10);
-        if (end == p + 1)
+        unsigned long long ticks = strtoull(text, &end, 10);
+        if (end == text)
                 return -EINVAL;
         *ret_ticks = ticks;
         return 0;
@@ -71,6 +83,29 @@ int proc_signal_known(pid_t pid, unsigned long long start_ticks, int signo)
         if (r == 0 && pidfd_send_signal(fd, signo, NULL, 0) < 0)
                 r = errno == ESRCH ? -ENOENT : -errno;
         return r;
+}
+
+static bool is_child_of(pid_t pid, pid_t parent)
+{
+        _cleanup_(strbuf_deinit) struct strbuf stat = STRBUF_INIT;
+        const char *ppid = read_stat(pid, &stat) == 0 ? stat_field(&stat, 4) : NULL;
+        return ppid != NULL && strtol(ppid, NULL, 10) == parent;
+}
+
+int proc_kill_children(pid_t parent)
+{
+        DIR *all = opendir("/proc");
+        if (all == NULL)
+                return -errno;
+        for (struct dirent *e; (e = readdir(all)) != NULL;) {
+                pid_t pid = (pid_t)strtol(e->d_name, NULL, 10); /* 0: no process */
+                if (pid <= 1 || !is_child_of(pid, parent))
+                        continue;
+                (void)kill(pid, SIGKILL); /* one that has gone is as good */
+                (void)kill(-pid, SIGKILL);
+        }
+        (void)closedir(all);
+        return 0;
 }
 
 char *proc_bin_dir(const char *configured)

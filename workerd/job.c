@@ -132,6 +132,8 @@ struct job *job_new(const struct job_host *host, struct claim *claim, const char
         claim_run_info(&job->claim, &job->info);
         run_dir_names(&job->dir, host->state_dir, job->claim.job, job->claim.epoch);
         job->timer = loop_timer_new(host->loop, on_timer, job);
+        job->promise_timer = loop_timer_new(host->loop, job_promise_over, job);
+        job_promise_make(job);
         loop_timer_soon(job->timer);
         if (refused != NULL)
                 report_outcome(&job->report, REPORT_FAILED, "%s", refused);
@@ -173,6 +175,7 @@ void job_free(struct job *job)
                 proc_forget(job->hunter); /* it ends by itself, within seconds */
         forge_free(job->forge);
         loop_timer_free(job->timer);
+        loop_timer_free(job->promise_timer);
         report_deinit(&job->report);
         run_dir_deinit(&job->dir);
         free(job->mirror);
@@ -233,6 +236,7 @@ void job_confirmed(struct job *job, int64_t sent_ms)
                 sent_ms = job->host->beat_ms;
         if (sent_ms > job->confirmed_ms)
                 job->confirmed_ms = sent_ms;
+        job_promise_confirmed(job);
         if (job->state == JOB_RUNNING && job->stop != JOB_STOP_FENCED)
                 job_agent_renew(job);
 }

@@ -98,6 +98,7 @@ static void on_no_longer_frozen(struct job *job, enum shim_state state)
 static void on_state(struct job *job, enum shim_state state)
 {
         bool was_frozen = !loop_timer_armed(job->timer);
+        job->at_rest = state == SHIM_FROZEN || state == SHIM_ENDED;
         if (state == SHIM_FROZEN && !was_frozen)
                 on_frozen(job);
         else if (state != SHIM_FROZEN && was_frozen)
@@ -132,6 +133,7 @@ static void on_linked(struct job *job, const struct shim_news *news)
 static void on_unlinked(struct job *job)
 {
         shim_link_free(take_ptr(job->link));
+        job->at_rest = false;
         if (job->shim != NULL)
                 return;
         if (job->state != JOB_ATTACHING)
@@ -177,6 +179,11 @@ static struct shim_link *link_of(struct job *job)
         return job->link;
 }
 
+void job_agent_connect(struct job *job)
+{
+        (void)link_of(job);
+}
+
 void job_agent_renew(struct job *job)
 {
         shim_link_renew(link_of(job), job->confirmed_ms);
@@ -208,16 +215,6 @@ void job_agent_attach(struct job *job)
                 job_agent_stop(job);
 }
 
-static void kill_shim(struct job *job)
-{
-        unsigned long long start = 0;
-        pid_t pid = job->link != NULL ? shim_link_peer(job->link) : 0;
-        if (job->shim != NULL)
-                (void)proc_kill(job->shim, SIGKILL, false); /* gone already is as good */
-        else if (pid > 0 && proc_start_time(pid, &start) == 0)
-                (void)proc_signal_known(pid, start, SIGKILL); /* the kernel named it, and the link is up */
-}
-
 /* A status on disk means that its duty is done: what it still waits for are processes that cannot be killed.
  */
 void job_agent_hangs(struct job *job)
@@ -231,7 +228,7 @@ void job_agent_hangs(struct job *job)
         log_error(EV("shim.hangs"), LF_I("job", job->claim.job), LF_I("agent", job->agent),
                   LF_S("then", job->shim_asked ? "it is killed" : "it is asked to kill its agent"));
         if (job->shim_asked)
-                kill_shim(job);
+                job_shim_kill(job);
         else
                 shim_link_kill(link_of(job));
         job->shim_asked = true;

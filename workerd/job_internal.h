@@ -93,8 +93,12 @@ struct job {
         unsigned finish_refused;     /* times that the database refused the report itself */
         int64_t confirmed_ms; /* since when the claim is known to be ours (job_confirmed()); 0: not yet */
         int64_t asked_ms;     /* when job_started was sent */
+        int64_t freeze_ms;    /* freeze_after of its shim: as it was when that was started, or adopted */
+        int64_t doubt_ms;   /* for so long after it the shim may not have said that its agent stands still */
+        int64_t doubted_ms; /* the confirmation that was found to be as old as freeze_ms; 0: none */
         struct backoff backoff;
         struct loop_timer *timer;
+        struct loop_timer *promise_timer;  /* job_promise.c */
         void (*again)(struct job *job);    /* what RETRYING tries again */
         void (*unpushed)(struct job *job); /* what follows SEEKING when nothing was pushed */
         size_t cleaned;                    /* folders removed so far */
@@ -116,7 +120,8 @@ struct job {
         struct shim_link *link; /* NULL also when it was lost: made anew when there is something to say */
 
         /* what the shim has said */
-        pid_t agent; /* 0: nothing yet */
+        pid_t agent;  /* 0: nothing yet */
+        bool at_rest; /* its agent is frozen, or has ended */
         bool locked_out;
         bool shim_asked; /* to end at once, because it hangs */
 
@@ -154,10 +159,17 @@ void job_agent_link(struct job *job, int fd); /* takes our end of the shim's des
 void job_agent_attach(struct job *job);
 /* Our shim has not started the agent yet, and would not start it without us: the run would be lost. */
 bool job_agent_is_beginning(const struct job *job);
+void job_agent_connect(struct job *job); /* unless the link is there */
 void job_agent_stop(struct job *job);
 void job_agent_renew(struct job *job);
 /* By its status; without one it has died, and `how` says what is known of that. */
 void job_agent_ended(struct job *job, const char *how);
+/* job_promise.c: a shim that does not freeze its agent in time is killed, and the agent with it. */
+void job_promise_make(struct job *job);      /* before its shim is started, or looked for */
+void job_promise_confirmed(struct job *job); /* confirmed_ms has changed */
+void job_promise_over(void *arg);            /* of promise_timer */
+/* SIGKILL for the shim of this run, and for all that are its children: it has been stopped, or hangs. */
+void job_shim_kill(struct job *job);
 /* job_hunt.c: kills what a killed shim has left, and goes on only when nothing is. Leads to job_record(). */
 void job_hunt(struct job *job);
 /* The shim does not end: asked to kill its agent, and the next time killed itself. */

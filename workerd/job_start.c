@@ -73,7 +73,7 @@ static void shim_args(struct job *job, struct argv *args)
                 {"--wall-ms", opt->agent_timeout_ms},
                 {"--start-ms", opt->agent_start_timeout_ms},
                 {"--idle-ms", opt->agent_idle_timeout_ms},
-                {"--freeze-ms", opt->freeze_after_ms},
+                {"--freeze-ms", job->freeze_ms},
                 {"--frozen-kill-ms", opt->frozen_kill_after_ms},
                 {"--renewed-ms", job->confirmed_ms},
                 {"--log-max", opt->agent_log_max_bytes},
@@ -136,6 +136,7 @@ static void launch(struct job *job)
         struct argv args = ARGV_INIT;
         struct errinfo err = ERRINFO_INIT;
         int r = 0;
+        job_promise_make(job);
         shim_args(job, &args);
         if (add_command(job, &args, &err) < 0) {
                 job_conclude(job, REPORT_FAILED, "the command of the %s is not usable: %s", job->claim.role,

@@ -15,6 +15,7 @@
 
 #include "common/loop.h"
 #include "common/mem.h"
+#include "common/proc.h"
 
 #define LINE_MAX_BYTES 64
 #define RETRY_MS       500 /* while the shim's queue of connections is full */
@@ -30,7 +31,9 @@ struct shim_link {
         struct loop_timer *timer; /* the next try to connect; the next of several lines */
         bool linked;
         enum shim_state state;
-        pid_t agent, peer;
+        pid_t agent;
+        pid_t peer; /* who listens; 0: not known */
+        unsigned long long peer_start;
         int64_t renewal; /* to be said; -1: none */
         enum wish wish;  /* to be said */
         char line[LINE_MAX_BYTES];
@@ -44,6 +47,7 @@ static void hang_up(struct shim_link *l)
         loop_io_free(take_ptr(l->io));
         closep(&l->fd);
         l->fd = -1;
+        l->peer = 0;
 }
 
 /* The link may be gone after it. */
@@ -260,8 +264,10 @@ static int check_peer(struct shim_link *l)
         socklen_t len = sizeof(who);
         if (getsockopt(l->fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
                 return -errno;
-        l->peer = who.pid;
-        return who.uid == geteuid() ? 0 : -EACCES;
+        if (who.uid != geteuid())
+                return -EACCES;
+        l->peer = proc_start_time(who.pid, &l->peer_start) == 0 ? who.pid : 0;
+        return 0;
 }
 
 static int try_to_connect(struct shim_link *l)
@@ -346,7 +352,8 @@ void shim_link_free(struct shim_link *l)
         free(l);
 }
 
-pid_t shim_link_peer(const struct shim_link *l)
+pid_t shim_link_peer(const struct shim_link *l, unsigned long long *ret_start)
 {
-        return l->linked ? l->peer : 0;
+        *ret_start = l->peer_start;
+        return l->peer;
 }

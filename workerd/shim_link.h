@@ -47,9 +47,9 @@ struct shim_link *shim_link_take(struct loop *loop, int fd, shim_link_fn *fn, vo
  */
 void shim_link_free(struct shim_link *l);
 
-/* The process that listens at the socket, as the kernel knows it; 0 before SHIM_LINKED, and for a descriptor
- * that was taken. */
-pid_t shim_link_peer(const struct shim_link *l);
+/* The process that listens at the socket, as the kernel knows it, and when it was started; also of a shim
+ * that is stopped and has never said a word. 0: not connected, or the descriptor was taken. */
+pid_t shim_link_peer(const struct shim_link *l, unsigned long long *ret_start);
 
 /* At any time; before the link is up, and while the shim does not read, what waits is the newest renewal and
  * the strongest wish. */

@@ -13,10 +13,11 @@ from typing import Callable
 
 from support.processes import Process
 
-from .hosts import DAEMONS, FAKETIME, FREEZE_S, PROGRAMS, TAKEOVER_S, pids_cgroup
+from .hosts import DAEMONS, FAKETIME, FREEZE_S, OPTIONS, PROGRAMS, TAKEOVER_S, pids_cgroup
 
 OFFSETS_S = (-86400, -40, 40, 3600, 10**8)
 Victim = collections.namedtuple("Victim", "host process")
+Kept = collections.namedtuple("Kept", "host process worker")  # a shim, and the pid of its worker
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +65,19 @@ def stop_agent(world, victim, seconds):
     send(victim.process, signal.SIGSTOP)
     world.hold(seconds)
     send(victim.process, signal.SIGCONT if world.is_renewed(victim.process) else signal.SIGKILL)
+
+
+def kept_shims(world):
+    """Those whose worker is there, has been heard of just now, and will stay: no drain and no upgrade is on its way."""
+    steady = [host for host in world.hosts if len(host.processes("workerd")) == OPTIONS["workerd_count"]]
+    shims = [(host, shim, world.worker_of(shim)) for host in steady for shim in host.processes("shim")]
+    return [Kept(*found) for found in shims if found[2]]
+
+
+def stop_shim_cut(world, victim, seconds):
+    """The shim cannot freeze its agent, so the worker has to kill both; nobody could, were the worker gone, too."""
+    with world.cut(victim.host.net):
+        stop(world, victim, seconds)
 
 
 def kill_supervisor(world, host, seconds):
@@ -218,8 +232,17 @@ def its_line(host):
 
 
 def line_of_its_host(victim):
-    """A stopped shim cannot freeze its agent, so its host is not to be cut off meanwhile: tests/README.md."""
+    """A stopped shim cannot freeze its agent. If its host is cut off, too, then its worker is not to be touched meanwhile:
+    that is "stop-shim-cut"."""
     return its_line(victim.host)
+
+
+def itself(worker):
+    return (f"worker {worker.process.pid}",)
+
+
+def its_line_and_worker(shim):
+    return (*its_line(shim.host), f"worker {shim.worker}")
 
 
 def its_clock(host):
@@ -246,12 +269,14 @@ LONG = (0.5, TAKEOVER_S * 2)  # from what nobody notices to a host that is taken
 SHORT = (0.2, 3)
 
 FAULTS = [
-    *(Fault(f"kill-{name}", f"kill -9 of one {name}", kill, processes(name), nothing)
+    *(Fault(f"kill-{name}", f"kill -9 of one {name}", kill, processes(name), itself if name == "workerd" else nothing)
       for name in PROGRAMS if name != "supervisor"),
     Fault("kill-supervisor", "kill -9 of a supervisor, which init starts again", kill_supervisor, hosts, the_host, (0, 1)),
-    *(Fault(f"stop-{name}", f"SIGSTOP of one {name}, SIGCONT later", stop, processes(name), nothing, LONG)
+    *(Fault(f"stop-{name}", f"SIGSTOP of one {name}, SIGCONT later", stop, processes(name),
+            itself if name == "workerd" else nothing, LONG)
       for name in DAEMONS),
     Fault("stop-shim", "SIGSTOP of one shim, SIGCONT later", stop, processes("shim"), line_of_its_host, LONG),
+    Fault("stop-shim-cut", "the same, and its host is cut off", stop_shim_cut, kept_shims, its_line_and_worker, LONG),
     Fault("stop-supervisor", "SIGSTOP of a supervisor, SIGCONT later", stop_supervisor, hosts, the_host, LONG),
     Fault("stop-agent", "SIGSTOP of an agent, SIGCONT or SIGKILL later", stop_agent, processes("agent"), nothing, LONG),
     Fault("power-off", "a host dies and boots again", power_off, hosts, the_host, LONG),

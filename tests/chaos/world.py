@@ -126,12 +126,16 @@ class World:
         return self.ask("select pid, usename, application_name from pg_stat_activity where usename like 'orch\\_%%'"
                         " and backend_type = 'client backend' order by backend_start, pid")
 
+    def worker_of(self, process):
+        """Pid of the worker of an agent or a shim, if it has been heard of just now, under the claim that they work for."""
+        found = re.search(r"runs/(\d+)-(\d+)/", " ".join([process.cwd, *process.args]))
+        rows = found and self.ask("select p.pid from orch.job j join orch.process p on p.id = j.process_id where j.id = %s and"
+                                  " j.epoch = %s and j.orphaned_at is null and p.beat_at > clock_timestamp() - interval '1 s'",
+                                  *found.groups())
+        return rows[0][0] if rows else None
+
     def is_renewed(self, process):
-        """Whether that agent's worker has been heard of just now, under the claim that it works for."""
-        found = re.search(r"runs/(\d+)-(\d+)/", process.cwd)
-        return bool(found and self.ask("select from orch.job j join orch.process p on p.id = j.process_id where j.id = %s and"
-                                       " j.epoch = %s and j.orphaned_at is null and p.beat_at > clock_timestamp() - interval '1 s'",
-                                       *found.groups()))
+        return self.worker_of(process) is not None
 
     def progress(self):
         rows = self.ask("select count(*) filter (where not active), count(*) filter (where status = 'running'),"

@@ -199,6 +199,43 @@ def test_an_outage_of_the_database_freezes_and_thaws(held, agents, gate, cluster
     check_done_once(line, agents, item, run["pid"])
 
 
+def test_a_stopped_shim_and_a_database_that_is_away(held, agents, gate, cluster):
+    """J-1, J-4: a shim that is stopped cannot freeze its agent: its worker kills both, before anybody else could begin. When
+    the database is back the run is recorded as lost on the way, and the job runs again, once."""
+    suite, line, item, run = held(**{**LIVENESS, "takeover_after": "60s"})
+    line.setting("job_backoff_s", 0)
+    shim, = suite.shims()
+    os.kill(shim.pid, signal.SIGSTOP)
+    cluster.stop("immediate")
+    try:
+        killed = suite.log.wait("shim.silent", timeout=90, job=run["job_id"], shim=shim.pid)
+        line.wait(lambda: not is_alive(run["pid"]) and not is_alive(shim.pid), what="agent and shim are killed")
+    finally:
+        cluster.start()
+        suite.database.forget_connections()
+    assert 18000 <= int(killed["silent_ms"]) < 35000  # freeze_after and a quarter of what is left until takeover_after
+    gate.open()
+    line.wait_shown(item, "in_review")
+    assert [(r["outcome"], r["attempt"]) for r in line.runs(item)] == [("transient", 1), ("success", 1)]
+    line.check_no_overlap(agents)
+    line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
+
+
+def test_a_machine_that_stood_still_loses_no_run(held, agents, gate):
+    """J-8: worker, shim and agent stand still for longer than a shim may take to freeze: the worker that goes on does not kill
+    the shim that goes on with it."""
+    suite, line, item, run = held(**{**LIVENESS, "takeover_after": "60s"})
+    stopped = suite.pause()
+    silence = "select extract(epoch from now() - beat_at) from orch.process where daemon = 'workerd' and ended_at is null"
+    line.wait(lambda: line.db.value(silence) > 19, 60, "the whole bound has passed")
+    suite.resume(stopped)
+    line.wait(lambda: line.db.value(silence) < 5, 60, "it beats again")
+    gate.open()
+    line.wait_shown(item, "in_review")
+    assert not suite.log.records("shim.silent")
+    check_done_once(line, agents, item, run["pid"])
+
+
 def test_a_stopped_worker_comes_back_too_late(make_suite, project, agents, gate, folder):
     """T-5, J-1: a host whose processes stand still for longer than takeover_after: its agent is frozen, another host runs
     the job; when the first goes on it writes nothing, and its agent is killed without having been thawed."""

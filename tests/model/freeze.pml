@@ -3,7 +3,8 @@
  * from another host, but only after its agent has been frozen (J-1, T-5, R-6).
  *
  * Two hosts with a worker and a shim each; one job. A tick is about 20 s of the default timing. Bound to the clock are
- * the shim's dead man's switch (it acts, at most SLACK late) and what the reaper counts, and nothing else. Worker,
+ * the shim's dead man's switch (it acts, at most SLACK late), what the reaper counts, and, of a shim that is paused, its
+ * worker, which kills it when it should have frozen its agent long ago; and nothing else. Worker,
  * statement and answer take as long as they like: a pause, a late wake-up, a partition and an outage of the
  * database are steps that do not come. With TIMELY, for "done in the end", they are faults with a beginning and an
  * end, and who is healthy keeps his appointments.
@@ -22,6 +23,9 @@
 #endif
 #ifndef SHIM_CRASHES
 #define SHIM_CRASHES 0
+#endif
+#ifndef SHIM_PAUSES
+#define SHIM_PAUSES 0 /* a shim is stopped, for as long as it hurts */
 #endif
 #ifndef LOSSES
 #define LOSSES 0
@@ -44,6 +48,7 @@
 
 byte crashes = CRASHES;
 byte shim_crashes = SHIM_CRASHES;
+byte shim_pauses = SHIM_PAUSES;
 byte losses = LOSSES;
 byte takeovers = TAKEOVERS;
 byte strandings = STRANDINGS;
@@ -89,7 +94,8 @@ worker workers[2];
 typedef keeper {
         byte at; /* 0: none on this host */
         byte epoch;
-        byte age /* of the newest renewal */
+        byte age; /* of the newest renewal, which a paused one reads when it wakes up */
+        bit paused
 };
 keeper shims[2];
 
@@ -121,7 +127,8 @@ inline dispose(h)
         fi;
         shims[h].at = 0;
         shims[h].epoch = 0;
-        shims[h].age = 0
+        shims[h].age = 0;
+        shims[h].paused = 0
 }
 
 #include "freeze_steps.pml"
@@ -156,7 +163,14 @@ end:
                 say(_pid, BEAT) }
         :: atomic { is_quiet && workers[_pid].at == KEEPING && shims[_pid].at == ENDED -> say(_pid, FINISH) }
         :: atomic { is_quiet && workers[_pid].at == KEEPING && shims[_pid].at == NOTHING -> say(_pid, GIVE_UP) }
-        :: atomic { is_quiet && workers[_pid].at == FENCED -> say(_pid, RELEASE) }
+        :: atomic { is_quiet && workers[_pid].at == FENCED && !is_disobeyed(_pid) -> say(_pid, RELEASE) }
+        :: atomic { is_disobeyed(_pid) && (workers[_pid].at == FENCED) && !shims[_pid].paused -> dispose(_pid) }
+        :: atomic { is_overdue(_pid) ->
+                printf("worker %d kills a shim that has not frozen its agent\n", _pid);
+                acting--;
+                shims[_pid].at = NOTHING;
+                shims[_pid].age = FREEZE;
+                shims[_pid].paused = 0 }
         :: atomic { is_quiet && workers[_pid].at == KEEPING && shims[_pid].at == STRAYS ->
                 printf("worker %d hunts down what its shim has left\n", _pid);
                 acting--;
@@ -172,16 +186,24 @@ active [2] proctype Shim()
 {
 end:
         do
-        :: atomic { shims[S].at == RUNS && shims[S].age >= FREEZE ->
+        :: atomic { shims[S].at == RUNS && shims[S].age >= FREEZE && !shims[S].paused ->
                 printf("shim %d freezes its agent\n", S);
                 acting--;
                 shims[S].at = FROZEN;
                 shims[S].age = FREEZE }
-        :: atomic { shims[S].at == RUNS ->
+        :: atomic { shims[S].at == RUNS && !shims[S].paused ->
                 printf("shim %d: its agent has ended\n", S);
                 acting--;
                 shims[S].at = ENDED;
                 shims[S].age = FREEZE }
+        :: atomic { shim_pauses > 0 && (shims[S].at == RUNS || shims[S].at == FROZEN) && !shims[S].paused ->
+                shim_pauses--;
+                printf("shim %d is paused\n", S);
+                shims[S].paused = 1 }
+        :: atomic { shims[S].paused ->
+                printf("shim %d wakes up\n", S);
+                shims[S].paused = 0;
+                thaw(S) }
         :: atomic { shim_crashes > 0 && (shims[S].at == RUNS || shims[S].at == FROZEN) ->
                 shim_crashes--;
                 printf("shim %d is killed\n", S);
@@ -192,7 +214,8 @@ end:
 #endif
                 :: shims[S].at == FROZEN -> shims[S].at = NOTHING
                 fi;
-                shims[S].age = FREEZE }
+                shims[S].age = FREEZE;
+                shims[S].paused = 0 }
         od
 }
 

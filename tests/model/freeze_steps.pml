@@ -119,19 +119,40 @@ inline leave(w)
 #define may_start(w) (told(workers[w].renewed) < FREEZE)
 #endif
 
+inline thaw(h)
+{
+        if
+        :: shims[h].at == FROZEN && shims[h].age < FREEZE && !shims[h].paused ->
+                printf("shim %d: its agent goes on\n", h);
+                act(h)
+        :: else
+        fi
+}
+
 inline renew(w, as_of)
 {
         if
         :: shims[w].at <= FROZEN && told(as_of) < FREEZE && told(as_of) < shims[w].age -> shims[w].age = told(as_of)
         :: else
         fi;
-        if
-        :: shims[w].at == FROZEN && shims[w].age < FREEZE ->
-                printf("shim %d: its agent goes on\n", w);
-                act(w)
-        :: else
-        fi
+        thaw(w)
 }
+
+/* A shim whose worker is there, and knows of it. */
+#ifdef LIMIT_BOTH_PAUSED
+#define is_kept(h) 0
+#else
+#define is_kept(h)                                                                                                       \
+        ((workers[h].at == KEEPING || workers[h].at == FENCED) && shims[h].epoch == workers[h].epoch)
+#endif
+/* Told to kill, and paused: it does so when it wakes up. */
+#define is_disobeyed(w) (shims[w].epoch == workers[w].epoch && shims[w].at == RUNS)
+#ifdef MUTANT_KILLS_LATE
+#define DOUBTED TAKEOVER
+#else
+#define DOUBTED (FREEZE + SLACK) /* freeze_after, and a quarter of what is left until takeover_after */
+#endif
+#define is_overdue(w) (is_kept(w) && shims[w].at == RUNS && shims[w].paused && shims[w].age >= FREEZE)
 
 /* What has the lock and is another claim's is evicted first. */
 inline launch(w)
@@ -154,7 +175,7 @@ inline job_fence(w)
 {
         printf("worker %d is fenced\n", w);
         if
-        :: shims[w].epoch == workers[w].epoch -> dispose(w)
+        :: shims[w].epoch == workers[w].epoch && !(shims[w].paused && shims[w].at == RUNS) -> dispose(w)
         :: else
         fi;
         workers[w].renewed = 0;
@@ -354,7 +375,8 @@ inline age_host(w)
         :: else -> workers[w].quiet = 0
         fi;
         if
-        :: shims[w].at == RUNS -> older(shims[w].age, FREEZE + SLACK)
+        :: shims[w].at == RUNS -> older(shims[w].age, DOUBTED)
+        :: shims[w].at == FROZEN && shims[w].paused -> older(shims[w].age, FREEZE)
         :: else
         fi
 }
@@ -375,12 +397,10 @@ inline age_reaper()
         looked = 0
 }
 
-/* The one promise about time. */
-#ifdef LIMIT_SHIM_PAUSED
-#define shim_is_timely(h) 1
-#else
-#define shim_is_timely(h) (!(shims[h].at == RUNS && shims[h].age >= FREEZE + SLACK))
-#endif
+/* The one promise about time: a shim keeps it, or, of one that is paused, its worker. */
+#define shim_is_timely(h)                                                                                                \
+        (!(shims[h].at == RUNS &&                                                                                        \
+           ((!shims[h].paused && shims[h].age >= FREEZE + SLACK) || (is_kept(h) && shims[h].age >= DOUBTED))))
 
 #ifdef TIMELY
 #define is_late(w)                                                                                                       \

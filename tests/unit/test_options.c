@@ -118,6 +118,14 @@ static void test_refused(void **state)
         assert_int_equal(options_load_file("/no/such/file", &o, NULL), OPTIONS_INVALID);
 }
 
+/* A shim that did not freeze its agent is killed when there is time left, before others begin, to do it. */
+static void check_doubt(const struct options *o)
+{
+        int64_t killed_ms = o->freeze_after_ms + options_freeze_doubt_ms(o);
+        assert_true(options_freeze_doubt_ms(o) * 11 > o->takeover_after_ms); /* time to freeze */
+        assert_true(killed_ms * 4 < o->takeover_after_ms * 3);
+}
+
 /* The time limits that keep a job from running twice, and a database that comes back from freezing agents:
  * between the defaults, and at the edges of what is accepted. */
 static void test_liveness_inequalities(void **state)
@@ -138,11 +146,13 @@ static void test_liveness_inequalities(void **state)
         assert_true(o->freeze_after_ms * 16 <= o->takeover_after_ms * 10);
         assert_true(PARTITION_SEEN_MS + RECONNECT_MS <= o->freeze_after_ms);
         assert_true(o->takeover_after_ms < o->frozen_kill_after_ms);
+        check_doubt(o);
         for (size_t i = 0; i < ARRAY_SIZE(accepted); i++) {
                 _cleanup_(options_freep) struct options *ok = NULL;
                 struct errinfo err = ERRINFO_INIT;
                 if (load_text(accepted[i], &ok, &err) != OPTIONS_OK)
                         fail_msg("row %zu: %s", i, err.text);
+                check_doubt(ok);
         }
 }
 

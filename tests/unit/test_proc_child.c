@@ -132,6 +132,68 @@ static void test_only_the_known_process_is_signalled(void **state)
         ended_deinit(&e);
 }
 
+static bool read_pid(const char *dir, const char *name, pid_t *ret)
+{
+        _cleanup_(freep) char *path = xasprintf("%s/%s", dir, name);
+        _cleanup_(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+        if (strbuf_read_file(&text, path, 32) < 0 || memchr(text.buf, '\n', text.len) == NULL)
+                return false;
+        *ret = (pid_t)strtol(text.buf, NULL, 10);
+        (void)unlink(path);
+        return true;
+}
+
+static bool is_gone(pid_t pid)
+{
+        unsigned long long start = 0;
+        return proc_start_time(pid, &start) == -ENOENT;
+}
+
+static bool wait_gone(pid_t pid)
+{
+        for (int i = 0; i < 1000 && !is_gone(pid); i++)
+                (void)usleep(10000);
+        return is_gone(pid);
+}
+
+/* A stopped parent: its child, which leads a group, and that group go; the parent, and who is not below it,
+ * stay. */
+static void test_the_children_of_a_stopped_process(void **state)
+{
+        char dir[] = "/tmp/orch-proc-XXXXXX";
+        struct errinfo err = ERRINFO_INIT;
+        struct ended parent = {.done = false}, other = {.done = false};
+        struct proc *p, *q;
+        pid_t leader = 0, member = 0;
+        assert_non_null(mkdtemp(dir));
+        const char *const sleeper[] = {"/bin/sleep", "100", NULL};
+        const char *const argv[] = {"/bin/sh", "-c",
+                                    "setsid sh -c 'sh -c \"echo \\$\\$ >member; exec sleep 100\" & echo $$ "
+                                    ">leader; exec sleep 100' & wait",
+                                    NULL};
+        const struct proc_spec spec = {.argv = argv, .envp = plain_env, .cwd = dir};
+        const struct proc_spec bystander = {.argv = sleeper, .envp = plain_env};
+        assert_int_equal(proc_spawn(*state, &spec, on_ended, &parent, &p, &err), 0);
+        assert_int_equal(proc_spawn(*state, &bystander, on_ended, &other, &q, &err), 0);
+        while (leader == 0 || member == 0) {
+                (void)(leader == 0 && read_pid(dir, "leader", &leader));
+                (void)(member == 0 && read_pid(dir, "member", &member));
+                (void)usleep(10000);
+        }
+        assert_int_equal(proc_kill(p, SIGSTOP, false), 0);
+        assert_int_equal(proc_kill_children(proc_pid(p)), 0);
+        assert_true(wait_gone(leader));
+        assert_true(wait_gone(member));
+        assert_false(is_gone(proc_pid(p)));
+        assert_false(is_gone(proc_pid(q)));
+        assert_int_equal(proc_kill(p, SIGKILL, false), 0);
+        assert_int_equal(proc_kill(q, SIGKILL, false), 0);
+        assert_true(loop_wait(*state, &parent.done) && loop_wait(*state, &other.done));
+        rmdir(dir);
+        ended_deinit(&parent);
+        ended_deinit(&other);
+}
+
 static void test_path_of_a_program(void **state)
 {
         (void)state;
@@ -172,6 +234,7 @@ int main(void)
                 WITH_LOOP(test_signals_are_reset),    WITH_LOOP(test_signals_that_it_is_to_have_blocked),
                 WITH_LOOP(test_session_and_group),    WITH_LOOP(test_identity),
                 WITH_LOOP(test_a_zombie_is_gone),     WITH_LOOP(test_only_the_known_process_is_signalled),
+                WITH_LOOP(test_a_zombie_is_gone),     WITH_LOOP(test_the_children_of_a_stopped_process),
                 WITH_LOOP(test_path_of_a_program),    WITH_LOOP(test_start_time_of_a_strange_name),
         };
         return cmocka_run_group_tests_name("proc_child", tests, NULL, NULL);

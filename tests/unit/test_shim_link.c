@@ -17,6 +17,7 @@
 
 #include "common/loop.h"
 #include "common/mem.h"
+#include "common/proc.h"
 #include "shim/args.h"
 #include "shim/control.h"
 #include "shim/lock.h"
@@ -382,16 +383,18 @@ static void test_a_real_shim(void **state)
 {
         char *const command[] = {(char *)"sleep", (char *)"infinity", NULL};
         struct world *w = *state;
+        unsigned long long start = 0;
         start_shim(w, command);
         assert_true(wait_until(w, SHIM_STARTED));
-        assert_int_equal(shim_link_peer(w->link), 0);
+        assert_int_equal(shim_link_peer(w->link, &start), 0);
         pid_t agent = w->agent;
         assert_int_equal(kill(agent, 0), 0);
         shim_link_free(take_ptr(w->link));
 
         w->link = shim_link_connect(w->loop, w->folder, on_news, w); /* an heir */
         assert_true(wait_until(w, SHIM_LINKED));
-        assert_int_equal(shim_link_peer(w->link), w->shim);
+        assert_int_equal(shim_link_peer(w->link, &start), w->shim);
+        assert_int_equal(proc_signal_known(w->shim, start, 0), 0);
         assert_int_equal(w->agent, agent);
         assert_true(wait_until(w, SHIM_CHANGED)); /* frozen: nobody renews */
         shim_link_renew(w->link, loop_now_ms(w->loop));
