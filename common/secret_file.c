@@ -10,7 +10,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-static int check_file(int fd, const char *path, const char *what, struct errinfo *err)
+int secret_file_check(int fd, const char *path, const char *what, struct errinfo *err)
 {
         struct stat st;
         if (fstat(fd, &st) < 0) {
@@ -32,6 +32,22 @@ static int check_file(int fd, const char *path, const char *what, struct errinfo
                 return -EPERM;
         }
         return 0;
+}
+
+ssize_t secret_file_read(int fd, char *buf, size_t size)
+{
+        size_t n = 0;
+        while (n < size) {
+                ssize_t r = read(fd, buf + n, size - n);
+                if (r < 0 && errno == EINTR)
+                        continue;
+                if (r < 0)
+                        return -errno;
+                if (r == 0)
+                        break;
+                n += (size_t)r;
+        }
+        return (ssize_t)n;
 }
 
 /* Cuts to the first line without blanks around it; NULL when that is no secret. */
@@ -58,12 +74,12 @@ int secret_file_line(const char *path, const char *what, char **ret_line, struct
                 err_set(err, "", "could not open %s file %s: %s", what, path, log_errno_text(r));
                 return r;
         }
-        int r = check_file(fd, path, what, err);
+        int r = secret_file_check(fd, path, what, err);
         if (r < 0)
                 return r;
-        ssize_t n = read(fd, text, sizeof(text) - 1); /* a regular file: whole, or its beginning */
+        ssize_t n = secret_file_read(fd, text, sizeof(text) - 1);
         if (n < 0) {
-                r = negative_errno();
+                r = (int)n;
                 err_set(err, "", "could not read %s file %s: %s", what, path, log_errno_text(r));
                 return r;
         }

@@ -9,10 +9,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/secret_file.h"
 
 enum { MAC_BYTES = 32 };
 
@@ -98,29 +98,12 @@ int signature_keys_parse(const char *name, const char *text, size_t len, struct 
         return 0;
 }
 
-/* Bytes read, at most `size`, or -errno. */
-static ssize_t read_up_to(int fd, char *buf, size_t size)
-{
-        size_t n = 0;
-        while (n < size) {
-                ssize_t r = read(fd, buf + n, size - n);
-                if (r < 0 && errno == EINTR)
-                        continue;
-                if (r < 0)
-                        return -errno;
-                if (r == 0)
-                        break;
-                n += (size_t)r;
-        }
-        return (ssize_t)n;
-}
-
 int signature_keys_load(const char *path, struct signature_keys **ret_keys, struct errinfo *err)
 {
         /* On the stack, not in a strbuf: what grows by realloc leaves copies that nobody wipes. */
         char buf[FILE_BYTES_MAX];
         _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        ssize_t n = fd >= 0 ? read_up_to(fd, buf, sizeof(buf)) : negative_errno();
+        ssize_t n = fd >= 0 ? secret_file_read(fd, buf, sizeof(buf)) : negative_errno();
         int r;
         if (n < 0) {
                 err_set(err, "", "could not read secrets file %s: %s", path, log_errno_text((int)n));
