@@ -1,6 +1,8 @@
 /* Children: exactly what they are given, and what tells one process from another. */
 #include "tests/unit/proc_fixture.h"
 
+#include <poll.h>
+
 static void test_environment_is_exact(void **state)
 {
         static const char *const envp[] = {"PATH=/usr/bin:/bin", "A=1 2", NULL};
@@ -152,7 +154,7 @@ static bool is_gone(pid_t pid)
 static bool wait_gone(pid_t pid)
 {
         for (int i = 0; i < 1000 && !is_gone(pid); i++)
-                (void)usleep(10000);
+                (void)poll(NULL, 0, 10);
         return is_gone(pid);
 }
 
@@ -167,10 +169,11 @@ static void test_the_children_of_a_stopped_process(void **state)
         pid_t leader = 0, member = 0;
         assert_non_null(mkdtemp(dir));
         const char *const sleeper[] = {"/bin/sleep", "100", NULL};
-        const char *const argv[] = {"/bin/sh", "-c",
-                                    "setsid sh -c 'sh -c \"echo \\$\\$ >member; exec sleep 100\" & echo $$ "
-                                    ">leader; exec sleep 100' & wait",
-                                    NULL};
+        const char *const argv[] = {
+                "/bin/sh", "-c",
+                "setsid sh -c 'sh -c \"echo \\$\\$ >member; exec tail -f /dev/null\" & echo $$ "
+                ">leader; exec tail -f /dev/null' & wait",
+                NULL};
         const struct proc_spec spec = {.argv = argv, .envp = plain_env, .cwd = dir};
         const struct proc_spec bystander = {.argv = sleeper, .envp = plain_env};
         assert_int_equal(proc_spawn(*state, &spec, on_ended, &parent, &p, &err), 0);
@@ -178,7 +181,7 @@ static void test_the_children_of_a_stopped_process(void **state)
         while (leader == 0 || member == 0) {
                 (void)(leader == 0 && read_pid(dir, "leader", &leader));
                 (void)(member == 0 && read_pid(dir, "member", &member));
-                (void)usleep(10000);
+                (void)poll(NULL, 0, 10);
         }
         assert_int_equal(proc_kill(p, SIGSTOP, false), 0);
         assert_int_equal(proc_kill_children(proc_pid(p)), 0);
