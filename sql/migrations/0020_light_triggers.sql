@@ -1,4 +1,4 @@
--- 0019_light_triggers: what each change of a job or task costs besides the change itself.
+-- 0020_light_triggers: what each change of a job or task costs besides the change itself.
 set local role orch_owner;
 
 create or replace function orch.state_keep() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
