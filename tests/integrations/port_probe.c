@@ -3,18 +3,21 @@
  *
  *     port_probe plane CALL url=URL token=FILE workspace=SLUG project=UUID [segment=work-items] [item=UUID]
  *                           [parts=3] [state=UUID] [marker=M] [text=T] [cursor=C]
+ *     port_probe gitea CALL url=URL token=FILE repo=OWNER/NAME [branch=B] [base=B] [sha=S] [number=N]
+ * [title=T] [hook=URL] [secret=S] [marker=M] [text=T]
  *
- * CALL is item, items, states, labels, project, set_state or comment. Prints the outcome, what was said about
+ * CALL is a function of plane.h or gitea.h without its prefix. Prints the outcome, what was said about
  * it, and the JSON, a line each.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/gitea.h"
+#include "common/http_client.h"
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/plane.h"
-#include "common/http_client.h"
 
 static struct {
         int argc;
@@ -39,7 +42,7 @@ static void on_answer(void *arg, const struct port_answer *answer, const char *j
         loop_stop(p.loop);
 }
 
-static struct plane_call *start(struct plane *plane, const char *verb)
+static struct plane_call *start_plane(struct plane *plane, const char *verb)
 {
         const char *item = get("item", "");
         if (strcmp(verb, "item") == 0)
@@ -59,15 +62,78 @@ static struct plane_call *start(struct plane *plane, const char *verb)
         return NULL;
 }
 
+static struct gitea_call *start_gitea(struct gitea *gitea, const char *verb)
+{
+        const char *branch = get("branch", "");
+        long number = atol(get("number", "0"));
+        if (strcmp(verb, "user") == 0)
+                return gitea_user(gitea, on_answer, NULL);
+        if (strcmp(verb, "repo") == 0)
+                return gitea_repo(gitea, on_answer, NULL);
+        if (strcmp(verb, "branch") == 0)
+                return gitea_branch(gitea, branch, on_answer, NULL);
+        if (strcmp(verb, "branches") == 0)
+                return gitea_branches(gitea, on_answer, NULL);
+        if (strcmp(verb, "delete_branch") == 0)
+                return gitea_delete_branch(gitea, branch, on_answer, NULL);
+        if (strcmp(verb, "statuses") == 0)
+                return gitea_statuses(gitea, get("sha", ""), on_answer, NULL);
+        if (strcmp(verb, "pull") == 0)
+                return gitea_pull(gitea, number, on_answer, NULL);
+        if (strcmp(verb, "find_pull") == 0)
+                return gitea_find_pull(gitea, branch, get("base", "main"), on_answer, NULL);
+        if (strcmp(verb, "open_pull") == 0)
+                return gitea_open_pull(gitea, branch, get("base", "main"), get("title", ""), get("text", ""),
+                                       on_answer, NULL);
+        if (strcmp(verb, "merge") == 0)
+                return gitea_merge(gitea, number, get("sha", ""), get("title", ""), on_answer, NULL);
+        if (strcmp(verb, "reviews") == 0)
+                return gitea_reviews(gitea, number, on_answer, NULL);
+        if (strcmp(verb, "comment") == 0)
+                return gitea_comment(gitea, number, get("marker", ""), get("text", ""), on_answer, NULL);
+        if (strcmp(verb, "hooks") == 0)
+                return gitea_hooks(gitea, on_answer, NULL);
+        if (strcmp(verb, "make_hook") == 0)
+                return gitea_make_hook(gitea, get("hook", ""), get("secret", ""), on_answer, NULL);
+        if (strcmp(verb, "delete_hook") == 0)
+                return gitea_delete_hook(gitea, number, on_answer, NULL);
+        return NULL;
+}
+
+static int run_plane(struct http_client *http, const char *verb)
+{
+        const struct plane_config cfg = {
+                .http = http,
+                .url = get("url", ""),
+                .token_file = get("token", ""),
+                .workspace = get("workspace", ""),
+                .project = get("project", ""),
+                .segment = get("segment", "work-items"),
+        };
+        struct plane *plane = plane_new(&cfg);
+        int r = start_plane(plane, verb) != NULL ? loop_run(p.loop) : 2;
+        plane_free(plane);
+        return r;
+}
+
+static int run_gitea(struct http_client *http, const char *verb)
+{
+        const struct gitea_config cfg = {
+                .http = http, .url = get("url", ""), .token_file = get("token", ""), .repo = get("repo", "")};
+        struct gitea *gitea = gitea_new(&cfg);
+        int r = start_gitea(gitea, verb) != NULL ? loop_run(p.loop) : 2;
+        gitea_free(gitea);
+        return r;
+}
+
 int main(int argc, char **argv)
 {
         struct http_client *http = NULL;
-        const char *url;
         p.argc = argc;
         p.argv = argv;
-        if (argc < 3 || strcmp(argv[1], "plane") != 0)
+        if (argc < 3)
                 return 2;
-        url = get("url", "");
+        const char *url = get("url", "");
         const struct http_client_config cfg = {
                 .connect_timeout_ms = 2000,
                 .total_timeout_ms = atoi(get("timeout_ms", "5000")),
@@ -76,17 +142,7 @@ int main(int argc, char **argv)
         };
         if (loop_new(&p.loop) < 0 || http_client_new(p.loop, &cfg, &http) < 0)
                 return 3;
-        const struct plane_config plane_cfg = {
-                .http = http,
-                .url = url,
-                .token_file = get("token", ""),
-                .workspace = get("workspace", ""),
-                .project = get("project", ""),
-                .segment = get("segment", "work-items"),
-        };
-        struct plane *plane = plane_new(&plane_cfg);
-        int r = start(plane, argv[2]) != NULL ? loop_run(p.loop) : 2;
-        plane_free(plane);
+        int r = strcmp(argv[1], "plane") == 0 ? run_plane(http, argv[2]) : run_gitea(http, argv[2]);
         http_client_free(http);
         loop_free(p.loop);
         return r < 0 ? 3 : r;

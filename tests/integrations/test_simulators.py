@@ -5,13 +5,10 @@ import hmac
 import http.client
 import http.server
 import json
-import subprocess
 import threading
 
 import pytest
 
-from sim.bare import ENVIRONMENT
-from sim.gitea import Gitea
 from sim.telegram import Telegram
 
 TOKEN, SECRET = "sim-token", "a secret"
@@ -67,50 +64,12 @@ def receiver():
     receiver.server.server_close()
 
 
-@pytest.fixture
-def gitea(tmp_path):
-    service = Gitea(tmp_path).start()
-    service.add_token(TOKEN)
-    yield service
-    service.stop()
-
-
-@pytest.fixture
-def shop(gitea, tmp_path):
-    """A repository with one commit on main."""
-    repo = gitea.add_repo("acme", "shop")
-    tree = tmp_path / "tree"
-    git("init", "-q", "-b", "main", str(tree))
-    commit(tree, "a.txt", "one\n")
-    git("-C", str(tree), "push", "-q", str(repo.bare.path), "main")
-    repo.tree = tree
-    return repo
-
-
-def git(*args):
-    return subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t.invalid", *args], check=True, env=ENVIRONMENT, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True).stdout.strip()
-
-
-def commit(tree, name, text):
-    (tree / name).write_text(text)
-    git("-C", str(tree), "add", "-A")
-    git("-C", str(tree), "commit", "-q", "-m", f"change {name}")
-
-
-def push(gitea, repo, spec):
-    url = gitea.clone_url(repo).replace("://", f"://git:{TOKEN}@")
-    return subprocess.run(["git", "-C", str(repo.tree), "push", "-q", url, spec], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
-
-
 def api(gitea, method, path, body=None):
     return call(gitea, method, f"/api/v1/repos/acme/shop{path}", body, Authorization=f"token {TOKEN}")
 
 
-def open_pull(gitea, shop, name="work", text="two\n"):
-    git("-C", str(shop.tree), "checkout", "-q", "-B", name, "main")
-    commit(shop.tree, "b.txt", text)
-    assert push(gitea, shop, name).returncode == 0
+def open_pull(gitea, shop, name="work"):
+    shop.branch(name)
     status, pull, _ = api(gitea, "POST", "/pulls", {"head": name, "base": "main", "title": "Work"})
     assert status == 201
     return pull
@@ -120,19 +79,17 @@ def test_a_push_is_a_push_and_a_signed_webhook(gitea, shop, receiver):
     status, hook, _ = api(gitea, "POST", "/hooks", {"type": "gitea", "active": True, "events": ["push", "create"],
                                                     "config": {"url": receiver.url, "content_type": "json", "secret": SECRET}})
     assert status == 201 and "secret" not in hook["config"]
-    git("-C", str(shop.tree), "checkout", "-q", "-b", "work")
-    commit(shop.tree, "b.txt", "two\n")
-    assert push(gitea, shop, "work").returncode == 0
+    sha = shop.branch("work")
     events = {}
     for headers, body in receiver.wait(2):
         assert headers["X-Gitea-Signature"] == hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
         events[headers["X-Gitea-Event"]] = json.loads(body)
-    assert events["push"]["after"] == git("-C", str(shop.tree), "rev-parse", "work") and events["create"]["ref"] == "work"
+    assert events["push"]["after"] == sha and events["create"]["ref"] == "work"
 
 
 def test_nobody_pushes_to_the_default_branch(gitea, shop):
-    commit(shop.tree, "c.txt", "three\n")
-    refused = push(gitea, shop, "main")
+    shop.commit("c.txt", "three\n")
+    refused = shop.push("main")
     assert refused.returncode != 0 and "protected" in refused.stderr
 
 
@@ -142,15 +99,13 @@ def test_a_merge_names_its_head_and_is_found_when_its_answer_was_lost(gitea, sho
     gitea.faults.set([{"fault": "drop-after", "match": "POST .*/merge", "times": 1}])
     assert api(gitea, "POST", "/pulls/1/merge", {"Do": "merge", "head_commit_id": pull["head"]["sha"]})[0] is None
     status, pull, _ = api(gitea, "GET", "/pulls/1")
-    assert status == 200 and pull["merged"] and pull["merge_commit_sha"] == shop.bare.branch("main")
+    assert status == 200 and pull["merged"] and pull["merge_commit_sha"] == shop.repo.bare.branch("main")
     assert api(gitea, "POST", "/pulls/1/merge", {"Do": "merge"})[0] == 405
 
 
 def test_a_conflict_says_try_again_later(gitea, shop):
     open_pull(gitea, shop)
-    git("-C", str(shop.tree), "checkout", "-q", "main")
-    commit(shop.tree, "b.txt", "other\n")
-    git("-C", str(shop.tree), "push", "-q", str(shop.bare.path), "main")
+    shop.move_main("b.txt", "other\n")
     status, answer, _ = api(gitea, "POST", "/pulls/1/merge", {"Do": "merge"})
     assert status == 405 and "try again later" in answer["message"]
     assert api(gitea, "GET", "/pulls/1")[1]["mergeable"] is False
@@ -158,31 +113,29 @@ def test_a_conflict_says_try_again_later(gitea, shop):
 
 def test_a_pull_request_is_retargeted_when_its_base_is_deleted(gitea, shop):
     open_pull(gitea, shop, "integration")
-    git("-C", str(shop.tree), "checkout", "-q", "-b", "task")
-    commit(shop.tree, "c.txt", "c\n")
-    push(gitea, shop, "task")
+    shop.branch("task", "c.txt", start="integration")
     assert api(gitea, "POST", "/pulls", {"head": "task", "base": "integration", "title": "T"})[0] == 201
     assert api(gitea, "DELETE", "/branches/integration")[0] == 204
     assert api(gitea, "GET", "/pulls/2")[1]["base"]["ref"] == "main"
 
 
 def test_the_combined_status_is_of_one_page(gitea, shop):
-    sha = shop.bare.branch("main")
+    sha = shop.repo.bare.branch("main")
     assert api(gitea, "GET", f"/commits/{sha}/status")[1]["state"] == ""
     for number in range(3):
-        gitea.set_status(shop, sha, f"check {number}", "failure" if number == 2 else "success")
+        gitea.set_status(shop.repo, sha, f"check {number}", "failure" if number == 2 else "success")
     status, page, headers = api(gitea, "GET", f"/commits/{sha}/status?limit=2")
     assert page["state"] == "success" and page["total_count"] == 2 and headers["X-Total-Count"] == "3"
 
 
 def test_ci_runs_the_command_and_says_so(gitea, shop):
-    shop.ci_command = "test -f b.txt"
+    shop.repo.ci_command = "test -f b.txt"
     open_pull(gitea, shop)
-    sha = shop.bare.branch("work")
-    assert [s["status"] for s in shop.statuses[sha]][0] == "pending"
+    sha = shop.repo.bare.branch("work")
+    assert [s["status"] for s in shop.repo.statuses[sha]][0] == "pending"
     gitea.ci_queue.put(None)
     gitea.ci_thread.join(20)
-    assert [s["status"] for s in shop.statuses[sha]] == ["pending", "success"]
+    assert [s["status"] for s in shop.repo.statuses[sha]] == ["pending", "success"]
 
 
 def test_a_wrong_token_and_an_unknown_repository(gitea, shop):
