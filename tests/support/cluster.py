@@ -12,6 +12,14 @@ import psycopg2.extras
 
 from .paths import program, program_env, source
 
+# A sequence keeps with it how many of its next values are in the log already. A copy of the database has the number, but
+# not those records: after a crash it would give the same values again.
+FORGET_LOGGED_VALUES = """
+do $$ declare s regclass; begin
+        for s in select oid from pg_class where relkind = 'S' loop
+                execute format('select setval(%L, last_value, is_called) from %s', s, s);
+        end loop;
+end $$"""
 SUPERUSER = "orch"
 TEMPLATE = "orch_template"
 PORT = 5480  # pgcluster's
@@ -56,9 +64,9 @@ class Cluster:
     def dsn(self, name, user=None):
         return socket_dsn(self.folder, name, user)
 
-    def execute(self, statement):
+    def execute(self, statement, database="postgres"):
         """For statements that no transaction may hold: create and drop database."""
-        connection = psycopg2.connect(self.dsn("postgres", SUPERUSER))
+        connection = psycopg2.connect(self.dsn(database, SUPERUSER))
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -72,6 +80,7 @@ class Cluster:
             self.execute(f"drop database if exists {TEMPLATE}")  # of a migration that failed
             self.execute(f"create database {TEMPLATE}")
             migrate(self.dsn(TEMPLATE, SUPERUSER))
+            self.execute(FORGET_LOGGED_VALUES, TEMPLATE)
             self.has_template = True
         return TEMPLATE
 
