@@ -66,6 +66,11 @@ extern const struct command command_act_list;
 /* cmd_project.c */
 extern const struct command command_project_add;
 extern const struct command command_project_list;
+/* cmd_project_options.c */
+extern const struct command command_project_show;
+extern const struct command command_project_set;
+extern const struct command command_command_set;
+extern const struct command command_command_remove;
 /* cmd_config.c */
 extern const struct command command_config_show;
 extern const struct command command_config_set;

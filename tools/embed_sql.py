@@ -10,6 +10,7 @@ to the server has no comments; n_params is the highest $N, and every number up t
 
 migrations: DIR/migrations/NNNN_*.sql and DIR/code/*.sql become the arrays sql_migrations[] and sql_code[], byte for
 byte, in the order of their names, each with the SHA-256 of the file. The number of the last one is SQL_SCHEMA_VERSION.
+DIR/gates/*.sql, one file per gate, stand right before DIR/code/40_gates.sql, which puts them together.
 
 Outputs are written only when they differ. The dependency file names the folders besides the files, because a folder
 changes when a file comes or goes.
@@ -147,6 +148,11 @@ def read_text(path):
     return text
 
 
+def code_order(path):
+    """The files of gates/ come right before 40_gates.sql."""
+    return f"40_gate/{path.name}" if path.parent.name == "gates" else path.name
+
+
 def generate_queries(sql):
     files = sql_files(sql / "queries", QUERY_NAME)
     header = ['#pragma once\n\n#include "common/db.h"\n\n']
@@ -175,7 +181,7 @@ def generate_migrations(sql):
     for number in numbers:
         if numbers.count(number) > 1:
             raise SqlError(f"{sql / 'migrations'}: two migrations have the number {number}")
-    code = sql_files(sql / "code", CODE_NAME)
+    code = sorted(sql_files(sql / "code", CODE_NAME) + sql_files(sql / "gates", CODE_NAME), key=code_order)
     header = [
         "#pragma once\n\n#include <stddef.h>\n\n"
         "struct sql_file {\n        const char *name; /* without its folder */\n        const char *sql;\n"
@@ -199,7 +205,7 @@ def sql_file_row(path):
 
 GENERATORS = {
     "queries": (generate_queries, ["queries"]),
-    "migrations": (generate_migrations, ["migrations", "code"]),
+    "migrations": (generate_migrations, ["migrations", "code", "gates"]),
 }
 
 

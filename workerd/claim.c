@@ -18,7 +18,7 @@ static char *copy(const struct db_result *res, int row, const char *column)
 static int read_kind(const char *kind, enum claim_kind *ret)
 {
         static const char *const names[] = {
-                [CLAIM_AGENT] = "agent", [CLAIM_CI] = "ci", [CLAIM_MERGE] = "merge"};
+                [CLAIM_AGENT] = "agent", [CLAIM_CI] = "ci", [CLAIM_CHECK] = "check", [CLAIM_MERGE] = "merge"};
         for (size_t i = 0; kind != NULL && i < ARRAY_SIZE(names); i++) {
                 if (strcmp(kind, names[i]) != 0)
                         continue;
@@ -74,6 +74,9 @@ int claim_read(struct claim *ret, const struct db_result *res, int row, struct e
                 .default_branch = copy(res, row, "default_branch"),
                 .docs_dir = copy(res, row, "docs_dir"),
                 .test_command = copy(res, row, "test_command"),
+                .command = copy(res, row, "command"),
+                .test_globs = copy(res, row, "test_globs"),
+                .gate_config_globs = copy(res, row, "gate_config_globs"),
         };
         if (read_kind(db_text(res, row, "kind"), &ret->kind) < 0) {
                 err_set(err, "", "the claimed job is of a kind that this release does not know");
@@ -84,10 +87,12 @@ int claim_read(struct claim *ret, const struct db_result *res, int row, struct e
 
 void claim_deinit(struct claim *c)
 {
-        char *strings[] = {c->token,    c->work_item,  c->title,          c->description, c->role,
-                           c->stage,    c->input,      c->branch,         c->head_sha,    c->repo,
-                           c->forge,    c->location,   c->default_branch, c->docs_dir,    c->test_command,
-                           c->base_sha, c->failed_log, c->earlier};
+        char *strings[] = {
+                c->token,    c->work_item, c->title,          c->description,       c->role,
+                c->stage,    c->input,     c->branch,         c->head_sha,          c->repo,
+                c->forge,    c->location,  c->default_branch, c->docs_dir,          c->test_command,
+                c->base_sha, c->command,   c->test_globs,     c->gate_config_globs, c->failed_log,
+                c->earlier};
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
                 free(strings[i]);
         *c = (struct claim){.token = NULL};
@@ -96,6 +101,20 @@ void claim_deinit(struct claim *c)
 static const char *or_empty(const char *s)
 {
         return s != NULL ? s : "";
+}
+
+const char *claim_shell_command(const struct claim *c)
+{
+        switch (c->kind) {
+        case CLAIM_CI:
+                return or_empty(c->test_command);
+        case CLAIM_CHECK:
+                return or_empty(c->command);
+        case CLAIM_AGENT:
+        case CLAIM_MERGE:
+                break;
+        }
+        return NULL;
 }
 
 void claim_run_info(const struct claim *c, struct run_info *ret)

@@ -12,7 +12,7 @@
 struct db_result;
 struct errinfo;
 
-enum claim_kind { CLAIM_AGENT, CLAIM_CI, CLAIM_MERGE };
+enum claim_kind { CLAIM_AGENT, CLAIM_CI, CLAIM_CHECK, CLAIM_MERGE };
 
 struct claim {
         int64_t job;
@@ -26,11 +26,15 @@ struct claim {
         char *branch, *head_sha;
         char *base_sha; /* of a run that was announced before: adopted */
         char *repo, *forge, *location, *default_branch, *docs_dir, *test_command;
+        char *command;                        /* the project's, for the step */
+        char *test_globs, *gate_config_globs; /* one pattern per line */
 };
 
 /* Copies row `row` of job_claim or job_adopt. 0, or -EINVAL with the reason in `err`: the row makes no sense
  * to us. `ret` is then still good for the fence (job, epoch, token) and claim_deinit(). */
 int claim_read(struct claim *ret, const struct db_result *res, int row, struct errinfo *err);
 void claim_deinit(struct claim *c);
+/* What a shell runs instead of an agent: the project's own command for the step; NULL for other kinds. */
+const char *claim_shell_command(const struct claim *c);
 /* What the modules of a run want to know; borrows from the claim. */
 void claim_run_info(const struct claim *c, struct run_info *ret);

@@ -245,7 +245,7 @@ static void on_ended(struct job *job, const struct run_status *st)
                           LF_S("hint", "they could not be killed; look for processes in state D"));
         if (job->stop >= JOB_STOP_CANCELLED) {
                 job_record(job);
-        } else if (job->claim.kind == CLAIM_CI) {
+        } else if (claim_shell_command(&job->claim) != NULL) {
                 job_ci_ended(job, st);
         } else {
                 (void)report_run_end(&job->report, st, job_agent_command(job));

@@ -1,6 +1,7 @@
 /*
- * job_ci.c - role ci: the project's own command on the branch head. Its exit is the commit status; no file
- * counts. Red is an answer, not a failure of the job: the gate sends the task back (P-5).
+ * job_ci.c - roles ci, coverage and image: the project's own command on the branch head. Its exit is the
+ * commit status, or the evidence of the step; no file counts. Red is an answer, not a failure of the job: the
+ * gate sends the task back (P-5).
  */
 #include "workerd/job_internal.h"
 
@@ -21,29 +22,41 @@ static const char *output_end(const struct strbuf *log)
         return newline != NULL ? newline + 1 : "";
 }
 
+static const char *name(const struct job *job)
+{
+        return job->claim.kind == CLAIM_CI ? "test" : job->claim.role;
+}
+
+static void answer(struct job *job, bool good)
+{
+        if (job->claim.kind == CLAIM_CI)
+                report_ci_state(&job->report, good ? "success" : "failure");
+        else
+                report_check_state(&job->report, good ? "pass" : "fail");
+}
+
 static void red(struct job *job, const char *how)
 {
-        report_ci_state(&job->report, "failure");
-        job_conclude(job, REPORT_SUCCESS, "%s; its output ended in:\n%s", how,
+        answer(job, false);
+        job_conclude(job, REPORT_SUCCESS, "the %s command %s; its output ended in:\n%s", name(job), how,
                      output_end(&job->report.log_excerpt));
 }
 
 static void exited(struct job *job, int code)
 {
-        _cleanup_(freep) char *how = xasprintf("the test command exited with %d", code);
+        _cleanup_(freep) char *how = xasprintf("exited with %d", code);
         job->report.exit_code = code;
         if (code != 0) {
                 red(job, how);
                 return;
         }
-        report_ci_state(&job->report, "success");
-        job_conclude(job, REPORT_SUCCESS, "%s", how);
+        answer(job, true);
+        job_conclude(job, REPORT_SUCCESS, "the %s command %s", name(job), how);
 }
 
 static void killed(struct job *job, int signo)
 {
-        _cleanup_(freep) char *how =
-                xasprintf("the test command was killed by signal %d (%s)", signo, strsignal(signo));
+        _cleanup_(freep) char *how = xasprintf("was killed by signal %d (%s)", signo, strsignal(signo));
         job->report.signo = signo;
         red(job, how);
 }
@@ -58,15 +71,16 @@ void job_ci_ended(struct job *job, const struct run_status *st)
                 killed(job, st->signo);
                 return;
         case RUN_TIMEOUT:
-                red(job, strcmp(st->stop_reason, "wall") == 0
-                                 ? "the test command ran for longer than it may"
-                                 : "the test command wrote nothing for longer than it may");
+                red(job, strcmp(st->stop_reason, "wall") == 0 ? "ran for longer than it may"
+                                                              : "wrote nothing for longer than it may");
                 return;
         case RUN_START_FAILED:
-                job_conclude(job, REPORT_FAILED, "the test command could not be started: %s", st->error);
+                job_conclude(job, REPORT_FAILED, "the %s command could not be started: %s", name(job),
+                             st->error);
                 return;
         case RUN_STOPPED:
-                job_conclude(job, REPORT_TRANSIENT, "the test command was stopped (%s)", st->stop_reason);
+                job_conclude(job, REPORT_TRANSIENT, "the %s command was stopped (%s)", name(job),
+                             st->stop_reason);
                 return;
         }
 }

@@ -70,7 +70,7 @@ static void cut(struct job *job)
                 return;
         }
         job_set_state(job, JOB_CUTTING);
-        if (job->claim.kind == CLAIM_CI)
+        if (claim_shell_command(&job->claim) != NULL)
                 job->tree_op = tree_checkout(job->host->git, &job->info, &job->dir, job->mirror,
                                              job->claim.head_sha, on_cut, job);
         else
@@ -121,7 +121,7 @@ static void on_mirrored(void *arg, const struct mirror_result *res)
         job->mirror_op = NULL;
         if (res->outcome != MIRROR_OK)
                 unreachable(job, "the repository could not be fetched", &res->err);
-        else if (job->claim.kind == CLAIM_CI)
+        else if (claim_shell_command(&job->claim) != NULL)
                 cut(job);
         else
                 seek(job);
@@ -139,6 +139,18 @@ void job_seek(struct job *job, void (*unpushed)(struct job *job))
         update_mirror(job);
 }
 
+/* Of a run of the project's own command. */
+static bool is_checkable(struct job *job)
+{
+        if (job->claim.head_sha == NULL)
+                job_conclude(job, REPORT_FAILED, "there is nothing to test: the branch was never pushed");
+        else if (claim_shell_command(&job->claim)[0] == '\0')
+                job_conclude(job, REPORT_FAILED, "the project gives no command for the %s", job->claim.role);
+        else
+                return true;
+        return false;
+}
+
 bool job_acceptable(struct job *job)
 {
         job->mirror = run_dir_mirror(job->host->state_dir, job->claim.repo);
@@ -147,12 +159,8 @@ bool job_acceptable(struct job *job)
                              job->claim.repo);
                 return false;
         }
-        if (job->claim.kind == CLAIM_CI) {
-                if (job->claim.head_sha == NULL)
-                        job_conclude(job, REPORT_FAILED,
-                                     "there is nothing to test: the branch was never pushed");
-                return job->claim.head_sha != NULL;
-        }
+        if (claim_shell_command(&job->claim) != NULL)
+                return is_checkable(job);
         job->step = role_step(job->claim.role, job->claim.stage);
         if (job->step == NULL)
                 job_conclude(job, REPORT_FAILED, "no %s works in stage %s", job->claim.role,

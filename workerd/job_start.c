@@ -39,10 +39,11 @@ const char *job_agent_command(const struct job *job)
 /* What runs: the role's command, or the project's by a shell. 0 or -errno with the reason. */
 static int add_command(struct job *job, struct argv *args, struct errinfo *err)
 {
-        if (job->claim.kind == CLAIM_CI) {
+        const char *command = claim_shell_command(&job->claim);
+        if (command != NULL) {
                 argv_add(args, "/bin/sh");
                 argv_add(args, "-c");
-                argv_add(args, job->info.test_command);
+                argv_add(args, command);
                 return 0;
         }
         return argv_split(args, job_agent_command(job), err);
@@ -58,7 +59,7 @@ static void shim_args(struct job *job, struct argv *args)
         } texts[] = {
                 {"--run-dir", job->dir.path},
                 {"--lock", job->dir.lock},
-                {"--stdin", job->claim.kind == CLAIM_CI ? "/dev/null" : job->dir.task_file},
+                {"--stdin", job->claim.kind != CLAIM_AGENT ? "/dev/null" : job->dir.task_file},
                 {"--cwd", job->dir.tree},
                 {"--control", SHIM_LINK_SOCKET},
         };

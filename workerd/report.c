@@ -134,6 +134,11 @@ void report_ci_state(struct report *r, const char *state)
         r->ci_state = state;
 }
 
+void report_check_state(struct report *r, const char *state)
+{
+        r->check_state = state;
+}
+
 void report_merge(struct report *r, const char *merged_sha, const char *base_sha, const char *tree)
 {
         set(&r->merged_sha, merged_sha);
@@ -171,13 +176,13 @@ static void put_commit(struct json_out *j, const struct report *r)
         put(j, "branch", r->branch);
 }
 
-static void put_ci(struct json_out *j, const struct report *r)
+static void put_state(struct json_out *j, const char *key, const char *state)
 {
-        if (r->ci_state == NULL)
+        if (state == NULL)
                 return;
-        json_out_key(j, "ci");
+        json_out_key(j, key);
         json_out_object(j);
-        put(j, "state", r->ci_state);
+        put(j, "state", state);
         json_out_object_end(j);
 }
 
@@ -231,7 +236,8 @@ void report_write(const struct report *r, struct strbuf *sb)
                 json_out_kint(j, "signal", r->signo);
         put(j, "reason", r->reason);
         put_commit(j, r);
-        put_ci(j, r);
+        put_state(j, "ci", r->ci_state);
+        put_state(j, "check", r->check_state);
         put_merge(j, r);
         put_refused(j, &r->refused);
         if (r->n_evidence > 0)

@@ -45,8 +45,9 @@ struct report {
         int signo;                                      /* 0: none */
         char *head_sha, *parent_sha, *tree, *code_tree; /* of the run's commit */
         char *branch;
-        bool pushed;          /* the commit is on the branch: only then is it reported */
-        const char *ci_state; /* "success", "failure", or NULL */
+        bool pushed;             /* the commit is on the branch: only then is it reported */
+        const char *ci_state;    /* "success", "failure", or NULL */
+        const char *check_state; /* "pass", "fail", or NULL */
         char *merged_sha, *base_sha, *merge_tree;
         struct argv refused;
         struct report_evidence *evidence;
@@ -70,7 +71,8 @@ enum report_outcome report_outcome_parse(const char *word);
  * for the reason. Answers whether it exited with 0. */
 bool report_run_end(struct report *r, const struct run_status *st, const char *command);
 void report_commit(struct report *r, const struct commit_result *commit, const char *branch);
-void report_ci_state(struct report *r, const char *state); /* borrows a literal */
+void report_ci_state(struct report *r, const char *state);    /* borrows a literal */
+void report_check_state(struct report *r, const char *state); /* borrows a literal */
 void report_merge(struct report *r, const char *merged_sha, const char *base_sha, const char *tree);
 /* Another commit than the one judged is what counts. */
 void report_forget_evidence(struct report *r);

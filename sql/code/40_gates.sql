@@ -1,80 +1,82 @@
--- 40_gates: what a gate says of a task. Pure decisions over stored evidence; nothing here writes or fetches.
+-- 40_gates: what the gates of sql/gates/ say of a task, as the engine asks: gate_ask() is made of the table orch.gate, so a
+-- gate is its row, its file, and the step that has it. Pure decisions over stored evidence; nothing here writes or fetches.
 
-create function orch.gate_evidence(t orch.task, g orch.gate) returns orch.gate_answer
-language plpgsql stable as $$
+create function orch.gate_ask_make() returns void
+language plpgsql as $$
 declare
-        e orch.evidence;
+        bare text := (select string_agg(key, ', ' order by key) from orch.gate where to_regprocedure(format('orch.gate_%s(orch.task)', key)) is null);
 begin
-        select * into e from orch.evidence
-        where task_id = t.id and gate = g.key and stage_version = t.stage_version order by id desc limit 1;
-        if not found then
-                return row('wait', g.waits_for)::orch.gate_answer;
-        elsif g.bound_to_code and e.code_tree is distinct from t.code_tree then
-                return row('wait', format('%s; the one recorded is about other code', g.waits_for))::orch.gate_answer;
-        elsif e.value = g.pass_value then
-                return row('pass', null)::orch.gate_answer;
-        elsif e.value = g.fail_value then
-                return row('fail', format('%s: %s', coalesce(e.file, g.key), e.value))::orch.gate_answer;
+        if bare is not null then
+                raise exception 'orch.gate has rows without a file in sql/gates/: %', bare;
         end if;
-        return row('wait', format('%s; %s says "%s"', g.waits_for, coalesce(e.file, g.key), e.value))::orch.gate_answer;
+        execute format('create function orch.gate_ask(t orch.task, p_gate text) returns orch.gate_answer language plpgsql stable as %L',
+                'begin return case p_gate ' || (select string_agg(format('when %L then orch.gate_%s(t)', key, key), ' ' order by key) from orch.gate) || ' end; end');
 end
 $$;
-comment on function orch.gate_evidence(orch.task, orch.gate) is 'P-4: the newest evidence of this stage version decides; stale or unknown is "not there yet"';
-
-create function orch.gate_ci(t orch.task, g orch.gate) returns orch.gate_answer
-language plpgsql stable as $$
-declare
-        total integer;
-        green integer;
-        red text;
-begin
-        select count(*), count(*) filter (where s.state = g.pass_value), min(s.description) filter (where s.state = g.fail_value)
-        into total, green, red
-        from (select distinct on (context) state, description from orch.commit_status
-              where repo_id = t.repo_id and sha = t.head_sha order by context, id desc) s;
-        if red is not null then
-                return row('fail', 'CI is red: ' || red)::orch.gate_answer;
-        elsif total > 0 and green = total then
-                return row('pass', null)::orch.gate_answer;
-        end if;
-        return row('wait', g.waits_for)::orch.gate_answer;
-end
-$$;
-comment on function orch.gate_ci(orch.task, orch.gate) is 'The combined status of the branch head; no status at all is never green';
+comment on function orch.gate_ask_make() is 'Makes orch.gate_ask() of the table orch.gate';
+select orch.gate_ask_make();
+comment on function orch.gate_ask(orch.task, text) is 'What a gate itself says of a task; null for one that does not exist';
 
 create function orch.gate_result(t orch.task, p_gate text) returns orch.gate_answer
 language plpgsql stable as $$
 declare
-        g orch.gate;
+        a orch.gate_answer := orch.gate_ask(t, p_gate);
+        d orch.decision;
 begin
-        select * into strict g from orch.gate where key = p_gate;
-        case g.kind
-        when 'evidence' then
-                return orch.gate_evidence(t, g);
-        when 'ci' then
-                return orch.gate_ci(t, g);
-        when 'decision' then
-                if exists (select from orch.decision d where d.task_id = t.id and d.stage_version = t.stage_version and d.verdict = g.pass_value) then
-                        return row('pass', null)::orch.gate_answer;
+        if a.result is null then
+                raise exception 'there is no gate "%"', p_gate;
+        elsif a.result = 'inconclusive' then
+                select * into d from orch.decision x
+                where x.task_id = t.id and x.gate = p_gate and x.stage_version = orch.gate_visit(t, p_gate) order by x.id desc limit 1;
+                if d.verdict = 'approved' then
+                        return row('pass', format('%s; %s has approved it', a.reason, d.actor))::orch.gate_answer;
+                elsif d.verdict = 'rejected' then
+                        return row('fail', format('%s; %s has rejected it: %s', a.reason, d.actor, d.comment))::orch.gate_answer;
                 end if;
-        when 'job' then
-                if exists (select from orch.job j join orch.stage_step s on s.stage = j.stage and s.role = j.role
-                           where j.task_id = t.id and j.stage_version = t.stage_version and s.gate = p_gate and j.status = 'done') then
-                        return row('pass', null)::orch.gate_answer;
-                end if;
-        end case;
-        return row('wait', g.waits_for)::orch.gate_answer;
+        end if;
+        return a;
 end
 $$;
-comment on function orch.gate_result(orch.task, text) is 'What a gate says of a task: pass, wait or fail, and why';
+comment on function orch.gate_result(orch.task, text) is
+        'What a gate says of a task: pass, wait, fail or inconclusive, and why. What is inconclusive a person decides: approved is a pass, rejected a fail.';
+
+create function orch.has_step(t orch.task, s orch.stage_step) returns boolean
+language plpgsql stable as $$
+begin
+        return s.command is null or exists (select from orch.project_command c where c.project_id = t.project_id and c.kind = s.command);
+end
+$$;
+comment on function orch.has_step(orch.task, orch.stage_step) is 'M-6: whether a step is there for a task: one that wants a command is skipped when the project gives none';
 
 create function orch.waiting_step(t orch.task) returns orch.stage_step
-language sql stable
-return (select s from orch.stage_step s where s.stage = t.stage and (orch.gate_result(t, s.gate)).result <> 'pass' order by s.seq limit 1);
+language plpgsql stable as $$
+declare
+        s orch.stage_step;
+begin
+        for s in select * from orch.stage_step x where x.stage = t.stage order by x.seq loop
+                if orch.has_step(t, s) and (orch.gate_result(t, s.gate)).result <> 'pass' then
+                        return s;
+                end if;
+        end loop;
+        return null;
+end
+$$;
 comment on function orch.waiting_step(orch.task) is 'The first step of the present stage whose gate has not passed; null when all have';
 
+create function orch.is_for_person(t orch.task, p_gate text) returns boolean
+language plpgsql stable as $$
+begin
+        return exists (select from orch.gate g where g.key = p_gate and (g.kind = 'decision' or (orch.gate_result(t, g.key)).result = 'inconclusive'));
+end
+$$;
+comment on function orch.is_for_person(orch.task, text) is 'P-9: whether a person ends a gate: it is a human one, or it is inconclusive';
+
 create function orch.waits_for_person(t orch.task) returns boolean
-language sql stable
-return not t.terminal and t.escalated_at is null and t.cancel_requested_at is null
-        and coalesce((select g.kind = 'decision' from orch.gate g where g.key = (orch.waiting_step(t)).gate), false);
-comment on function orch.waits_for_person(orch.task) is 'Whether the task waits at a human gate (P-9)';
+language plpgsql stable as $$
+begin
+        return not t.terminal and t.escalated_at is null and t.cancel_requested_at is null
+                and not exists (select from orch.job j where j.task_id = t.id and j.active)
+                and orch.is_for_person(t, (orch.waiting_step(t)).gate);
+end
+$$;
+comment on function orch.waits_for_person(orch.task) is 'Whether the task waits for a person''s verdict (P-9)';

@@ -64,7 +64,7 @@ begin
                         a := orch.gate_result(t, s.gate);
                 end if;
                 if t.cancel_requested_at is not null
-                   and not (orch.in_critical_window(t) and (s.gate is null or a.result = 'wait')) then
+                   and not (orch.in_critical_window(t) and (s.gate is null or a.result in ('wait', 'inconclusive'))) then
                         perform orch.cancel_apply(t, p_actor);
                         return moves + 1;
                 elsif t.escalated_at is not null then
@@ -73,6 +73,10 @@ begin
                         exit when not orch.transition(t.id, t.stage, t.stage_version, (select next from orch.stage where key = t.stage), p_actor);
                 elsif a.result = 'fail' and s.on_fail is not null then
                         perform orch.send_back(t, s.on_fail, p_actor, s.gate, a.reason);
+                elsif a.result = 'inconclusive' then
+                        perform orch.show_state(t, 'blocked');
+                        perform orch.alert(t, format('inconclusive:%s:%s', s.gate, t.stage_version), format('a person decides, because %s', a.reason));
+                        exit;
                 else
                         if s.role is not null then
                                 perform orch.job_queue(t, s.role);
@@ -87,7 +91,7 @@ begin
 end
 $$;
 comment on function orch.advance(bigint, text) is
-        'The engine: looks at the present stage''s gates and does what follows - queues the missing job, sends back, moves on, or applies a deferred cancellation. Level-triggered and idempotent: anybody may call it at any time. Returns how often the task moved.';
+        'The engine: looks at the present stage''s gates and does what follows - queues the missing job, sends back, moves on, asks a person, or applies a deferred cancellation. Level-triggered and idempotent: anybody may call it at any time. Returns how often the task moved.';
 
 create function orch.cancel_apply(t orch.task, p_actor text) returns void
 language plpgsql as $$

@@ -238,13 +238,16 @@ select j.id as job_id, j.epoch, j.token, t.id as task_id, t.work_item, t.title, 
        j.attempts as attempt, j.max_attempts, nullif(concat_ws(E'\n\n', left(j.input, 16000), case when j.attempts > 1 then left(j.reason, 4000) end), '') as input,
        orch.failed_log(j) as failed_log, orch.failure_digest(j) as earlier,
        t.branch, t.head_sha, t.code_tree, r.name as repo, p.forge, p.forge_location, p.default_branch,
-       p.docs_root || '/' || t.work_item as docs_dir, p.test_command, j.crashes > 0 as crashed, n.base_sha, j.process_id,
+       p.docs_root || '/' || t.work_item as docs_dir, p.test_command, c.command, array_to_string(p.test_globs, E'\n') as test_globs,
+       array_to_string(p.gate_config_globs, E'\n') as gate_config_globs, j.crashes > 0 as crashed, n.base_sha, j.process_id,
        j.orphaned_at, floor(extract(epoch from clock_timestamp() - j.claimed_at))::integer as claimed_s
 from orch.job j
 join orch.run n on n.job_id = j.id and n.epoch = j.epoch
 join orch.task t on t.id = j.task_id
 join orch.project p on p.id = t.project_id
 join orch.repo r on r.id = t.repo_id
+left join orch.stage_step s on s.stage = j.stage and s.role = j.role
+left join orch.project_command c on c.project_id = p.id and c.kind = s.command
 where j.status = 'running';
 comment on view orch.running_job is 'Every running job with all that a run of it needs to know';
 comment on column orch.running_job.job_id is 'Job';
@@ -255,7 +258,7 @@ comment on column orch.running_job.work_item is 'Work item';
 comment on column orch.running_job.title is 'Title';
 comment on column orch.running_job.description is 'Text';
 comment on column orch.running_job.role is 'Role';
-comment on column orch.running_job.kind is 'agent, ci or merge';
+comment on column orch.running_job.kind is 'Kind of its role';
 comment on column orch.running_job.stage is 'Stage';
 comment on column orch.running_job.stage_version is 'Stage version';
 comment on column orch.running_job.attempt is 'Number of the attempt';
@@ -272,6 +275,9 @@ comment on column orch.running_job.forge_location is 'Where the forge has the re
 comment on column orch.running_job.default_branch is 'Default branch';
 comment on column orch.running_job.docs_dir is 'Docs folder of the task';
 comment on column orch.running_job.test_command is 'Test command of the project';
+comment on column orch.running_job.command is 'M-6: the project''s command that the step is there for';
+comment on column orch.running_job.test_globs is 'Which files are tests, one pattern per line';
+comment on column orch.running_job.gate_config_globs is 'Which files decide what a gate demands, one pattern per line';
 comment on column orch.running_job.crashed is 'Whether an earlier claim was lost';
 comment on column orch.running_job.base_sha is 'Commit the default branch was at when the run began';
 comment on column orch.running_job.process_id is 'Owner';

@@ -3,12 +3,19 @@
 create function orch.evidence_store(j orch.job, p_run bigint, p_report jsonb) returns void
 language plpgsql as $$
 begin
-        insert into orch.evidence (task_id, gate, stage_version, run_id, value, sha, code_tree, file, blob)
-        select j.task_id, e.gate, j.stage_version, p_run, e.value, coalesce(e.sha, p_report ->> 'head_sha'),
-                coalesce(p_report ->> 'code_tree', t.code_tree), e.file, e.blob
-        from jsonb_to_recordset(coalesce(p_report -> 'evidence', '[]')) as e (gate text, value text, sha text, file text, blob text)
+        insert into orch.evidence (task_id, gate, stage_version, run_id, value, sha, code_tree, file, blob, source, patch_id, base_sha, detail)
+        select j.task_id, e.gate, j.stage_version, p_run, e.value, coalesce(e.sha, p_report ->> 'head_sha', t.head_sha),
+                coalesce(p_report ->> 'code_tree', t.code_tree), e.file, e.blob, coalesce(e.source, 'run'), t.patch_id, p_report ->> 'base_sha', coalesce(e.detail, '{}')
+        from jsonb_to_recordset(coalesce(p_report -> 'evidence', '[]'))
+                as e (gate text, value text, sha text, file text, blob text, source text, detail jsonb)
         join orch.stage_step s on s.gate = e.gate and s.stage = j.stage and s.role = j.role
         join orch.task t on t.id = j.task_id;
+        if p_report -> 'check' ->> 'state' is not null then
+                insert into orch.evidence (task_id, gate, stage_version, run_id, value, sha, code_tree, source, patch_id, detail)
+                select j.task_id, s.gate, j.stage_version, p_run, p_report -> 'check' ->> 'state', t.head_sha, t.code_tree, 'command', t.patch_id,
+                        jsonb_build_object('reason', p_report ->> 'reason')
+                from orch.task t join orch.stage_step s on s.stage = j.stage and s.role = j.role where t.id = j.task_id and j.kind = 'check';
+        end if;
         if p_report -> 'ci' ->> 'state' is not null then
                 insert into orch.commit_status (repo_id, sha, context, state, description, run_id)
                 select t.repo_id, t.head_sha, 'orchestrator/ci', p_report -> 'ci' ->> 'state', coalesce(p_report ->> 'reason', ''), p_run
@@ -72,7 +79,8 @@ begin
                 return 'recorded';
         end if;
         if p_outcome = 'success' then
-                update orch.task set head_sha = coalesce(p_report ->> 'head_sha', head_sha), code_tree = coalesce(p_report ->> 'code_tree', code_tree)
+                update orch.task set head_sha = coalesce(p_report ->> 'head_sha', head_sha), code_tree = coalesce(p_report ->> 'code_tree', code_tree),
+                        patch_id = case when p_report ? 'code_tree' then p_report ->> 'patch_id' else patch_id end
                 where id = j.task_id and (p_report ->> 'head_sha' <> coalesce(head_sha, '') or p_report ->> 'code_tree' <> coalesce(code_tree, ''));
                 perform orch.evidence_store(j, r.id, p_report);
         end if;

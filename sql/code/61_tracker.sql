@@ -45,6 +45,7 @@ create function orch.decide(t orch.task, p_verdict text, p_comment text, p_actor
 language plpgsql as $$
 declare
         last orch.decision;
+        g orch.gate;
 begin
         select * into t from orch.task where id = t.id for no key update;
         if not orch.waits_for_person(t) then
@@ -55,15 +56,18 @@ begin
                 perform orch.refuse('OR002', format('%s does not wait for a person', orch.item_name(t)),
                         coalesce((select w.reason from orch.task_wait w where w.task_id = t.id order by w.precedence limit 1), format('It is %s', t.stage)));
         end if;
-        insert into orch.decision (task_id, stage, stage_version, verdict, comment, actor)
-        values (t.id, t.stage, t.stage_version, p_verdict, p_comment, p_actor) on conflict do nothing;
-        perform orch.record('decision', p_actor, t.id, null, null, jsonb_build_object('verdict', p_verdict, 'comment', p_comment, 'stage', t.stage));
-        if p_verdict = 'rejected' then
+        select * into g from orch.gate where key = (orch.waiting_step(t)).gate;
+        insert into orch.decision (task_id, stage, stage_version, gate, verdict, comment, actor)
+        values (t.id, t.stage, t.stage_version, g.key, p_verdict, p_comment, p_actor) on conflict do nothing;
+        perform orch.record('decision', p_actor, t.id, null, null,
+                jsonb_build_object('verdict', p_verdict, 'comment', p_comment, 'stage', t.stage, 'gate', g.key));
+        if p_verdict = 'rejected' and g.kind = 'decision' then
                 perform orch.failure_note(t, 'person', p_actor, 'rejected', coalesce(p_comment, 'rejected'), null, null);
         end if;
-        if p_verdict = 'rejected' and t.stage = 'deploy' then
+        -- rejected at a gate that was inconclusive: it fails now, and advance() sends the task back
+        if p_verdict = 'rejected' and g.kind = 'decision' and t.stage = 'deploy' then
                 perform orch.rework(t, 'development', p_actor, p_comment);
-        elsif p_verdict = 'rejected' then
+        elsif p_verdict = 'rejected' and g.kind = 'decision' then
                 update orch.task set next_input = p_comment where id = t.id;
                 perform orch.transition(t.id, t.stage, t.stage_version, t.stage, p_actor, 'rejected: ' || p_comment);
         end if;
@@ -71,7 +75,7 @@ begin
         return format('%s %s', t.work_item, p_verdict);
 end
 $$;
-comment on function orch.decide(orch.task, text, text, text) is 'P-9: a person''s verdict at a human gate. Given again it changes nothing; refused when the task does not wait for a person.';
+comment on function orch.decide(orch.task, text, text, text) is 'P-9: a person''s verdict at a human gate, or at one that is inconclusive. Given again it changes nothing; refused when the task does not wait for a person.';
 
 create function orch.cancel_task(p_task bigint, p_actor text) returns text
 language plpgsql as $$

@@ -20,7 +20,7 @@ declare
 begin
         if t.terminal then
                 return 'terminal';
-        elsif t.cancel_requested_at is not null or s.gate is null or (orch.gate_result(t, s.gate)).result <> 'wait' then
+        elsif t.cancel_requested_at is not null or s.gate is null or (orch.gate_result(t, s.gate)).result not in ('wait', 'inconclusive') then
                 return null;
         elsif orch.waits_for_person(t) then
                 return 'human';

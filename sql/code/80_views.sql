@@ -40,11 +40,12 @@ cross join lateral (
                                     case when j.stop_requested_at is not null then ' and is being stopped' else '' end), 'it ends'
         from orch.job j where j.task_id = t.id and j.active and j.status = 'running'
         union all
-        select 1002, case when g.kind = 'decision' then 'person' else 'gate' end,
-               'waits for ' || (orch.gate_result(t, s.gate)).reason,
-               case when g.kind = 'decision' then format('a person decides: orchctl approve %1$s, or orchctl reject %1$s --comment …', t.work_item)
+        select 1002, case when p.decides then 'person' else 'gate' end,
+               case when a.result = 'inconclusive' then a.reason else 'waits for ' || a.reason end,
+               case when p.decides then format('a person decides: orchctl approve %1$s, or orchctl reject %1$s --comment …', t.work_item)
                     else 'the gate ' || g.key || ' has an answer' end
-        from orch.waiting_step(t) s join orch.gate g on g.key = s.gate
+        from orch.waiting_step(t) s join orch.gate g on g.key = s.gate cross join lateral orch.gate_result(t, s.gate) a
+        cross join lateral (select orch.is_for_person(t, s.gate) as decides) p
         where t.escalated_at is null and not exists (select from orch.job j where j.task_id = t.id and j.active)
 ) w
 where not t.terminal;

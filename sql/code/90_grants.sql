@@ -13,9 +13,10 @@ begin
                 ('orch_reconcilerd', array['reconcile_gates', 'waits_check', 'escalations_raise']),
                 ('orch_operatord', array['http_act', 'openapi', 'status_snapshot', 'queue_snapshot', 'metric_rows']),
                 ('orch_operator, orch_readonly', array['status_snapshot', 'queue_snapshot', 'openapi']),
+                ('orch_operator, orch_readonly', (select array_agg('gate_' || key) from orch.gate)),
                 -- what the views are made of runs with the rights of whoever reads them
                 ('orch_operator, orch_readonly', array['setting_text', 'setting_bool', 'setting_int', 'in_scope', 'serial_gated', 'blocks_of', 'axis_answers', 'axis_ask', 'is_axis_fault', 'oldest_claimable_s', 'worker_miss', 'budget_spent', 'in_critical_window', 'gate_result', 'gate_evidence',
-                        'gate_ci', 'waiting_step', 'waits_for_person', 'item_name', 'task_json', 'state_at', 'has_side_effects', 'failed_log', 'failure_digest', 'works_again', 'counted', 'estimated', 'count_bound',
+                        'gate_decision', 'gate_job', 'gate_ask', 'gate_visit', 'visit_of', 'evidence_standing', 'evidence_void', 'wrote_code', 'has_step', 'is_for_person', 'waiting_step', 'waits_for_person', 'item_name', 'task_json', 'state_at', 'has_side_effects', 'failed_log', 'failure_digest', 'works_again', 'counted', 'estimated', 'count_bound',
                         'inbox_age_s']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd', array['process_start', 'process_beat', 'process_handover']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd, orch_operatord, orch_operator, orch_readonly', array['schema_version', 'schema_oldest']))
@@ -33,7 +34,7 @@ begin
 end
 $$;
 -- O-3: people who look need the tables as well, but not the bodies of deliveries, which may hold secrets
-grant select on orch.setting_row, orch.stage, orch.stage_step, orch.stage_edge, orch.gate, orch.role, orch.tracker_state, orch.repo, orch.project, orch.host, orch.process,
+grant select on orch.setting_row, orch.stage, orch.stage_step, orch.stage_edge, orch.gate, orch.command_kind, orch.project_command, orch.role, orch.tracker_state, orch.repo, orch.project, orch.host, orch.process,
         orch.task, orch.job, orch.run, orch.evidence, orch.decision, orch.commit_status, orch.task_dependency, orch.repo_freeze, orch.transition_lease,
         orch.merge_lease, orch.deploy_record, orch.axis, orch.axis_fault, orch.lane_touch, orch.slot, orch.effect, orch.local_item, orch.local_comment, orch.history, orch.audit, orch.wait_finding, orch.escalation, orch.failure,
         orch.capacity_limit, orch.provider_circuit, orch.state_change

@@ -96,7 +96,7 @@ def test_looks_return_what_they_show(world):
     """O-1, O-3: every look answers; a function that returns a table is wrapped."""
     a = world.item()
     for path in world.db.column("select path from orch.act where method = 'GET'"):
-        answer = http(world, "GET", path.replace("{work_item}", a), scope="read")
+        answer = http(world, "GET", path.replace("{work_item}", a).replace("{name}", "demo"), scope="read")
         assert answer["status"] == 200 and isinstance(answer["body"], dict), path
     assert http(world, "GET", f"/tasks/{a}/why", scope="read")["body"]["why"][0]["axis"] == "slot"
     assert http(world, "GET", "/settings", {"key": "task_deps_enabled"})["body"]["settings"][0]["value"] == "on"

@@ -5,7 +5,7 @@
 
 #include "tests/unit/fake_db.h"
 
-#define N_CELLS 24
+#define N_CELLS 27
 
 static const struct fake_cell good[N_CELLS + 1] = {
         {"job_id", "12"},
@@ -32,6 +32,9 @@ static const struct fake_cell good[N_CELLS + 1] = {
         {"default_branch", "main"},
         {"docs_dir", "docs/w"},
         {"test_command", NULL},
+        {"command", NULL},
+        {"test_globs", "test_*"},
+        {"gate_config_globs", ""},
         {NULL, NULL},
 };
 
