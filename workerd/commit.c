@@ -29,6 +29,7 @@ struct commit_op *commit_op_new(struct git *git, const struct run_info *info, co
                 .job = info->job,
                 .epoch = info->epoch,
                 .restore = STRBUF_INIT,
+                .diff = STRBUF_INIT,
                 .fn = fn,
                 .arg = arg,
         };
@@ -52,6 +53,7 @@ static void free_op(struct commit_op *op)
         argv_deinit(&op->nested);
         argv_deinit(&op->refused);
         strbuf_deinit(&op->restore);
+        strbuf_deinit(&op->diff);
         free(op->mirror);
         free(op->tree);
         free(op->index);

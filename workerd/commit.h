@@ -31,10 +31,13 @@ struct commit_result {
         char tree[GIT_OID_SIZE];
         char code_tree[GIT_OID_SIZE]; /* `tree` without the task's docs folder: evidence is stale when it
                                          differs */
-        int64_t epoch;                /* of the claim that made it */
-        bool changed;                 /* its tree is not its parent's: the run left something */
-        const struct argv *refused;   /* paths whose change was taken out: another role owns them */
-        const struct argv *nested;    /* folders left alone because they hold a repository */
+        char base_sha[GIT_OID_SIZE];  /* where the branch began; "" when it has no beginning in common */
+        char patch_id[GIT_OID_SIZE]; /* the change from there, without the docs folder; "": none, or too large
+                                      */
+        int64_t epoch;               /* of the claim that made it */
+        bool changed;                /* its tree is not its parent's: the run left something */
+        const struct argv *refused;  /* paths whose change was taken out: another role owns them */
+        const struct argv *nested;   /* folders left alone because they hold a repository */
         struct errinfo err;
 };
 

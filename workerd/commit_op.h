@@ -21,6 +21,7 @@ struct commit_op {
         struct argv nested, refused;
         struct strbuf restore; /* for update-index: what takes refused changes back */
         char parent_tree[GIT_OID_SIZE];
+        struct strbuf diff; /* the branch's change, between the steps of commit_patch.c */
 
         commit_fn *fn;
         void *arg;
@@ -45,10 +46,20 @@ bool commit_build_load(void *arg, struct git_cmd *cmd);
 bool commit_build_strip(void *arg, struct git_cmd *cmd);
 bool commit_build_code_tree(void *arg, struct git_cmd *cmd);
 enum git_seq_next commit_on_code_tree(void *arg, const struct git_result *res);
+/* commit_patch.c */
+bool commit_build_base(void *arg, struct git_cmd *cmd);
+enum git_seq_next commit_on_base(void *arg, const struct git_result *res);
+bool commit_build_diff(void *arg, struct git_cmd *cmd);
+enum git_seq_next commit_on_diff(void *arg, const struct git_result *res);
+bool commit_build_patch_id(void *arg, struct git_cmd *cmd);
+enum git_seq_next commit_on_patch_id(void *arg, const struct git_result *res);
 #define COMMIT_DESCRIBE_STEPS                                                                                \
         {"read the commit", commit_build_facts, commit_on_facts},                                            \
                 {"load its files", commit_build_load, NULL},                                                 \
                 {"leave out the docs", commit_build_strip, NULL},                                            \
+                {"write the code tree", commit_build_code_tree, commit_on_code_tree},                        \
+                {"find where the branch began", commit_build_base, commit_on_base},                          \
+                {"list its change", commit_build_diff, commit_on_diff},                                      \
         {                                                                                                    \
-                "write the code tree", commit_build_code_tree, commit_on_code_tree                           \
+                "name its change", commit_build_patch_id, commit_on_patch_id                                 \
         }

@@ -44,8 +44,8 @@ void report_forget_evidence(struct report *r)
 
 void report_deinit(struct report *r)
 {
-        char *strings[] = {r->reason, r->head_sha,   r->parent_sha, r->tree,      r->code_tree,
-                           r->branch, r->merged_sha, r->base_sha,   r->merge_tree};
+        char *strings[] = {r->reason,     r->head_sha, r->parent_sha, r->tree,     r->code_tree, r->branch,
+                           r->merged_sha, r->base_sha, r->merge_tree, r->patch_id, r->patch_base};
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
                 free(strings[i]);
         report_forget_evidence(r);
@@ -126,6 +126,8 @@ void report_commit(struct report *r, const struct commit_result *commit, const c
         set(&r->parent_sha, commit->parent);
         set(&r->tree, commit->tree);
         set(&r->code_tree, commit->code_tree);
+        set(&r->patch_id, commit->patch_id);
+        set(&r->patch_base, commit->base_sha);
         set(&r->branch, branch);
 }
 
@@ -173,6 +175,8 @@ static void put_commit(struct json_out *j, const struct report *r)
         put(j, "parent_sha", r->parent_sha);
         put(j, "tree", r->tree);
         put(j, "code_tree", r->code_tree);
+        put(j, "patch_id", r->patch_id);
+        put(j, "patch_base", r->patch_base);
         put(j, "branch", r->branch);
 }
 

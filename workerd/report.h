@@ -44,6 +44,7 @@ struct report {
         int exit_code;                                  /* -1: none */
         int signo;                                      /* 0: none */
         char *head_sha, *parent_sha, *tree, *code_tree; /* of the run's commit */
+        char *patch_id, *patch_base;                    /* of the branch, up to that commit */
         char *branch;
         bool pushed;             /* the commit is on the branch: only then is it reported */
         const char *ci_state;    /* "success", "failure", or NULL */

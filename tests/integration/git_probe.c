@@ -106,6 +106,8 @@ static void on_commit(void *arg, const struct commit_result *res)
         say("parent", res->parent);
         say("tree", res->tree);
         say("code_tree", res->code_tree);
+        say("base_sha", res->base_sha);
+        say("patch_id", res->patch_id);
         say_int("epoch", res->epoch);
         say_int("changed", res->changed);
         for (size_t i = 0; i < res->refused->n; i++)
