@@ -84,6 +84,12 @@ int run_dir_is_locked(const struct run_dir *rd)
         return errno == EWOULDBLOCK ? 1 : -errno;
 }
 
+bool run_dir_is_ours(const struct run_dir *rd)
+{
+        struct stat st;
+        return lstat(rd->path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
 static bool parse_name(const char *name, int64_t *ret_job, int64_t *ret_epoch)
 {
         char *end = NULL;

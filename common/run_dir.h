@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -29,7 +30,9 @@ int run_dir_create(const struct run_dir *rd, struct errinfo *err);
 /* Whether the job's lock is held, as by a shim for as long as anything of its agent may live: 1, 0, or -errno
  * when that cannot be told. A lock that was never made is free. */
 int run_dir_is_locked(const struct run_dir *rd);
-/* Calls fn for each folder of STATE/runs that is named JOB-EPOCH. */
+/* Whether the folder is one, of our own user, and no link to another. */
+bool run_dir_is_ours(const struct run_dir *rd);
+/* Calls fn for each entry of STATE/runs that is named JOB-EPOCH, whatever it is. */
 void run_dir_each(const char *state_dir, void (*fn)(void *arg, int64_t job, int64_t epoch), void *arg);
 /* "STATE/mirrors/REPO.git", to be freed; NULL for a name that is not [A-Za-z0-9._-]+ or begins with a dot. */
 char *run_dir_mirror(const char *state_dir, const char *repo);

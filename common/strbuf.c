@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -120,14 +121,30 @@ static int read_all(struct strbuf *sb, int fd, size_t max)
         }
 }
 
-int strbuf_read_file(struct strbuf *sb, const char *path, size_t max)
+static int read_open_file(struct strbuf *sb, int fd, size_t max)
 {
-        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        if (fd < 0)
-                return -errno;
         size_t start = sb->len;
         int r = read_all(sb, fd, max);
         if (r < 0)
                 set_len(sb, start);
         return r;
+}
+
+int strbuf_read_file(struct strbuf *sb, const char *path, size_t max)
+{
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        return fd < 0 ? -errno : read_open_file(sb, fd, max);
+}
+
+int strbuf_read_own_file(struct strbuf *sb, const char *path, size_t max)
+{
+        struct stat st;
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if (st.st_uid != geteuid())
+                return -EPERM;
+        return read_open_file(sb, fd, max);
 }

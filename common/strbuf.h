@@ -35,3 +35,6 @@ void strbuf_remove(struct strbuf *sb, size_t pos, size_t len); /* cuts [pos, pos
 char *strbuf_take(struct strbuf *sb);
 /* Reads a whole file of at most `max` bytes: 0, or -errno (-EFBIG when longer). */
 int strbuf_read_file(struct strbuf *sb, const char *path, size_t max);
+/* The same of a folder that others write into: only a regular file of our own user counts, no link and no
+ * pipe, on which one would wait. */
+int strbuf_read_own_file(struct strbuf *sb, const char *path, size_t max);

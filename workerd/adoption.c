@@ -88,7 +88,7 @@ static bool has_run(const struct adoption *a, const struct orphan *o)
 {
         struct run_dir dir;
         run_dir_names(&dir, a->cfg.state_dir, o->job, o->epoch);
-        bool has = run_dir_is_locked(&dir) != 0 || access(dir.status, F_OK) == 0;
+        bool has = run_dir_is_ours(&dir) && (run_dir_is_locked(&dir) != 0 || access(dir.status, F_OK) == 0);
         run_dir_deinit(&dir);
         return has;
 }

@@ -1,6 +1,7 @@
 /* evict.c - one link for each folder; most lead to nobody. */
 #include "workerd/evict.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "common/log.h"
@@ -15,6 +16,7 @@ struct evicted {
 
 struct evict {
         struct loop *loop;
+        const char *state_dir; /* while they are found */
         int64_t job, epoch;
         struct evicted *others;
         size_t n;
@@ -43,7 +45,13 @@ static void on_news(void *arg, const struct shim_news *news)
 static void find(void *arg, int64_t job, int64_t epoch)
 {
         struct evict *e = arg;
+        struct run_dir dir;
         if (job != e->job || epoch == e->epoch)
+                return;
+        run_dir_names(&dir, e->state_dir, job, epoch);
+        bool ours = run_dir_is_ours(&dir);
+        run_dir_deinit(&dir);
+        if (!ours)
                 return;
         e->others = xrealloc(e->others, (e->n + 1) * sizeof(*e->others));
         e->others[e->n++] = (struct evicted){.job = job, .epoch = epoch};
@@ -52,7 +60,7 @@ static void find(void *arg, int64_t job, int64_t epoch)
 struct evict *evict_others(struct loop *loop, const char *state_dir, int64_t job, int64_t epoch)
 {
         struct evict *e = xcalloc(1, sizeof(*e));
-        *e = (struct evict){.loop = loop, .job = job, .epoch = epoch};
+        *e = (struct evict){.loop = loop, .state_dir = state_dir, .job = job, .epoch = epoch};
         run_dir_each(state_dir, find, e);
         for (size_t i = 0; i < e->n; i++) {
                 struct run_dir dir;

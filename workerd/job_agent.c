@@ -269,8 +269,10 @@ void job_agent_ended(struct job *job, const char *how)
         } else if (r == -ENOENT) {
                 report_outcome(&job->report, REPORT_TRANSIENT, "orch-shim left no status: it %s", how);
                 job_hunt(job);
-        } else if (r < 0) {
-                job_conclude(job, REPORT_TRANSIENT, "what orch-shim left is no status: %s", err.text);
+        } else if (r < 0) { /* nor is it known that the shim did its duty to the end */
+                report_outcome(&job->report, REPORT_TRANSIENT, "what orch-shim left is no status: %s",
+                               err.text);
+                job_hunt(job);
         } else {
                 on_ended(job, &st);
         }

@@ -35,6 +35,7 @@ struct leftovers {
         struct db *db;
         const char *state_dir;
         int64_t next_look_ms;
+        bool has_looked;            /* what is foreign is said at the first look only */
         struct db_request *request; /* which of `found` are over? NULL when idle */
         struct leftover found[FOLDERS_MAX];
         size_t n, next;
@@ -57,7 +58,8 @@ int leftovers_mark(const struct run_dir *dir, struct errinfo *err)
         _cleanup_(freep) char *path = owner_path(dir);
         unsigned long long start = 0;
         int r = proc_start_time(getpid(), &start);
-        FILE *f = r < 0 ? NULL : fopen(path, "we");
+        /* Never what is there already: it may be a link that leads out of the folder, or a pipe. */
+        FILE *f = r < 0 || (unlink(path) < 0 && errno != ENOENT) ? NULL : fopen(path, "wxe");
         if (f != NULL)
                 (void)fprintf(f, "%ld %llu %s\n", (long)getpid(), start, proc_boot_id());
         if (r == 0 && (f == NULL || fclose(f) != 0))
@@ -100,7 +102,8 @@ static bool owner_is_dead(const struct run_dir *dir)
         struct owner owner;
         unsigned long long start = 0;
         bool dead = false;
-        if (strbuf_read_file(&text, path, OWNER_MAX) == 0 && text.len > 0 && parse_owner(text.buf, &owner)) {
+        if (strbuf_read_own_file(&text, path, OWNER_MAX) == 0 && text.len > 0 &&
+            parse_owner(text.buf, &owner)) {
                 int r = proc_start_time(owner.pid, &start);
                 dead = strcmp(owner.boot, proc_boot_id()) != 0 || r == -ENOENT || r == -ESRCH ||
                        (r == 0 && start != owner.start);
@@ -116,7 +119,12 @@ static void consider(void *arg, int64_t job, int64_t epoch)
         if (l->n == FOLDERS_MAX)
                 return;
         run_dir_names(&dir, l->state_dir, job, epoch);
-        if (owner_is_dead(&dir))
+        bool ours = run_dir_is_ours(&dir);
+        if (!ours && !l->has_looked)
+                log_warning(EV("leftover.foreign"), LF_S("path", dir.path),
+                            LF_S("reason", "it has the name of a run, and is no folder of our user"),
+                            LF_S("then", "it is left alone"));
+        if (ours && owner_is_dead(&dir))
                 l->found[l->n++] = (struct leftover){.job = job, .epoch = epoch};
         run_dir_deinit(&dir);
 }
@@ -244,6 +252,7 @@ void leftovers_wake(struct leftovers *l, int64_t interval_ms)
         l->n = 0;
         l->next = 0;
         run_dir_each(l->state_dir, consider, l);
+        l->has_looked = true;
         if (l->n > 0)
                 ask(l);
 }

@@ -113,7 +113,7 @@ int run_status_parse(const char *text, size_t len, struct run_status *ret)
 int run_status_read(const char *status_path, struct run_status *ret, struct errinfo *err)
 {
         _cleanup_(strbuf_deinit) struct strbuf sb = STRBUF_INIT;
-        int r = strbuf_read_file(&sb, status_path, STATUS_MAX_BYTES);
+        int r = strbuf_read_own_file(&sb, status_path, STATUS_MAX_BYTES);
         if (r == 0)
                 r = run_status_parse(sb.buf, sb.len, ret);
         if (r < 0)
@@ -126,12 +126,14 @@ int run_status_read(const char *status_path, struct run_status *ret, struct erri
 /* Appends the last `max` bytes of one file; what is not there adds nothing. */
 static int add_tail(const char *path, size_t max, struct strbuf *sb)
 {
-        _cleanup_(closep) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         struct stat st;
         if (fd < 0)
                 return errno == ENOENT ? 0 : -errno;
         if (fstat(fd, &st) < 0)
                 return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
         off_t at = st.st_size > (off_t)max ? st.st_size - (off_t)max : 0;
         strbuf_reserve(sb, max);
         char buf[4096];
