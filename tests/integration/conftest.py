@@ -13,57 +13,43 @@ from support.supervised import NotifySocket, Supervised
 from support.webhookd import Webhookd
 
 
-@pytest.fixture
-def make_webhookd(request, folder):
-    """Makes webhookds that are not started yet; those that still run at the end must stop cleanly. A test that has a
-    database names it before this fixture: what is named first is ended last."""
+def maker(request, folder, daemon):
+    """Makes daemons of one kind that are not started yet; those that still run at the end must stop cleanly. A test that has
+    a database names it before such a fixture: what is named first is ended last."""
     made = []
 
     def make(dsn, **options):
-        made.append(Webhookd(dsn, folder / f"webhookd{len(made)}", **options))
+        made.append(daemon(dsn, folder / f"{daemon.__name__.lower()}{len(made)}", **options))
         return made[-1]
 
     yield make
     report = getattr(request.node, "report_call", None)
     failed = report is None or report.failed
     try:
-        for webhookd in made:
+        for one in made:
             if failed:
-                request.node.add_report_section("call", f"log of {webhookd.folder.name}", webhookd.log.tail())
+                request.node.add_report_section("call", f"log of {one.folder.name}", one.log.tail())
             else:
-                webhookd.stop()
+                one.stop()
     finally:
-        for webhookd in made:
-            webhookd.destroy()
+        for one in made:
+            one.destroy()
+
+
+@pytest.fixture
+def make_webhookd(request, folder):
+    yield from maker(request, folder, Webhookd)
+
+
+@pytest.fixture
+def make_operatord(request, folder):
+    yield from maker(request, folder, Operatord)
 
 
 @pytest.fixture
 def webhookd(database, make_webhookd):
     """One webhookd whose database is up."""
     return make_webhookd(database.dsn()).start().wait_database()
-
-
-@pytest.fixture
-def make_operatord(request, folder):
-    """Makes operatords that are not started yet; those that still run at the end must stop cleanly."""
-    made = []
-
-    def make(dsn, **options):
-        made.append(Operatord(dsn, folder / f"operatord{len(made)}", **options))
-        return made[-1]
-
-    yield make
-    report = getattr(request.node, "report_call", None)
-    failed = report is None or report.failed
-    try:
-        for operatord in made:
-            if failed:
-                request.node.add_report_section("call", f"log of {operatord.folder.name}", operatord.log.tail())
-            elif operatord.process is not None:
-                operatord.stop()
-    finally:
-        for operatord in made:
-            operatord.destroy()
 
 
 @pytest.fixture

@@ -101,6 +101,8 @@ class Operatord:
         return self.log.wait(event, since=mark)
 
     def stop(self):
+        if self.process is None:
+            return
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(DEFAULT_TIMEOUT)
         self.process = None
