@@ -155,6 +155,16 @@ static int follow_run(struct ctl *c, struct follow *f, int64_t number)
         }
 }
 
+static int no_log(const struct json *run, const char *log)
+{
+        const char *removed = show_str(run, "log_removed_at");
+        if (*removed == '\0')
+                return ctl_fail(EXIT_FAILED, "there is no log at %s: it may have been removed since", log);
+        (void)ctl_fail(EXIT_FAILED, "the log was removed on %.10s, having been kept long enough", removed);
+        ctl_hint("how long is said by the setting keep_logs_days; see orchctl retention");
+        return EXIT_FAILED;
+}
+
 static int show_log(struct ctl *c, const struct json *run)
 {
         struct follow f = FOLLOW_INIT;
@@ -174,7 +184,7 @@ static int show_log(struct ctl *c, const struct json *run)
         else
                 code = print_new(c, &f);
         if (code == EXIT_NOT_READY)
-                code = ctl_fail(EXIT_FAILED, "there is no log at %s: it may have been removed since", log);
+                code = no_log(run, log);
         follow_deinit(&f);
         return code;
 }

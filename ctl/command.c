@@ -34,6 +34,7 @@ const struct command *const commands[] = {
         &command_project_list,
         &command_project_show,
         &command_limit_list,
+        &command_retention,
         &command_circuit_list,
         &command_lease_list,
         &command_dead_letter_list,

@@ -61,6 +61,8 @@ extern const struct command command_limit_remove;
 extern const struct command command_limit_list;
 extern const struct command command_circuit_list;
 extern const struct command command_circuit_close;
+/* cmd_retention.c */
+extern const struct command command_retention;
 /* cmd_act.c */
 extern const struct command command_act_list;
 /* cmd_project.c */

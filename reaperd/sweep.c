@@ -18,6 +18,7 @@
 #include "common/options.h"
 #include "common/proc.h"
 #include "queries.h"
+#include "reaperd/keeper.h"
 #include "reaperd/sweep_internal.h"
 
 #define DEADLINE_MS    10000 /* of a statement */
@@ -143,6 +144,7 @@ int sweep_new(const struct sweep_config *cfg, struct sweep **ret_sweep)
         s->state_dir = xstrdup(cfg->opt->state_dir);
         s->shim = shim;
         s->timer = loop_timer_new(cfg->loop, on_timer, s);
+        s->keeper = keeper_new(cfg);
         sweep_reload(s, cfg->opt);
         *ret_sweep = s;
         return 0;
@@ -154,6 +156,7 @@ void sweep_free(struct sweep *s)
                 return;
         sweep_stop(s);
         loop_timer_free(s->timer);
+        keeper_free(s->keeper);
         sweep_forget_processes(s);
         free(s->evidence);
         free(s->host);
@@ -167,6 +170,7 @@ void sweep_wake(struct sweep *s)
         s->amiss = true;
         if (s->state == SWEEP_IDLE)
                 loop_timer_soon(s->timer);
+        keeper_wake(s->keeper);
 }
 
 void sweep_reload(struct sweep *s, const struct options *opt)
@@ -174,6 +178,7 @@ void sweep_reload(struct sweep *s, const struct options *opt)
         s->interval_ms = opt->reaper_interval_ms;
         s->freeze_after_ms = opt->freeze_after_ms;
         s->takeover_after_ms = opt->takeover_after_ms;
+        keeper_reload(s->keeper, opt);
 }
 
 void sweep_stop(struct sweep *s)
@@ -182,5 +187,6 @@ void sweep_stop(struct sweep *s)
         if (s->cleaner != NULL)
                 proc_forget(take_ptr(s->cleaner)); /* it ends by itself, within seconds */
         loop_timer_disarm(s->timer);
+        keeper_stop(s->keeper);
         s->state = SWEEP_STOPPED;
 }

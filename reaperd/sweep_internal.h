@@ -18,6 +18,7 @@
 #define SWEEP_LIST_MAX 500 /* rows of one list */
 _Static_assert(SWEEP_LIST_MAX <= SILENCE_SUBJECTS_MAX, "what is listed is remembered");
 
+struct keeper;
 struct proc;
 
 enum sweep_state {
@@ -67,6 +68,8 @@ struct sweep {
         struct sweep_orphan orphans[SWEEP_LIST_MAX];
         size_t n_orphans, next_orphan;
         struct silence unkept, stranded; /* the epochs, and the orphanhoods, of such orphans */
+
+        struct keeper *keeper; /* has ticks of its own */
 };
 
 /* The steps. */

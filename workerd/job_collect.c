@@ -50,6 +50,7 @@ static void on_committed(void *arg, const struct commit_result *res)
 {
         struct job *job = arg;
         job->commit_op = NULL;
+        job->unsaved = res->outcome != COMMIT_OK;
         if (res->outcome == COMMIT_OK)
                 note_commit(job, res);
         if (job->report.outcome != REPORT_NONE)

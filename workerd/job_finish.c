@@ -50,9 +50,20 @@ static void clean_next(struct job *job)
         loop_timer_soon(job->timer);
 }
 
+/* What could not be committed is nowhere else (C-3). */
+static void keep_tree(struct job *job)
+{
+        log_warning(EV("job.tree-kept"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
+                    LF_S("path", job->dir.tree), LF_S("reason", "what the agent left was not committed"),
+                    LF_S("then", "it stays until somebody removes it"));
+        job->cleaned = 1; /* as if it were removed */
+}
+
 static void clean(struct job *job)
 {
         job_set_state(job, JOB_CLEANING);
+        if (job->unsaved)
+                keep_tree(job);
         clean_next(job);
 }
 

@@ -101,6 +101,7 @@ struct job {
         struct loop_timer *promise_timer;  /* job_promise.c */
         void (*again)(struct job *job);    /* what RETRYING tries again */
         void (*unpushed)(struct job *job); /* what follows SEEKING when nothing was pushed */
+        bool unsaved;                      /* the tree could not be committed: it stays */
         size_t cleaned;                    /* folders removed so far */
         job_done_fn *fn;
         void *arg;

@@ -10,6 +10,7 @@
 
 #include "common/git.h"
 #include "common/run_dir.h"
+#include "common/tree_remove.h"
 #include "workerd/run_info.h"
 
 struct tree_op;
@@ -42,12 +43,3 @@ struct tree_op *tree_prepare(struct git *git, const struct run_info *info, const
 struct tree_op *tree_checkout(struct git *git, const struct run_info *info, const struct run_dir *rd,
                               const char *mirror, const char *sha, tree_fn *fn, void *arg);
 void tree_cancel(struct tree_op *op);
-
-struct tree_remove;
-/* r: 0, or -errno with the reason in `err`. */
-typedef void tree_remove_fn(void *arg, int r, const struct errinfo *err);
-/* Removes a folder and all in it, a bounded number of entries per turn of the loop. Symbolic links are
- * removed, never followed; folders that are not writable are made so; any depth; other file systems mounted
- * in it are refused. A folder that is not there counts as removed. */
-struct tree_remove *tree_remove(struct loop *loop, const char *path, tree_remove_fn *fn, void *arg);
-void tree_remove_cancel(struct tree_remove *op);

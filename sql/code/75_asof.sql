@@ -25,8 +25,8 @@ comment on function orch.state_at(timestamptz) is 'B-3: every row as it was at a
 
 create function orch.state_began() returns timestamptz
 language sql stable
-return (select min(at) from orch.state_change);
-comment on function orch.state_began() is 'The first instant that state_at() knows of';
+return coalesce((select m.at from orch.retention_mark m where m.what = 'state_change'), (select min(at) from orch.state_change));
+comment on function orch.state_began() is 'The first instant that state_at() knows all of: the record''s beginning, or how far retention has thinned it';
 
 create function orch.asof_instant(p_text text) returns timestamptz
 language plpgsql stable as $$
@@ -36,7 +36,11 @@ begin
         if t > clock_timestamp() then
                 perform orch.refuse('OR003', format('%s is yet to come', t), 'orchctl whatif shows what would start next');
         elsif t < orch.state_began() then
-                perform orch.refuse('OR003', format('nothing is known of %s', t), format('The record begins at %s', orch.state_began()));
+                perform orch.refuse('OR003', case when (select m.at from orch.retention_mark m where m.what = 'state_change') is null then format('nothing is known of %s', t)
+                                else format('how things stood at %s is kept no longer', t) end,
+                        format('The record begins at %s%s; what happened is in the history: orchctl item show', orch.state_began(),
+                                case when (select m.at from orch.retention_mark m where m.what = 'state_change') is not null
+                                     then format(' (keep_state_days is %s)', orch.setting_int('keep_state_days')) else '' end));
         end if;
         return t;
 end

@@ -136,6 +136,7 @@ from (values
         ('project_show', 'GET', '/projects/{name}', 'project show', 'A project with its options and commands'),
         ('reject', 'POST', '/tasks/{work_item}/reject', 'reject', 'P-9: send the task back to the role of its stage'),
         ('resume', 'POST', '/serial-gate/resume', 'resume', 'S-8: end a pause'),
+        ('retention', 'GET', '/retention', 'retention', 'R-10, J-9: what is kept for how long, how much that is, and what goes next'),
         ('retry', 'POST', '/tasks/{work_item}/retry', 'retry', 'P-5: try an escalated task, or one that backs off, again'),
         ('setting_list', 'GET', '/settings', 'config show', 'S-12: the settings in force'),
         ('setting_set', 'POST', '/settings/{key}', 'config set', 'S-12: change a setting; every host sees it at its next claim'),

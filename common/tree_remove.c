@@ -6,7 +6,7 @@
  * nothing: neither descriptors nor recursion nor long paths. A turn of the loop handles at most
  * ENTRIES_PER_TURN entries.
  */
-#include "workerd/tree.h"
+#include "common/tree_remove.h"
 
 #include <dirent.h>
 #include <errno.h>
