@@ -56,6 +56,8 @@ extern const struct command command_dead_letter_list;
 extern const struct command command_dead_letter_retry;
 extern const struct command command_dead_letter_drop;
 /* cmd_limit.c */
+extern const struct command command_label_set;
+extern const struct command command_label_list;
 extern const struct command command_limit_set;
 extern const struct command command_limit_remove;
 extern const struct command command_limit_list;

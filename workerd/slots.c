@@ -76,12 +76,12 @@ static void log_taken(const struct claim *claim, bool adopted)
                  LF_I("attempt", claim->attempt));
 }
 
-void slots_take(struct slots *s, const struct db_result *res, bool adopted, int64_t asked_ms,
+void slots_take(struct slots *s, const struct db_result *res, int row, bool adopted, int64_t asked_ms,
                 enum job_stop why)
 {
         struct claim claim;
         struct errinfo err = ERRINFO_INIT;
-        int r = claim_read(&claim, res, 0, &err);
+        int r = claim_read(&claim, res, row, &err);
         const char *refused = r < 0 ? err.text : NULL;
         log_taken(&claim, adopted);
         struct job *job = adopted ? job_new_adopted(s->host, &claim, refused, on_job_done, s)

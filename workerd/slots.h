@@ -22,9 +22,9 @@ struct strbuf;
 struct slots *slots_new(struct job_host *host, void (*on_change)(void *arg), void *arg);
 void slots_free(struct slots *s);
 size_t slots_n(const struct slots *s);
-/* From a row of job_claim, or (`adopted`) of job_adopt, that was asked for at `asked_ms`; `why`: it is to
+/* From row `row` of job_claim, or (`adopted`) of job_adopt, that was asked for at `asked_ms`; `why`: it is to
  * stop at once, because we leave. */
-void slots_take(struct slots *s, const struct db_result *res, bool adopted, int64_t asked_ms,
+void slots_take(struct slots *s, const struct db_result *res, int row, bool adopted, int64_t asked_ms,
                 enum job_stop why);
 /* What a confirmed beat means for each: it is renewed, or to be stopped, or not ours any more. */
 void slots_beat(struct slots *s, const struct process_beat *beat);

@@ -55,6 +55,7 @@ struct worker {
         struct loop_timer *timer;
         struct db_request *claim;  /* NULL when idle */
         int64_t claim_asked_ms;    /* when it was sent */
+        bool taking;               /* the rows of an answer are being taken */
         struct db_request *disown; /* NULL when idle */
         struct slots *slots;
 };
@@ -105,12 +106,12 @@ static void on_slots(void *arg)
 }
 
 /* The answer may come after we began to leave. */
-static void take(struct worker *w, const struct db_result *res, bool adopted, int64_t asked_ms)
+static void take(struct worker *w, const struct db_result *res, int row, bool adopted, int64_t asked_ms)
 {
         enum job_stop why = w->state == WORKER_LIVE     ? JOB_STOP_NONE
                             : w->state == WORKER_FENCED ? JOB_STOP_FENCED
                                                         : JOB_STOP_LEAVE;
-        slots_take(w->slots, res, adopted, asked_ms, why);
+        slots_take(w->slots, res, row, adopted, asked_ms, why);
 }
 
 static void on_claimed(void *arg, const struct db_result *res)
@@ -120,8 +121,11 @@ static void on_claimed(void *arg, const struct db_result *res)
         if (res->outcome == DB_SQL_ERROR)
                 log_warning(EV("job.claim-failed"), LF_ERR(&res->err),
                             LF_S("then", "tried again at the next beat"));
-        else if (res->outcome == DB_OK && db_rows(res) == 1) {
-                take(w, res, false, w->claim_asked_ms);
+        else if (res->outcome == DB_OK && db_rows(res) > 0) {
+                w->taking = true; /* each slot that fills would ask for more, and the next rows need theirs */
+                for (int row = 0; row < db_rows(res); row++)
+                        take(w, res, row, false, w->claim_asked_ms);
+                w->taking = false;
                 claim_job(w);
         }
         leave_if_idle(w);
@@ -129,13 +133,14 @@ static void on_claimed(void *arg, const struct db_result *res)
 
 static void claim_job(struct worker *w)
 {
-        char process[24], epoch[24];
-        if (w->state != WORKER_LIVE || w->claim != NULL ||
-            slots_n(w->slots) >= (size_t)w->host.opt->worker_slots)
+        char process[24], epoch[24], limit[24];
+        size_t slots = (size_t)w->host.opt->worker_slots;
+        if (w->state != WORKER_LIVE || w->claim != NULL || w->taking || slots_n(w->slots) >= slots)
                 return;
         (void)snprintf(process, sizeof(process), "%" PRId64, process_row_id(w->row));
         (void)snprintf(epoch, sizeof(epoch), "%" PRId64, process_row_epoch(w->row));
-        const char *params[] = {process, epoch};
+        (void)snprintf(limit, sizeof(limit), "%zu", slots - slots_n(w->slots));
+        const char *params[] = {process, epoch, limit};
         w->claim_asked_ms = loop_now_ms(w->cfg.loop);
         w->claim = db_query(w->cfg.db, &Q_JOB_CLAIM, params, STATEMENT_DEADLINE_MS, on_claimed, w);
 }
@@ -175,7 +180,7 @@ static void disown(struct worker *w, const struct process_beat *beat)
 
 static void on_adopted(void *arg, const struct db_result *res, int64_t asked_ms)
 {
-        take(arg, res, true, asked_ms);
+        take(arg, res, 0, true, asked_ms);
 }
 
 static void on_effects_idle(void *arg)

@@ -73,21 +73,55 @@ comment on column orch.axis_capacity.job_id is 'The queued job';
 comment on column orch.axis_capacity.reason is 'Why it is blocked';
 comment on column orch.axis_capacity.ends_when is 'What would unblock it';
 
+create view orch.run_cost as
+select j.task_id, j.repo_id, (r.started_at at time zone 'UTC')::date as day, r.cost_usd as usd, 0::numeric as reserved
+from orch.run r join orch.job j on j.id = r.job_id where r.cost_usd is not null
+union all
+select j.task_id, j.repo_id, (r.started_at at time zone 'UTC')::date, 0, r.reserved_usd
+from orch.job j join orch.run r on r.job_id = j.id and r.epoch = j.epoch
+where j.status = 'running' and r.cost_usd is null and r.reserved_usd is not null;
+comment on view orch.run_cost is 'J-7: what each run has cost, or, as long as it runs and has not said so, what was reserved for it';
+comment on column orch.run_cost.task_id is 'Task';
+comment on column orch.run_cost.repo_id is 'Repo';
+comment on column orch.run_cost.day is 'Day (UTC) in which it began';
+comment on column orch.run_cost.usd is 'Dollars that it has cost';
+comment on column orch.run_cost.reserved is 'Dollars that it is expected to cost';
+
 create view orch.task_cost as
-select j.task_id, sum(r.cost_usd) as usd from orch.run r join orch.job j on j.id = r.job_id where r.cost_usd is not null group by j.task_id;
+select c.task_id, sum(c.usd) as usd, sum(c.reserved) as reserved from orch.run_cost c group by c.task_id;
 comment on view orch.task_cost is 'J-7: what the runs of each task have cost';
 comment on column orch.task_cost.task_id is 'Task';
 comment on column orch.task_cost.usd is 'Dollars';
+comment on column orch.task_cost.reserved is 'Dollars reserved for what runs';
 
 create view orch.day_cost as
-select (r.started_at at time zone 'UTC')::date as day, j.repo_id, sum(r.cost_usd) as usd
-from orch.run r join orch.job j on j.id = r.job_id where r.cost_usd is not null group by 1, 2;
+select c.day, c.repo_id, sum(c.usd) as usd, sum(c.reserved) as reserved from orch.run_cost c group by c.day, c.repo_id;
 comment on view orch.day_cost is 'J-7: what the runs of each repo have cost in each day (UTC)';
 comment on column orch.day_cost.day is 'Day';
 comment on column orch.day_cost.repo_id is 'Repo';
 comment on column orch.day_cost.usd is 'Dollars';
+comment on column orch.day_cost.reserved is 'Dollars reserved for what runs';
 
-create function orch.budget_spent(p_task bigint, p_repo bigint) returns table (what text, usd numeric, budget integer, ends_when text)
+create function orch.cost_estimate(p_role text, p_repo bigint) returns numeric
+language plpgsql stable as $$
+begin
+        return coalesce((select avg(c.usd) from (select (select r.cost_usd from orch.run r where r.job_id = j.id and r.outcome = 'success') as usd
+                                from orch.job j where j.repo_id = p_repo and j.role = p_role and j.status = 'done' and j.kind = 'agent'
+                                order by j.id desc limit 10) c),
+                        orch.setting_int('budget_estimate_usd'));
+end
+$$;
+comment on function orch.cost_estimate(text, bigint) is 'J-7: what a run of a role is expected to cost: the mean of the last ten in that repo that ended well and said what they cost, or the setting budget_estimate_usd';
+
+create function orch.budget_applies() returns boolean
+language plpgsql stable as $$
+begin
+        return orch.setting_int('budget_task_usd') > 0 or orch.setting_int('budget_repo_day_usd') > 0 or orch.setting_int('budget_day_usd') > 0;
+end
+$$;
+comment on function orch.budget_applies() is 'J-7: whether there is any budget';
+
+create function orch.budget_spent(p_task bigint, p_repo bigint) returns table (what text, usd numeric, reserved numeric, budget integer, ends_when text)
 language plpgsql stable as $$
 declare
         today date := (clock_timestamp() at time zone 'UTC')::date;
@@ -96,33 +130,37 @@ begin
         budget := orch.setting_int('budget_task_usd');
         if budget > 0 then
                 what := 'the task';
-                usd := (select c.usd from orch.task_cost c where c.task_id = p_task);
+                select c.usd, c.reserved into usd, reserved from orch.task_cost c where c.task_id = p_task;
                 ends_when := 'the budget is raised: orchctl config set budget_task_usd';
                 return next;
         end if;
         budget := orch.setting_int('budget_repo_day_usd');
         if budget > 0 then
                 what := 'the repo, today';
-                usd := (select c.usd from orch.day_cost c where c.day = today and c.repo_id = p_repo);
+                select c.usd, c.reserved into usd, reserved from orch.day_cost c where c.day = today and c.repo_id = p_repo;
                 ends_when := format('it is %s 00:00Z, or: orchctl config set budget_repo_day_usd', today + 1);
                 return next;
         end if;
         budget := orch.setting_int('budget_day_usd');
         if budget > 0 then
                 what := 'all agents, today';
-                usd := (select sum(c.usd) from orch.day_cost c where c.day = today);
+                select sum(c.usd), sum(c.reserved) into usd, reserved from orch.day_cost c where c.day = today;
                 ends_when := format('it is %s 00:00Z, or: orchctl config set budget_day_usd', today + 1);
                 return next;
         end if;
 end
 $$;
-comment on function orch.budget_spent(bigint, bigint) is 'J-7: the budgets that apply to a task, and what was spent of each';
+comment on function orch.budget_spent(bigint, bigint) is 'J-7: the budgets that apply to a task, what was spent of each, and what is reserved';
 
 create view orch.axis_budget as
-select j.id as job_id, format('%s has cost %s of %s dollars', b.what, round(b.usd, 2), b.budget) as reason, b.ends_when
+select j.id as job_id, format('%s has cost %s of %s dollars', b.what, round(coalesce(b.usd, 0), 2), b.budget)
+               || case when b.reserved > 0 then format(', %s are reserved for what runs', round(b.reserved, 2)) else '' end
+               || case when b.usd >= b.budget then '' else format(', and the %s is expected to cost %s', j.role, round(e.usd, 2)) end as reason,
+       case when b.reserved > 0 then 'what runs has cost less than is reserved, or ' else '' end || b.ends_when as ends_when
 from orch.job j cross join lateral orch.budget_spent(j.task_id, j.repo_id) b
-where j.status = 'queued' and j.kind = 'agent' and b.usd >= b.budget;
-comment on view orch.axis_budget is 'J-7: blocks agents when the budget of their task, of their repo for the day, or of the day is spent';
+cross join lateral (select orch.cost_estimate(j.role, j.repo_id) as usd) e
+where j.status = 'queued' and j.kind = 'agent' and (b.usd >= b.budget or coalesce(b.usd, 0) + coalesce(b.reserved, 0) + e.usd > b.budget);
+comment on view orch.axis_budget is 'J-7: blocks agents when the budget of their task, of their repo for the day, or of the day is spent, or would be with what is reserved for what runs and expected of them';
 comment on column orch.axis_budget.job_id is 'The queued job';
 comment on column orch.axis_budget.reason is 'Why it is blocked';
 comment on column orch.axis_budget.ends_when is 'What would unblock it';

@@ -27,8 +27,8 @@ begin
         update orch.job set status = 'running', attempts = attempts + 1, epoch = epoch + 1, token = gen_random_uuid(),
                 process_id = p_process, claimed_at = clock_timestamp(), stop_requested_at = null
         where id = p_job returning * into j;
-        insert into orch.run (job_id, epoch, token, attempt, process_id, started_at)
-                values (j.id, j.epoch, j.token, j.attempts, p_process, j.claimed_at); -- now() is when the claim began to wait for its locks
+        insert into orch.run (job_id, epoch, token, attempt, process_id, reserved_usd, started_at)
+                values (j.id, j.epoch, j.token, j.attempts, p_process, case when j.kind = 'agent' then orch.cost_estimate(j.role, j.repo_id) end, j.claimed_at); -- now() is when the claim began to wait for its locks
         select * into t from orch.task k where k.id = j.task_id;
         if t.branch is null then
                 name := 'feature/' || t.work_item || coalesce('-' || nullif(trim(both '-' from left(regexp_replace(lower(t.title), '[^a-z0-9]+', '-', 'g'), 40)), ''), '');
@@ -41,11 +41,6 @@ end
 $$;
 comment on function orch.job_start(bigint, bigint) is 'J-1: makes a locked, claimable job a running one: attempt, epoch, token, owner, time, run row; names the branch (P-8), apart from one whose deletion is still to come, or was given up';
 
-create function orch.has_side_effects(j orch.job) returns boolean
-language sql stable
-return j.kind = 'merge' or (j.stage = 'deploy' and j.role = 'deployer');
-comment on function orch.has_side_effects(orch.job) is 'T-1: whether the job is a transition with side effects, which only the owner of the task''s transition lease may enter';
-
 create function orch.claim_leases_take(p_job bigint, p_process bigint) returns boolean
 language plpgsql as $$
 declare
@@ -54,16 +49,15 @@ declare
 begin
         select * into j from orch.job where id = p_job;
         select name into repo_name from orch.repo where id = j.repo_id;
-        if orch.has_side_effects(j) and orch.setting_bool('transition_lease_enabled') and orch.in_scope('transition_lease_repos', repo_name) then
-                delete from orch.transition_lease l where l.task_id = j.task_id
-                        and not exists (select from orch.process p where p.id = l.process_id and p.ended_at is null);
+        if orch.needs_transition_lease(j, repo_name) then
+                delete from orch.transition_lease l where l.task_id = j.task_id and not orch.has_living_owner(l);
                 insert into orch.transition_lease (task_id, process_id, epoch, token, purpose)
                 values (j.task_id, p_process, j.epoch + 1, gen_random_uuid(), j.role) on conflict (task_id) do nothing;
                 if not found then
                         return false;
                 end if;
         end if;
-        if j.kind = 'merge' then
+        if orch.needs_merge_lease(j) then
                 insert into orch.merge_lease as m (repo_id, task_id) values (j.repo_id, j.task_id)
                 on conflict (repo_id) do update set taken_at = clock_timestamp() where m.task_id = excluded.task_id;
                 if not found then
@@ -75,12 +69,12 @@ begin
 end
 $$;
 comment on function orch.claim_leases_take(bigint, bigint) is
-        'T-1, M-1: what a job must own besides its claim: the task''s transition lease if it has side effects, the repo''s merge lease if it merges. False: another live owner has one.';
+        'T-1, M-1: what a job must own besides its claim: the task''s transition lease if it has side effects, the repo''s merge lease if it merges. False: another owner has one, as orch.axis_lease says to people.';
 
 create function orch.claim_leases_give(j orch.job, p_keep_merge boolean default false) returns void
 language plpgsql as $$
 begin
-        if j.kind = 'merge' and not p_keep_merge then
+        if orch.needs_merge_lease(j) and not p_keep_merge then
                 delete from orch.merge_lease where task_id = j.task_id;
         end if;
         delete from orch.transition_lease where task_id = j.task_id and epoch = j.epoch;
@@ -295,6 +289,9 @@ declare
         claimed bigint[] := '{}';
 begin
         lock table orch.capacity_limit in row exclusive mode; -- a limit is being set: it counts what runs, so nothing starts meanwhile
+        if orch.budget_applies() then
+                perform pg_advisory_xact_lock(hashtext('orch.budget')); -- what the claim before has reserved is seen by this one
+        end if;
         if not orch.process_hold(p_process, p_epoch) then
                 return;
         end if;

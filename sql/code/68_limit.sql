@@ -1,4 +1,4 @@
--- 68_limit: acts on capacity (S-7) and on the circuits of providers (J-4). What they hold up is said by the axes.
+-- 68_limit: acts on capacity (S-7), on the labels that hosts must have, and on the circuits of providers (J-4). What they hold up is said by the axes.
 
 create function orch.limit_list() returns jsonb
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -79,6 +79,50 @@ begin
 end
 $$;
 comment on function orch.limit_remove(text, text) is 'S-7: takes a limit away, also one of something that is gone';
+
+create function orch.label_list() returns jsonb
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+        select jsonb_build_object('labels', coalesce(jsonb_agg(jsonb_build_object('scope', x.scope, 'name', x.name, 'requires', x.requires) order by x.scope desc, x.name), '[]'),
+                'hosts', (select coalesce(jsonb_agg(jsonb_build_object('host', h.name, 'labels', h.labels) order by h.name), '[]') from orch.host h
+                          where exists (select from orch.worker w where w.host = h.name)))
+        from (select 'role' as scope, o.key as name, o.requires from orch.role o union all select 'project', p.name, p.requires from orch.project p) x
+        where x.requires <> '{}';
+end;
+comment on function orch.label_list() is 'S-7: the labels that a host must have to run jobs of a role or of a project, and those that the hosts of living workers have';
+
+create function orch.label_set(p_scope text, p_name text, p_labels text default null) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        wanted text[] := array(select distinct w from regexp_split_to_table(btrim(coalesce(p_labels, ''), E' ,\t\n'), E'[\\s,]+') w where w <> '' order by w);
+        before jsonb;
+        r bigint;
+begin
+        if p_scope is null or p_scope not in ('role', 'project') then
+                perform orch.refuse('OR003', format('labels are not required by a "%s"', left(coalesce(p_scope, ''), 80)), 'Use role or project; the labels of a host are its option host_labels');
+        elsif exists (select from unnest(wanted) w where w !~ '^[A-Za-z0-9._-]{1,64}$') or cardinality(wanted) > 32 then
+                perform orch.refuse('OR003', format('"%s" is no list of labels', left(p_labels, 80)), 'At most 32, of letters, digits, dot, dash and underscore, separated by commas');
+        end if;
+        if p_scope = 'role' then
+                select to_jsonb(o.requires) into before from orch.role o where o.key = p_name for no key update;
+        else
+                select to_jsonb(p.requires), p.repo_id into before, r from orch.project p where p.name = p_name for no key update;
+        end if;
+        if before is null then
+                perform orch.refuse('OR001', format('there is no %s "%s"', p_scope, left(coalesce(p_name, ''), 80)));
+        elsif before <> to_jsonb(wanted) then
+                update orch.role set requires = wanted where p_scope = 'role' and key = p_name;
+                update orch.project set requires = wanted where p_scope = 'project' and name = p_name;
+                insert into orch.lane_touch (repo_id) select id from orch.repo;
+                perform orch.record('limit', orch.actor(), null, null, null, jsonb_build_object('scope', p_scope, 'name', p_name, 'requires', wanted), r);
+                perform orch.wake();
+        end if;
+        perform orch.audit_act('label_set', p_scope || ' ' || p_name, jsonb_build_object('labels', p_labels), before, to_jsonb(wanted));
+        return orch.label_list() || jsonb_build_object('message', format('%s %s: %s', p_scope, p_name,
+                case when wanted = '{}' then 'any host may run its jobs' else 'only hosts with the labels ' || array_to_string(wanted, ', ') || ' run its jobs' end));
+end
+$$;
+comment on function orch.label_set(text, text, text) is 'S-7: the labels that a host must have to run jobs of a role or of a project, instead of those before; none: any host may. What runs goes on';
 
 create function orch.circuit_list() returns jsonb
 language sql stable security definer set search_path = pg_catalog, pg_temp

@@ -8,13 +8,16 @@ select 'task' as waiter_kind, t.id as waiter_id, orch.item_name(t) as waiter, 't
 from orch.task_dependency d join orch.task t on t.id = d.task_id join orch.task p on p.id = d.waits_for
 where not t.terminal and not p.terminal and (select orch.setting_bool('task_deps_enabled'))
 union all
-select 'task', t.id, t.work_item, case b.axis when 'active-task' then 'task' when 'freeze' then 'freeze' else 'axis' end, coalesce(h.task_id, f.id),
-       coalesce(h.work_item, case when f.id is not null then r.name end, b.reason), b.axis, greatest(j.created_at, f.frozen_at),
-       case b.axis when 'active-task' then format('orchctl pause %s', h.work_item) when 'freeze' then format('orchctl unfreeze %s', r.name) else b.ends_when end
+select 'task', t.id, t.work_item, case when m.task_id is not null or b.axis = 'active-task' then 'task' when b.axis = 'freeze' then 'freeze' else 'axis' end, coalesce(h.task_id, f.id, m.task_id),
+       coalesce(h.work_item, case when f.id is not null then r.name end, m.work_item, b.reason), b.axis, coalesce(m.taken_at, greatest(j.created_at, f.frozen_at)),
+       case when b.axis = 'active-task' then format('orchctl pause %s', h.work_item) when b.axis = 'freeze' then format('orchctl unfreeze %s', r.name)
+            when m.task_id is not null then format('orchctl lease release %s', m.work_item) else b.ends_when end
 from orch.job j join orch.task t on t.id = j.task_id join orch.repo r on r.id = j.repo_id
 cross join lateral orch.blocks_of(j.id) b
 left join orch.lane_head h on b.axis = 'active-task' and h.repo_id = j.repo_id
 left join orch.repo_freeze f on b.axis = 'freeze' and f.repo_id = j.repo_id and f.cleared_at is null
+left join lateral (select l.task_id, l.taken_at, orch.item_name(o) as work_item from orch.merge_lease l join orch.task o on o.id = l.task_id
+                   where b.axis = 'lease' and orch.needs_merge_lease(j) and l.repo_id = j.repo_id and l.task_id <> j.task_id limit 1) m on true -- LIMIT: one look each
 where j.status = 'queued' and b.axis not in ('dependency', 'pause') -- which hold a task up also while it has no queued job
 union all
 select 'task', t.id, t.work_item, 'task', k.task_id, orch.item_name(h), 'slot', j.created_at,
@@ -30,10 +33,6 @@ from orch.repo_freeze f join orch.repo r on r.id = f.repo_id where f.cleared_at 
 union all
 select 'task', t.id, t.work_item, 'person', null, coalesce(t.paused_by, 'somebody'), 'pause', t.paused_at, format('orchctl resume %s', t.work_item)
 from orch.task t where not t.terminal and t.paused_at is not null and (select orch.setting_bool('serial_gate_pause_enabled'))
-union all
-select 'task', t.id, t.work_item, 'task', m.task_id, orch.item_name(h), 'lease', m.taken_at, format('orchctl lease release %s', orch.item_name(h))
-from orch.job j join orch.merge_lease m on m.repo_id = j.repo_id and m.task_id <> j.task_id join orch.task t on t.id = j.task_id join orch.task h on h.id = m.task_id
-where j.status = 'queued' and j.kind = 'merge'
 union all
 select 'task', t.id, t.work_item, 'person', null, 'somebody', 'person', coalesce(t.escalated_at, t.stage_entered_at),
        format(case when t.escalated_at is not null then 'orchctl retry %s' else 'orchctl approve %s' end, t.work_item)

@@ -1,24 +1,5 @@
 -- 80_views: what people see (O-1, O-3, S-14): psql, orchctl and the status port read these.
 
-create view orch.lease_wait as
-select j.id as job_id, 'lease' as axis, format('%s is being merged into repo %s', orch.item_name(h), r.name) as reason,
-       format('that merge ends, or: orchctl lease release %s', orch.item_name(h)) as ends_when
-from orch.job j join orch.merge_lease m on m.repo_id = j.repo_id and m.task_id <> j.task_id
-join orch.task h on h.id = m.task_id join orch.repo r on r.id = j.repo_id
-where j.status = 'queued' and j.kind = 'merge'
-union all
-select j.id, 'lease', format('a worker of %s still has the transition lease of %s, for the %s', o.name, t.work_item, l.purpose),
-       format('the worker gives it back or is gone, or: orchctl lease release %s', t.work_item)
-from orch.job j join orch.transition_lease l on l.task_id = j.task_id
-join orch.process p on p.id = l.process_id and p.ended_at is null join orch.host o on o.id = p.host_id
-join orch.task t on t.id = j.task_id join orch.repo r on r.id = j.repo_id
-where j.status = 'queued' and orch.has_side_effects(j) and orch.setting_bool('transition_lease_enabled') and orch.in_scope('transition_lease_repos', r.name);
-comment on view orch.lease_wait is 'T-1, M-1: queued jobs that no axis need block and no worker can start, because another owns what they must own: what orch.claim_leases_take() would refuse';
-comment on column orch.lease_wait.job_id is 'The queued job';
-comment on column orch.lease_wait.axis is 'lease';
-comment on column orch.lease_wait.reason is 'Why it waits';
-comment on column orch.lease_wait.ends_when is 'What would end it';
-
 create view orch.task_wait as
 select t.id as task_id, w.precedence, w.axis, w.reason, w.ends_when
 from orch.task t
@@ -32,8 +13,7 @@ cross join lateral (
                coalesce(b.ends_when, case when a.worker then 'a worker has a free slot' else 'a worker starts: orchctl up' end)
         from orch.job j
         cross join lateral (select exists (select from orch.process p where p.ended_at is null and p.daemon = 'workerd' and not p.draining) as worker) a
-        left join lateral (select k.precedence, k.axis, k.reason, k.ends_when from orch.blocks_of(j.id) k
-                           union all select 999, l.axis, l.reason, l.ends_when from orch.lease_wait l where l.job_id = j.id) b on true
+        left join lateral orch.blocks_of(j.id) b on true
         where j.task_id = t.id and j.active and j.status = 'queued'
         union all
         select 1001, 'running', format('the %s is at work (attempt %s of %s)%s', j.role, j.attempts, j.max_attempts,
@@ -52,7 +32,7 @@ where not t.terminal;
 comment on view orch.task_wait is 'S-14: why each live task does not move, all reasons: no live task is without one';
 comment on column orch.task_wait.task_id is 'Task';
 comment on column orch.task_wait.precedence is 'The lowest is named first';
-comment on column orch.task_wait.axis is 'One of orch.axis; or lease, slot, running, gate, person, escalated: what else it can be';
+comment on column orch.task_wait.axis is 'One of orch.axis; or slot, running, gate, person, escalated: what else it can be';
 comment on column orch.task_wait.reason is 'Why, for people';
 comment on column orch.task_wait.ends_when is 'What would end it';
 

@@ -1,8 +1,8 @@
--- Takes the next job, if any may run, and gives everything that is needed to run it.
--- $1 process, $2 epoch
--- -> no row, or one job under a new claim (job_id, epoch, token)
+-- Takes the next jobs that may run, and gives everything that is needed to run each.
+-- $1 process, $2 epoch, $3 how many at most: free slots
+-- -> a row for each job that is under a new claim (job_id, epoch, token) now
 -- Callers: workerd/worker.c
 SELECT job_id, epoch, token, task_id, work_item, title, description, role, kind, stage, stage_version, attempt,
        max_attempts, input, branch, head_sha, repo, forge, forge_location, default_branch, docs_dir, test_command,
        crashed, base_sha, failed_log, earlier, command, test_globs, gate_config_globs
-FROM orch.job_claim($1::bigint, $2::bigint)
+FROM orch.job_claim($1::bigint, $2::bigint, $3::int)

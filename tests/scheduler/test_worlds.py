@@ -14,7 +14,7 @@ import worlds
 CHUNKS = 8
 COUNT = int(os.environ.get("ORCH_WORLDS", "2000"))
 FIRST = int(os.environ.get("ORCH_WORLDS_SEED", "1"))
-PRECEDENCE = ("cancel", "freeze", "pause", "dependency", "active-task", "backoff", "capacity", "budget")
+PRECEDENCE = ("cancel", "freeze", "pause", "dependency", "active-task", "backoff", "capacity", "lease", "budget")
 
 
 def differences(scheduler, what):

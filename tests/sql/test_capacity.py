@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 
+import psycopg2.errors
 import pytest
 
 
@@ -219,7 +220,7 @@ def test_a_spent_budget_holds_agents(world, setting, what):
     world.succeed(world.claim())
     world.operate("approve", a, None)
     world.db.query("update orch.run set cost_usd = 7.5")
-    world.set(setting, "8")
+    world.set(setting, "9")
     assert world.blocks(a) == []
     world.set(setting, "7")
     assert world.blocks(a) == ["budget"] and reasons(world, a)[0].startswith(f"{what}") and "7.50 of 7 dollars" in reasons(world, a)[0]
@@ -236,3 +237,77 @@ def test_yesterdays_money_does_not_count_today(world):
     world.set("budget_day_usd", "1")
     world.db.query("update orch.run set cost_usd = 7.5, started_at = now() - interval '1 day'")
     assert world.blocks(a) == [] and world.claim() is not None
+
+
+def cheap(world, role, *usd):
+    """Runs of a role that ended well and cost so much each."""
+    for cost in usd:
+        world.item()
+        job = world.claim()
+        assert job["role"] == role
+        world.succeed(job)
+        world.db.query("update orch.run set cost_usd = %s where job_id = %s", cost, job["job_id"])
+
+
+def test_what_runs_has_its_cost_reserved(world):
+    """J-7, B-7: jobs that run at once do not spend a budget twice; the reason says what is reserved; the end settles it."""
+    open_world(world, 0)
+    world.set("serial_gate_enabled", "off")
+    cheap(world, "analyst", 2, 4)
+    world.set("budget_day_usd", "13")
+    first, second, third = (world.item() for _ in range(3))
+    rows = world.call("job_claim", world.process, world.epoch, 3)
+    assert [row["work_item"] for row in rows] == [first, second]  # 6 spent, 3 and 3 reserved, 3 more would be too much
+    assert world.db.column("select reserved_usd from orch.run where ended_at is null") == [3, 3]
+    assert "has cost 6.00 of 13 dollars, 6.00 are reserved for what runs, and the analyst is expected to cost 3.00" in reasons(world, third)[0]
+    world.succeed(rows[0])
+    world.db.query("update orch.run set cost_usd = 0.5 where job_id = %s", rows[0]["job_id"])
+    assert world.blocks(third) == [] and world.claim()["work_item"] == third
+
+
+def test_without_experience_a_setting_says_what_a_run_costs(world):
+    """B-7: no run of the role in this repo has said what it cost."""
+    open_world(world, 0)
+    a = world.item()
+    world.set("budget_estimate_usd", "5")
+    world.set("budget_task_usd", "4")
+    assert world.blocks(a) == ["budget"] and "the task has cost 0.00 of 4 dollars, and the analyst is expected to cost 5.00" in reasons(world, a)[0]
+    assert world.claim() is None
+    world.set("budget_task_usd", "5")
+    assert world.claim()["work_item"] == a
+
+
+def test_two_claims_at_once_reserve_one_after_the_other(world):
+    """B-7: a claim sees what the claim before it has reserved."""
+    open_world(world, 0)
+    world.set("serial_gate_enabled", "off")
+    world.set("budget_day_usd", "1")
+    world.item(), world.item()
+    one, other = world.db.connect("orch_workerd"), world.db.connect("orch_workerd")
+    one.autocommit = False
+    first, second = one.cursor(), other.cursor()
+    first.execute("select job_id from orch.job_claim(%s, %s)", (world.process, world.epoch))
+    assert len(first.fetchall()) == 1
+    second.execute("set lock_timeout = '300ms'")
+    with pytest.raises(psycopg2.errors.LockNotAvailable):
+        second.execute("select job_id from orch.job_claim(%s, %s)", (world.process, world.epoch))
+    one.commit()
+    second.execute("select job_id from orch.job_claim(%s, %s)", (world.process, world.epoch))
+    assert second.fetchall() == []
+    one.close(), other.close()
+
+
+def test_a_lease_that_another_has_is_a_block(world):
+    """T-1, S-14: the axis, the claim and the chain of waits say the same."""
+    open_world(world, 0)
+    world.set("serial_gate_enabled", "off")
+    a = world.item()
+    world.work(until="deploy", item=a)
+    world.operate("approve", a, None)
+    process, _ = world.add_process(pid=77, host="elsewhere")
+    world.db.query("insert into orch.transition_lease (task_id, process_id, epoch, token, purpose) values (%s, %s, 0, gen_random_uuid(), 'deployer')", world.task_id(a), process)
+    assert world.blocks(a) == ["lease"] and world.waits(a) == ["lease"] and world.claim() is None
+    assert "a worker of elsewhere still has the transition lease" in world.call("why", a, user="orch_readonly")[0]["reason"]
+    assert [row["via"] for row in world.call("waits_chain", a, user="orch_readonly")] == ["lease"]
+    world.db.query("delete from orch.transition_lease")
+    assert world.blocks(a) == [] and world.claim()["work_item"] == a

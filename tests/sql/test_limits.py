@@ -55,3 +55,36 @@ def test_a_circuit_is_closed_by_hand(world):
     with pytest.raises(psycopg2.Error) as refused:
         world.operate("circuit_close", "nobody")
     assert refused.value.pgcode == "OR001"
+
+
+def requires(answer):
+    return [(row["scope"], row["name"], row["requires"]) for row in answer["labels"]]
+
+
+def test_labels_are_required_of_hosts(world):
+    """S-7, O-2: the act, its audit row and history; the same again changes nothing; the jobs wait for a host that fits."""
+    a = world.item()
+    assert requires(world.operate("label_set", "role", "analyst", "kvm, x86")) == [("role", "analyst", ["kvm", "x86"])]
+    world.operate("label_set", "role", "analyst", "x86,kvm")
+    assert world.db.value("select count(*) from orch.history where kind = 'limit'") == 1
+    assert world.db.value("select count(*) from orch.audit where act = 'label_set'") == 2
+    assert world.blocks(a) == ["capacity"] and world.claim() is None
+    answer = world.operate("label_set", "project", "demo", "gpu")
+    assert requires(answer) == [("role", "analyst", ["kvm", "x86"]), ("project", "demo", ["gpu"])] and "only hosts with the labels gpu" in answer["message"]
+    fits, epoch = world.add_process(host="big", pid=5)
+    world.db.value("select orch.process_report(%s, %s, %s, %s)", fits, epoch, ["gpu", "kvm", "x86"], "{}", user="orch_workerd")
+    assert world.claim() is None and world.claim(fits, epoch)["work_item"] == a
+    assert world.operate("label_list")["hosts"] == [{"host": "big", "labels": ["gpu", "kvm", "x86"]}, {"host": "testhost", "labels": []}]
+    b = world.item(project="demo")
+    world.set("serial_gate_enabled", "off")
+    world.operate("label_set", "project", "demo", None)
+    assert requires(world.operate("label_set", "role", "analyst", "")) == []
+    assert world.claim()["work_item"] == b  # told at once, not at the next poll
+
+
+@pytest.mark.parametrize("scope, name, labels, said", [("host", "testhost", "x", "not required by"), ("role", "nobody", "x", "there is no role"),
+                                                      ("project", None, "x", "there is no project"), ("role", "analyst", "a b;c", "no list of labels")])
+def test_labels_that_cannot_be_required(world, scope, name, labels, said):
+    """O-2: refused, with what would do."""
+    with pytest.raises(psycopg2.Error, match=said):
+        world.operate("label_set", scope, name, labels)
