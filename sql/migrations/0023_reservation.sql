@@ -1,4 +1,4 @@
--- 0022_reservation: what a run is expected to cost is reserved when it begins, so that jobs that run at once do not spend a budget twice (J-7).
+-- 0023_reservation: what a run is expected to cost is reserved when it begins, so that jobs that run at once do not spend a budget twice (J-7).
 set local role orch_owner;
 
 alter table orch.run add column reserved_usd numeric(12, 6);
