@@ -14,6 +14,8 @@ extern const struct command command_upgrade;
 extern const struct command command_status;
 extern const struct command command_queue;
 extern const struct command command_why;
+/* cmd_gates.c */
+extern const struct command command_gates;
 /* cmd_asof.c */
 extern const struct command command_asof;
 /* cmd_whatif.c */

@@ -30,6 +30,17 @@ end
 $$;
 comment on function orch.gate_visit(orch.task, text) is 'The visit that a gate is, or was last, asked in; also for a gate of a stage that was left';
 
+create function orch.ci_commits(t orch.task) returns text[]
+language plpgsql stable as $$
+begin
+        return array(select t.head_sha where t.head_sha is not null union
+                select r.head_sha from orch.job j join orch.run r on r.job_id = j.id
+                where j.task_id = t.id and j.stage_version = orch.gate_visit(t, 'ci_green') and r.code_tree = t.code_tree);
+end
+$$;
+comment on function orch.ci_commits(orch.task) is
+        'P-1, P-4: the commits whose statuses are about the task''s code: its head, and those of the visit that differ from it in documents of the task only';
+
 create function orch.wrote_code(t orch.task, p_run bigint) returns boolean
 language plpgsql stable as $$
 declare

@@ -63,6 +63,16 @@ end
 $$;
 comment on function orch.waiting_step(orch.task) is 'The first step of the present stage whose gate has not passed; null when all have';
 
+create function orch.pass_note(t orch.task) returns text
+language plpgsql stable as $$
+begin
+        return (select string_agg(format('%s: %s', s.gate, a.reason), '; ' order by s.seq)
+                from orch.stage_step s cross join lateral orch.gate_result(t, s.gate) a
+                where s.stage = t.stage and a.result = 'pass' and a.reason is not null and orch.has_step(t, s));
+end
+$$;
+comment on function orch.pass_note(orch.task) is 'M-7: what is to be said of the gates that have passed in the present stage: waived, or approved in doubt; else null';
+
 create function orch.is_for_person(t orch.task, p_gate text) returns boolean
 language plpgsql stable as $$
 begin

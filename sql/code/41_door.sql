@@ -70,7 +70,7 @@ begin
                 elsif t.escalated_at is not null then
                         exit;
                 elsif s.gate is null then
-                        exit when not orch.transition(t.id, t.stage, t.stage_version, (select next from orch.stage where key = t.stage), p_actor);
+                        exit when not orch.transition(t.id, t.stage, t.stage_version, (select next from orch.stage where key = t.stage), p_actor, orch.pass_note(t));
                 elsif a.result = 'fail' and s.on_fail is not null then
                         perform orch.send_back(t, s.on_fail, p_actor, s.gate, a.reason);
                 elsif a.result = 'inconclusive' then

@@ -67,7 +67,7 @@ begin
         actor := format('process %s', j.process_id);
         update orch.run set ended_at = clock_timestamp(), outcome = p_outcome, reason = p_report ->> 'reason',
                 exit_code = (p_report ->> 'exit_code')::integer, signal = (p_report ->> 'signal')::integer,
-                head_sha = p_report ->> 'head_sha', log_excerpt = p_report ->> 'log_excerpt',
+                head_sha = p_report ->> 'head_sha', code_tree = p_report ->> 'code_tree', log_excerpt = p_report ->> 'log_excerpt',
                 refused = array(select jsonb_array_elements_text(coalesce(p_report -> 'refused', '[]')))
         where id = r.id;
         perform orch.record('outcome', actor, j.task_id, j.id, j.epoch, jsonb_build_object('role', j.role, 'outcome', p_outcome,

@@ -39,6 +39,8 @@ PURE = {"setting_text", "setting_bool", "setting_int", "in_scope", "serial_gated
         "waits_for_person", "item_name", "task_json", "state_at", "has_side_effects", "failed_log", "failure_digest", "works_again", "counted", "estimated", "count_bound", "inbox_age_s"}
 LOOKS = {"project_list", "project_show", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list", "freeze_list", "dead_letter_list",
          "dependency_list", "finding_list", "waits_chain", "limit_list", "label_list", "circuit_list", "openapi", "asof", "asof_changes", "escalation_list"}
+PURE |= {"ci_commits"}
+LOOKS |= {"gates"}
 PURE |= {"kept_since", "retention_batch"}
 LOOKS |= {"retention"}
 ACTS = {"project_add", "item_create", "item_move", "approve", "reject", "cancel", "setting_set", "lease_release", "pause", "resume", "freeze",
