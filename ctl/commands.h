@@ -57,6 +57,11 @@ extern const struct command command_waits;
 extern const struct command command_dead_letter_list;
 extern const struct command command_dead_letter_retry;
 extern const struct command command_dead_letter_drop;
+/* cmd_endpoint.c */
+extern const struct command command_endpoint_set;
+extern const struct command command_endpoint_remove;
+extern const struct command command_endpoint_list;
+extern const struct command command_project_connect;
 /* cmd_limit.c */
 extern const struct command command_label_set;
 extern const struct command command_label_list;

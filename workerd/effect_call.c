@@ -4,17 +4,22 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/branch_guard.h"
 #include "common/err.h"
 #include "common/forge.h"
+#include "common/gitea.h"
 #include "common/json_read.h"
 #include "common/mem.h"
 #include "common/notifier.h"
 #include "common/tracker.h"
+#include "workerd/endpoint.h"
 
-void effect_ports_init(struct effect_ports *ports, struct loop *loop, struct db *db, struct git *git)
+void effect_ports_init(struct effect_ports *ports, struct loop *loop, struct db *db, struct git *git,
+                       struct http_client *http)
 {
         *ports = (struct effect_ports){
                 .git = git,
+                .http = http,
                 .tracker_local = tracker_local_new(db),
                 .notifier_log = notifier_log_new(loop),
         };
@@ -79,9 +84,12 @@ static int notifier_say(struct effect_call *call, const struct effect_ports *por
 {
         const char *text = arg_of(spec, "text", err);
         const char *item = json_str(json_get(spec->payload, "work_item"));
-        if (text == NULL)
+        struct endpoint e;
+        if (text == NULL || (spec->endpoint != NULL && endpoint_read(&e, spec->endpoint, err) < 0))
                 return -EINVAL;
-        call->notifier = ports->notifier_log;
+        if (spec->endpoint != NULL)
+                call->own_notifier = endpoint_notifier(&e, ports->http);
+        call->notifier = call->own_notifier != NULL ? call->own_notifier : ports->notifier_log;
         call->notifier_call =
                 notifier_alert(call->notifier, spec->key, item != NULL ? item : "", text, on_notifier, call);
         return 0;
@@ -107,18 +115,37 @@ static int forge_delete(struct effect_call *call, const struct effect_ports *por
         return call->forge_call != NULL ? 0 : -EINVAL; /* the branch guard (C-4) */
 }
 
+static void on_gitea(void *arg, const struct port_answer *answer, const char *json)
+{
+        struct effect_call *call = arg;
+        (void)json;
+        call->gitea_call = NULL;
+        call->fn(call->arg, answer);
+}
+
+static int gitea_delete(struct effect_call *call, const struct effect_ports *ports,
+                        const struct effect_spec *spec, struct errinfo *err)
+{
+        const char *branch = arg_of(spec, "branch", err);
+        struct endpoint e;
+        if (branch == NULL || endpoint_read(&e, spec->endpoint, err) < 0 ||
+            branch_guard(branch, spec->default_branch, err) < 0)
+                return -EINVAL; /* C-4: nothing was sent */
+        call->gitea = endpoint_gitea(&e, ports->http);
+        call->gitea_call = gitea_delete_branch(call->gitea, branch, on_gitea, call);
+        return 0;
+}
+
 typedef int effect_op_fn(struct effect_call *call, const struct effect_ports *ports,
                          const struct effect_spec *spec, struct errinfo *err);
 
-/* `adapter` NULL: the operation finds it itself. */
 static const struct {
         const char *port, *adapter, *kind;
         effect_op_fn *fn;
 } operations[] = {
-        {"tracker", "local", "state", tracker_state},
-        {"tracker", "local", "comment", tracker_say},
-        {"forge", NULL, "delete_branch", forge_delete},
-        {"notifier", "log", "alert", notifier_say},
+        {"tracker", "local", "state", tracker_state},      {"tracker", "local", "comment", tracker_say},
+        {"forge", "local", "delete_branch", forge_delete}, {"forge", "gitea", "delete_branch", gitea_delete},
+        {"notifier", "log", "alert", notifier_say},        {"notifier", "telegram", "alert", notifier_say},
 };
 
 int effect_call_start(struct effect_call *call, const struct effect_ports *ports,
@@ -126,10 +153,9 @@ int effect_call_start(struct effect_call *call, const struct effect_ports *ports
 {
         *call = (struct effect_call){.fn = fn, .arg = arg};
         for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
-                const char *adapter = operations[i].adapter;
                 if (strcmp(operations[i].port, spec->port) == 0 &&
                     strcmp(operations[i].kind, spec->kind) == 0 &&
-                    (adapter == NULL || strcmp(adapter, spec->adapter) == 0))
+                    strcmp(operations[i].adapter, spec->adapter) == 0)
                         return operations[i].fn(call, ports, spec, err);
         }
         err_set(err, "", "there is no operation %s.%s for adapter \"%s\"", spec->port, spec->kind,
@@ -141,6 +167,9 @@ void effect_call_deinit(struct effect_call *call)
 {
         tracker_cancel(call->tracker, take_ptr(call->tracker_call));
         notifier_cancel(call->notifier, take_ptr(call->notifier_call));
+        notifier_free(take_ptr(call->own_notifier));
+        gitea_cancel(take_ptr(call->gitea_call));
+        gitea_free(take_ptr(call->gitea));
         forge_cancel(call->forge, take_ptr(call->forge_call));
         forge_free(take_ptr(call->forge));
 }

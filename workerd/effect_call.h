@@ -13,6 +13,9 @@ struct db;
 struct forge;
 struct forge_call;
 struct git;
+struct gitea;
+struct gitea_call;
+struct http_client;
 struct json;
 struct loop;
 struct notifier;
@@ -20,14 +23,17 @@ struct notifier_call;
 struct tracker;
 struct tracker_call;
 
-/* The adapters that live as long as the process does. A forge is made per call: it is one repository. */
+/* The adapters that live as long as the process does. A forge, and what asks an endpoint, is made per call.
+ */
 struct effect_ports {
         struct git *git;
+        struct http_client *http; /* borrowed; NULL: nothing outside is asked */
         struct tracker *tracker_local;
         struct notifier *notifier_log;
 };
 
-void effect_ports_init(struct effect_ports *ports, struct loop *loop, struct db *db, struct git *git);
+void effect_ports_init(struct effect_ports *ports, struct loop *loop, struct db *db, struct git *git,
+                       struct http_client *http);
 void effect_ports_deinit(struct effect_ports *ports);
 
 struct effect_spec {
@@ -35,6 +41,7 @@ struct effect_spec {
         const char *key; /* of the object */
         const char *location, *default_branch;
         const struct json *payload;
+        const struct json *endpoint; /* NULL: the adapter is ours */
 };
 
 /* A call under way. Zeroed when idle. */
@@ -43,8 +50,11 @@ struct effect_call {
         void *arg;
         struct tracker *tracker; /* borrowed */
         struct tracker_call *tracker_call;
-        struct notifier *notifier; /* borrowed */
+        struct notifier *notifier; /* borrowed, or the same as own_notifier */
+        struct notifier *own_notifier;
         struct notifier_call *notifier_call;
+        struct gitea *gitea; /* owned */
+        struct gitea_call *gitea_call;
         struct forge *forge; /* owned */
         struct forge_call *forge_call;
 };

@@ -34,6 +34,7 @@ struct effect {
         struct db_request *request; /* NULL when idle */
         char *detail;
         const char *verdict;
+        const char *said;      /* in the words of the ports, or NULL */
         int64_t retry_after_s; /* -1: as the outbox likes */
 };
 
@@ -71,7 +72,7 @@ struct effects *effects_new(const struct effects_config *cfg)
 {
         struct effects *fx = xcalloc(1, sizeof(*fx));
         fx->cfg = *cfg;
-        effect_ports_init(&fx->ports, cfg->loop, cfg->db, cfg->git);
+        effect_ports_init(&fx->ports, cfg->loop, cfg->db, cfg->git, cfg->http);
         for (size_t i = 0; i < AT_ONCE; i++)
                 fx->slots[i].fx = fx;
         return fx;
@@ -193,8 +194,8 @@ static void record(struct effect *e)
         (void)snprintf(id, sizeof(id), "%" PRId64, e->id);
         (void)snprintf(epoch, sizeof(epoch), "%" PRId64, e->epoch);
         (void)snprintf(after, sizeof(after), "%" PRId64, e->retry_after_s);
-        const char *params[] = {id,         epoch,     e->token,
-                                e->verdict, e->detail, e->retry_after_s >= 0 ? after : NULL};
+        const char *params[] = {
+                id, epoch, e->token, e->verdict, e->detail, e->retry_after_s >= 0 ? after : NULL, e->said};
         e->state = EFFECT_RECORDING;
         e->request = db_query(e->fx->cfg.db, &Q_EFFECT_FINISH, params, STATEMENT_DEADLINE_MS, on_recorded, e);
 }
@@ -203,6 +204,7 @@ static void on_answer(void *arg, const struct port_answer *answer)
 {
         struct effect *e = arg;
         e->verdict = effects_verdict(answer->outcome);
+        e->said = port_outcome_name(answer->outcome);
         e->retry_after_s = answer->retry_after_s;
         e->detail = answer->outcome == PORT_OK
                             ? xstrdup("ok")
@@ -213,6 +215,7 @@ static void on_answer(void *arg, const struct port_answer *answer)
 static void impossible(struct effect *e, const struct errinfo *err)
 {
         e->verdict = "dead";
+        e->said = NULL;
         e->retry_after_s = -1;
         e->detail = xstrdup(err->text);
         record(e);
@@ -228,9 +231,11 @@ static void execute(struct effect *e, const struct db_result *res, int row)
 {
         const struct json_limits limits = JSON_LIMITS_DEFAULT;
         struct errinfo err = ERRINFO_INIT;
-        struct json_doc *payload = NULL;
-        const char *text = text_of(res, row, "payload");
+        struct json_doc *payload = NULL, *endpoint = NULL;
+        const char *text = text_of(res, row, "payload"), *service = text_of(res, row, "endpoint");
         int r = json_parse(text, strlen(text), &limits, &payload, &err);
+        if (r == 0 && service[0] != '\0')
+                r = json_parse(service, strlen(service), &limits, &endpoint, &err);
         const struct effect_spec spec = {
                 .port = text_of(res, row, "port"),
                 .kind = text_of(res, row, "kind"),
@@ -239,10 +244,12 @@ static void execute(struct effect *e, const struct db_result *res, int row)
                 .location = text_of(res, row, "location"),
                 .default_branch = text_of(res, row, "default_branch"),
                 .payload = json_root(payload),
+                .endpoint = endpoint != NULL ? json_root(endpoint) : NULL,
         };
         if (r == 0)
                 r = effect_call_start(&e->call, &e->fx->ports, &spec, on_answer, e, &err);
         json_doc_free(payload);
+        json_doc_free(endpoint);
         if (r < 0)
                 impossible(e, &err);
 }

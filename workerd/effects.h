@@ -15,6 +15,7 @@
 
 struct db;
 struct git;
+struct http_client;
 struct loop;
 struct claim_names;
 struct strbuf;
@@ -24,6 +25,7 @@ struct effects_config {
         struct loop *loop;
         struct db *db;
         struct git *git;
+        struct http_client *http;   /* borrowed */
         void (*on_idle)(void *arg); /* nothing is under way any more */
         void *arg;
 };

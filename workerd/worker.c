@@ -9,6 +9,7 @@
 
 #include "common/db.h"
 #include "common/git.h"
+#include "common/http_client.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/mem.h"
@@ -29,6 +30,9 @@
 #define STATEMENT_DEADLINE_MS 10000
 #define QUICK_LEAVE_MS        5000 /* for killed agents to go, and for effects that are under way */
 #define LEFTOVERS_BEATS       6
+#define HTTP_CONNECT_MS       5000
+#define HTTP_TOTAL_MS         30000
+#define HTTP_ANSWER_BYTES_MAX (8u << 20)
 #define GIT_PATH              "/usr/local/bin:/usr/bin:/bin"
 #define GIT_PROTOCOLS         "file:https"
 
@@ -48,6 +52,7 @@ struct worker {
         char *state_dir, *shim;
         struct process_row *row;
         struct events *events;
+        struct http_client *http;
         struct effects *effects;
         struct adoption *adoption;
         struct leftovers *leftovers;
@@ -249,6 +254,7 @@ static void make_parts(struct worker *w)
                 .loop = w->cfg.loop,
                 .db = w->cfg.db,
                 .git = w->host.git,
+                .http = w->http,
                 .on_idle = on_effects_idle,
                 .arg = w,
         };
@@ -269,6 +275,17 @@ static void make_parts(struct worker *w)
         w->timer = loop_timer_new(w->cfg.loop, on_timer, w);
 }
 
+static int make_http(struct worker *w)
+{
+        const struct http_client_config cfg = {
+                .connect_timeout_ms = HTTP_CONNECT_MS,
+                .total_timeout_ms = HTTP_TOTAL_MS,
+                .max_response_bytes = HTTP_ANSWER_BYTES_MAX,
+                .allow_plain_hosts = w->cfg.opt->http_plain_hosts,
+        };
+        return http_client_new(w->cfg.loop, &cfg, &w->http);
+}
+
 int worker_new(const struct worker_config *cfg, struct worker **ret_worker)
 {
         char *shim = proc_program_path(cfg->opt->bin_dir, "orch-shim");
@@ -283,6 +300,13 @@ int worker_new(const struct worker_config *cfg, struct worker **ret_worker)
                                     .opt = cfg->opt,
                                     .state_dir = w->state_dir,
                                     .shim = w->shim};
+        int r = make_http(w);
+        if (r < 0) {
+                free(w->state_dir);
+                free(w->shim);
+                free(w);
+                return r;
+        }
         make_parts(w);
         *ret_worker = w;
         return 0;
@@ -299,6 +323,7 @@ void worker_free(struct worker *w)
         leftovers_free(w->leftovers);
         preflight_free(w->preflight);
         effects_free(w->effects);
+        http_client_free(w->http);
         events_free(w->events);
         process_row_free(w->row);
         git_free(w->host.git);

@@ -38,6 +38,9 @@ comment on function orch.project_add(text, text, text, text, text, text, text) i
 create function orch.project_json(p orch.project) returns jsonb
 language sql stable
 return jsonb_build_object('project', p.name, 'repo', (select name from orch.repo where id = p.repo_id), 'tracker', p.tracker, 'forge', p.forge,
+        'endpoints', (select jsonb_strip_nulls(jsonb_build_object('tracker', (select name from orch.endpoint where id = p.tracker_endpoint),
+                'forge', (select name from orch.endpoint where id = p.forge_endpoint), 'notifier', (select name from orch.endpoint where id = p.notifier_endpoint)))),
+        'tracker_project', p.tracker_project, 'forge_name', p.forge_name,
         'location', p.forge_location, 'default_branch', p.default_branch, 'prefix', p.work_item_prefix, 'test_command', p.test_command, 'active', p.active);
 comment on function orch.project_json(orch.project) is 'A project as operators see it';
 

@@ -40,7 +40,7 @@ $$;
 grant select on orch.setting_row, orch.stage, orch.stage_step, orch.stage_edge, orch.gate, orch.command_kind, orch.project_command, orch.role, orch.tracker_state, orch.repo, orch.project, orch.host, orch.process,
         orch.task, orch.job, orch.run, orch.evidence, orch.decision, orch.commit_status, orch.task_dependency, orch.repo_freeze, orch.transition_lease,
         orch.merge_lease, orch.deploy_record, orch.axis, orch.axis_fault, orch.lane_touch, orch.slot, orch.effect, orch.local_item, orch.local_comment, orch.history, orch.audit, orch.wait_finding, orch.escalation, orch.failure,
-        orch.capacity_limit, orch.provider_circuit, orch.state_change, orch.retention_mark
+        orch.endpoint, orch.capacity_limit, orch.provider_circuit, orch.state_change, orch.retention_mark
         to orch_operator, orch_readonly;
 grant select (id, source, delivery, headers, status, key, kind, project, object, attempts, run_at, outcome, received_at, ended_at)
         on orch.event to orch_operator, orch_readonly;

@@ -42,10 +42,11 @@ LOOKS = {"project_list", "project_show", "lease_list", "item_list", "status_snap
 PURE |= {"ci_commits"}
 LOOKS |= {"gates"}
 PURE |= {"kept_since", "retention_batch"}
-LOOKS |= {"retention"}
+LOOKS |= {"retention", "endpoint_list"}
 ACTS = {"project_add", "item_create", "item_move", "approve", "reject", "cancel", "setting_set", "lease_release", "pause", "resume", "freeze",
         "unfreeze", "priority_set", "retry", "dead_letter_retry", "dependency_add", "dependency_remove",
         "project_set", "project_command_set", "project_command_remove", "limit_set", "label_set", "limit_remove", "circuit_close", "dead_letter_drop", "whatif", "ack"}
+ACTS |= {"endpoint_set", "endpoint_remove", "project_connect"}
 PURE |= {f"gate_{path.stem}" for path in (pathlib.Path(__file__).parents[2] / "sql/gates").glob("*.sql")}
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},

@@ -78,7 +78,7 @@ static void test_alert(void **state)
         struct errinfo err = ERRINFO_INIT;
         (void)state;
         assert_int_equal(loop_new(&loop), 0);
-        effect_ports_init(&ports, loop, NULL, NULL);
+        effect_ports_init(&ports, loop, NULL, NULL, NULL);
         answers = 0;
         assert_int_equal(start(&call, &ports, "notifier", "alert", "{\"text\":\"look\"}", &err), 0);
         assert_int_equal(start(&other, &ports, "notifier", "alert", "{\"text\":\"look\"}", &err), 0);

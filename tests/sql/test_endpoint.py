@@ -1,0 +1,209 @@
+"""Services outside: who may be asked now, what a failure costs, and who is told (I-1, I-7, O-2)."""
+
+import psycopg2
+import pytest
+
+
+def add(world, name="board", kind="plane", **given):
+    given = {"workspace": "acme" if kind == "plane" else None, "chat": -100 if kind == "telegram" else None, **given}
+    return world.operate("endpoint_set", name, kind, given.get("url", f"https://{name}.example.org"), f"/etc/orchestrator/{name}.token",
+                         given["workspace"], given["chat"], given.get("thread"), given.get("per_minute"), given.get("alerts"), None)
+
+
+def state(world, name="board"):
+    return world.db.query("select state, failures, not_before > clock_timestamp() as waits, reason from orch.endpoint_status where name = %s", name)[0]
+
+
+def effects(world, number, port="forge", objects=None):
+    for i in range(number):
+        world.db.query("insert into orch.effect (project_id, port, kind, object_key, idempotency_key, payload)"
+                       " select id, %s, 'x', %s, gen_random_uuid()::text, '{}' from orch.project where name = 'demo' returning id",
+                       port, f"o{i}" if objects is None else objects)
+
+
+def run(world, statement, *params):
+    """What no function of ours would do; as the owner."""
+    world.db.query(statement + " returning 1", *params)
+
+
+def claim(world, limit=10):
+    """Of what is not an alert: these have an endpoint of their own."""
+    return [f for f in world.call("effect_claim", world.process, world.epoch, limit) if f["port"] != "notifier" or f["adapter"] != "log"]
+
+
+def finish(world, f, said, retry_after=None):
+    verdict = {"ok": "done", "refused": "dead"}.get(said, "retry")
+    assert world.call("effect_finish", f["effect_id"], f["epoch"], f["token"], verdict, f"{said}: why", retry_after, said)[0]["effect_finish"] == "recorded"
+
+
+def due(world):
+    """The wait is over: a test does not sit it out."""
+    run(world, "update orch.endpoint set not_before = clock_timestamp() - interval '1 s' where not_before is not null")
+    run(world, "update orch.effect set run_at = clock_timestamp() where status = 'pending'")
+
+
+@pytest.fixture
+def forge(world):
+    add(world, "git", "gitea")
+    world.operate("project_connect", "demo", "forge", "git", "acme/shop")
+    return world
+
+
+def test_what_is_no_endpoint(world):
+    """O-5: each with a clear error, and nothing is there afterwards."""
+    for name, kind, url, workspace, chat in [("b", "jira", "https://x", None, None), ("b", "plane", "https://x", None, None),
+                                             ("b", "telegram", "https://x", None, None), ("b", "gitea", "ftp://x", None, None),
+                                             ("b", "gitea", "file:///etc/passwd", None, None), ("b", "gitea", "https://user:pw@x", None, None),
+                                             ("b c", "gitea", "https://x", None, None), ("b", "gitea", "https://x?token=1", None, None)]:
+        with pytest.raises(psycopg2.Error) as refused:
+            add(world, name, kind, url=url, workspace=workspace, chat=chat)
+        assert refused.value.pgcode == "OR003", (name, kind, url)
+    with pytest.raises(psycopg2.Error) as refused:
+        world.operate("endpoint_set", "git", "gitea", "https://x", "relative/path")
+    assert refused.value.pgcode == "OR003"
+    assert world.call("endpoint_list", user="orch_readonly")[0]["endpoint_list"] == {"endpoints": []}
+
+
+def test_set_again_changes_it_and_never_its_kind(world):
+    assert add(world)["per_minute"] == 60
+    assert add(world, url="https://other.example.org/plane/")["url"] == "https://other.example.org/plane"
+    with pytest.raises(psycopg2.Error) as refused:
+        add(world, "board", "gitea")
+    assert refused.value.pgcode == "OR002"
+    add(world, "chat", "telegram", alerts=True)
+    with pytest.raises(psycopg2.Error) as refused:
+        add(world, "other", "telegram", alerts=True)
+    assert refused.value.pgcode == "OR002"
+    assert world.db.value("select count(*) from orch.audit where act = 'endpoint_set'") == 3
+
+
+def test_a_project_is_connected_and_the_endpoint_stays_while_it_is(world):
+    add(world, "git", "gitea")
+    for port, endpoint, place, code in [("forge", "nope", "a/b", "OR001"), ("tracker", "git", "x", "OR003"), ("forge", "git", None, "OR003"), ("pager", "git", "x", "OR003")]:
+        with pytest.raises(psycopg2.Error) as refused:
+            world.operate("project_connect", "demo", port, endpoint, place)
+        assert refused.value.pgcode == code
+    answer = world.operate("project_connect", "demo", "forge", "git", "acme/shop")
+    assert (answer["forge"], answer["forge_name"], answer["endpoints"]) == ("gitea", "acme/shop", {"forge": "git"})
+    with pytest.raises(psycopg2.Error) as refused:
+        world.operate("endpoint_remove", "git")
+    assert refused.value.pgcode == "OR002"
+    assert world.operate("project_connect", "demo", "forge", "local", None)["forge"] == "local"
+    assert world.operate("endpoint_remove", "git")["message"] == "endpoint git is gone"
+    assert world.operate("endpoint_remove", "git")["message"] == "there is no endpoint git"
+
+
+def test_a_tracker_does_not_change_under_tasks(world):
+    add(world)
+    world.item()
+    with pytest.raises(psycopg2.Error) as refused:
+        world.operate("project_connect", "demo", "tracker", "board", "11111111-2222-3333-4444-555555555555")
+    assert refused.value.pgcode == "OR002"
+
+
+def test_an_effect_says_whom_to_ask(forge):
+    effects(forge, 1)
+    f = claim(forge)[0]
+    assert f["adapter"] == "gitea"
+    assert f["endpoint"] == {"kind": "gitea", "url": "https://git.example.org", "token_file": "/etc/orchestrator/git.token",
+                             "segment": "work-items", "repo": "acme/shop"}
+
+
+@pytest.mark.parametrize("said, becomes", [("unavailable", "down"), ("denied", "denied"), ("limited", "limited")])
+def test_an_endpoint_that_is_away_burns_no_attempt(forge, said, becomes):
+    """I-7: an outage of any length loses nothing: the effects wait, one tries, and all go on when it answers."""
+    effects(forge, 5)
+    for f in claim(forge):
+        finish(forge, f, said, 7 if said == "limited" else None)
+    assert state(forge, "git")["state"] == becomes and claim(forge) == []
+    for _ in range(20):
+        due(forge)
+        tried = claim(forge)
+        assert len(tried) == 1 and claim(forge) == []
+        finish(forge, tried[0], said)
+    assert forge.db.query("select distinct status, attempts from orch.effect where port = 'forge'") == [{"status": "pending", "attempts": 0}]
+    due(forge)
+    finish(forge, claim(forge)[0], "ok")
+    assert state(forge, "git") == {"state": "ok", "failures": 0, "waits": None, "reason": None}
+    assert len(claim(forge)) == 4
+
+
+def test_a_lost_answer_burns_an_attempt_and_says_nothing_of_the_endpoint(forge):
+    effects(forge, 1)
+    finish(forge, claim(forge)[0], "unknown")
+    assert state(forge, "git")["state"] == "ok"
+    assert forge.db.value("select attempts from orch.effect where port = 'forge'") == 1
+
+
+def test_one_that_is_away_holds_up_nobody_else(forge):
+    """I-7: the tracker is shown to while the forge is down."""
+    effects(forge, 3)
+    for f in claim(forge):
+        finish(forge, f, "unavailable")
+    due_before = forge.db.value("select not_before from orch.endpoint where name = 'git'")
+    effects(forge, 2, "tracker", None)
+    assert [f["port"] for f in claim(forge)] == []  # same objects as those that wait: in order
+    run(forge, "update orch.effect set object_key = 'other' || id where port = 'tracker'")
+    assert [f["port"] for f in claim(forge)] == ["tracker", "tracker"] and due_before is not None
+
+
+def test_a_limit_of_a_minute_is_shared(world):
+    """I-7: sixty requests a minute, of all processes of all hosts together; no sixty seconds see more."""
+    add(world, per_minute=60)
+    run(world, "update orch.project set tracker = 'plane', tracker_project = 'p', tracker_endpoint = (select id from orch.endpoint)")
+    other = world.add_process(pid=2)
+    effects(world, 100, "tracker")
+    given = 0
+    for second in range(60):
+        for process, epoch in ((world.process, world.epoch), other):
+            claimed = world.call("effect_claim", process, epoch, 100)
+            given += len(claimed)
+            for f in claimed:
+                finish(world, f, "ok")
+        run(world, "update orch.endpoint set refilled_at = refilled_at - interval '1 s'")
+    assert 45 <= given <= 60
+
+
+def test_people_are_told_once_of_a_token_and_of_its_end(forge):
+    effects(forge, 1)
+    for _ in range(3):
+        finish(forge, claim(forge)[0], "denied")
+        due(forge)
+    told = forge.db.query("select payload ->> 'text' as text from orch.effect where port = 'notifier' order by id")
+    assert len(told) == 1 and "does not take our token; put a good one into /etc/orchestrator/git.token" in told[0]["text"]
+    run(forge, "update orch.effect set status = 'done', process_id = null, ended_at = now() where port = 'notifier'")
+    finish(forge, claim(forge)[0], "ok")
+    told = forge.db.query("select payload ->> 'text' as text from orch.effect where port = 'notifier' order by id")
+    assert [t["text"] for t in told][1:] == ["git answers again"]
+
+
+def test_a_short_outage_is_no_alert_and_a_long_one_is_one(forge):
+    effects(forge, 1)
+    finish(forge, claim(forge)[0], "unavailable")
+    due(forge)
+    finish(forge, claim(forge)[0], "unavailable")
+    assert forge.db.value("select count(*) from orch.effect where port = 'notifier'") == 0
+    for _ in range(2):
+        run(forge, "update orch.endpoint set since = since - interval '400 s'")
+        due(forge)
+        finish(forge, claim(forge)[0], "unavailable")
+    told = forge.db.query("select payload ->> 'text' as text from orch.effect where port = 'notifier'")
+    assert len({t["text"] for t in told}) == 1 and "git does not answer" in told[0]["text"]
+
+
+def test_alerts_go_to_the_endpoint_that_takes_them(world):
+    world.db.query("select orch.alert_cluster('disk', 'disk:1', 'full')")
+    assert world.call("effect_claim", world.process, world.epoch, 1)[0]["adapter"] == "log"
+    add(world, "chat", "telegram", alerts=True, thread=7)
+    world.db.query("select orch.alert_cluster('disk', 'disk:2', 'full')")
+    run(world, "update orch.effect set status = 'done', process_id = null, ended_at = now() where status = 'running'")
+    f = claim(world)[0]
+    assert f["adapter"] == "telegram" and (f["endpoint"]["chat"], f["endpoint"]["thread"]) == (-100, 7)
+
+
+def test_setting_it_again_tries_at_once(forge):
+    effects(forge, 2)
+    finish(forge, claim(forge, 1)[0], "denied")
+    assert claim(forge) == []
+    add(forge, "git", "gitea")
+    assert len(claim(forge)) == 1  # the other one; the first has its own wait
