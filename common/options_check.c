@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/options.h"
+#include "common/prune_command.h"
 #include "common/strbuf.h"
 
 static int check_commands(const struct options *o, struct errinfo *err)
@@ -104,6 +105,19 @@ static int check_listeners(const struct options *o, struct errinfo *err)
         return -EINVAL;
 }
 
+static int check_disk(const struct options *o, struct errinfo *err)
+{
+        _cleanup_(argv_deinit) struct argv paths = ARGV_INIT, command = ARGV_INIT;
+        struct errinfo why = ERRINFO_INIT;
+        if (o->watch_paths[0] != '\0' && argv_split(&paths, o->watch_paths, &why) < 0) {
+                err_set(err, NULL, "option \"watch_paths\": %s", why.text);
+                return -EINVAL;
+        }
+        return o->cache_prune_command[0] == '\0'
+                       ? 0
+                       : prune_command(&command, o->cache_prune_command, o->cache_prune_min_age_ms, err);
+}
+
 int options_check(const struct options *o, struct errinfo *err)
 {
         int r = check_log_level(o, err);
@@ -115,5 +129,7 @@ int options_check(const struct options *o, struct errinfo *err)
                 r = check_listeners(o, err);
         if (r == 0)
                 r = check_liveness(o, err);
+        if (r == 0)
+                r = check_disk(o, err);
         return r;
 }

@@ -90,10 +90,19 @@ static void render_retention(const struct json *doc, const struct term *term, st
                 {"work_item", {.title = "ITEM"}}, {"role", {.title = "ROLE"}},
                 {"ended_at", {.title = "ENDED"}}, {"reason", {.title = "STAYS BECAUSE", .shrinks = true}},
         };
+        static const struct show_column room[] = {
+                {"host", {.title = "HOST"}},        {"what", {.title = "WATCHED"}},
+                {"path", {.title = "PATH"}},        {"bad", {.title = "BAD"}},
+                {"changed_at", {.title = "SINCE"}}, {"detail", {.title = "DETAIL", .shrinks = true}},
+        };
         render_rules(json_get(doc, "rules"), term, sb);
         strbuf_addch(sb, '\n');
         render_for_ever(json_get(doc, "for_ever"), sb);
         show_rows(json_get(doc, "hosts"), hosts, ARRAY_SIZE(hosts), term, sb);
+        if (json_len(json_get(doc, "room")) > 0) {
+                strbuf_addch(sb, '\n');
+                show_rows(json_get(doc, "room"), room, ARRAY_SIZE(room), term, sb);
+        }
         if (json_len(json_get(doc, "kept")) > 0) {
                 strbuf_addstr(sb, "\nTheir time has come, and they stay:\n");
                 show_rows(json_get(doc, "kept"), kept, ARRAY_SIZE(kept), term, sb);
@@ -123,7 +132,9 @@ const struct command command_retention = {
                 "\"hosts\": "
                 "[{\"host\", \"seen_at\", \"logs\", \"files_next\", \"commits\", \"commits_next\"}], "
                 "\"kept\": "
-                "[{\"host\", \"folder\", \"work_item\", \"role\", \"ended_at\", \"reason\"}]}; a count that "
+                "[{\"host\", \"folder\", \"work_item\", \"role\", \"ended_at\", \"reason\"}], \"room\": "
+                "[{\"host\", \"what\", \"path\", \"bad\", \"detail\", \"free_bytes\", "
+                "\"free_inodes\", \"changed_at\", \"seen_at\"}]}; a count that "
                 "is too "
                 "long to count is {\"at_least\"}",
         .examples = (const struct command_example[]){{"orchctl retention", "What goes next"},

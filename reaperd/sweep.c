@@ -18,7 +18,9 @@
 #include "common/options.h"
 #include "common/proc.h"
 #include "queries.h"
+#include "reaperd/disk_watch.h"
 #include "reaperd/keeper.h"
+#include "reaperd/pruner.h"
 #include "reaperd/sweep_internal.h"
 
 #define DEADLINE_MS    10000 /* of a statement */
@@ -145,6 +147,8 @@ int sweep_new(const struct sweep_config *cfg, struct sweep **ret_sweep)
         s->shim = shim;
         s->timer = loop_timer_new(cfg->loop, on_timer, s);
         s->keeper = keeper_new(cfg);
+        s->disks = disk_watch_new(cfg);
+        s->pruner = pruner_new(cfg);
         sweep_reload(s, cfg->opt);
         *ret_sweep = s;
         return 0;
@@ -157,6 +161,8 @@ void sweep_free(struct sweep *s)
         sweep_stop(s);
         loop_timer_free(s->timer);
         keeper_free(s->keeper);
+        disk_watch_free(s->disks);
+        pruner_free(s->pruner);
         sweep_forget_processes(s);
         free(s->evidence);
         free(s->host);
@@ -171,6 +177,8 @@ void sweep_wake(struct sweep *s)
         if (s->state == SWEEP_IDLE)
                 loop_timer_soon(s->timer);
         keeper_wake(s->keeper);
+        disk_watch_wake(s->disks);
+        pruner_wake(s->pruner);
 }
 
 void sweep_reload(struct sweep *s, const struct options *opt)
@@ -179,6 +187,8 @@ void sweep_reload(struct sweep *s, const struct options *opt)
         s->freeze_after_ms = opt->freeze_after_ms;
         s->takeover_after_ms = opt->takeover_after_ms;
         keeper_reload(s->keeper, opt);
+        disk_watch_reload(s->disks, opt);
+        pruner_reload(s->pruner, opt);
 }
 
 void sweep_stop(struct sweep *s)
@@ -188,5 +198,7 @@ void sweep_stop(struct sweep *s)
                 proc_forget(take_ptr(s->cleaner)); /* it ends by itself, within seconds */
         loop_timer_disarm(s->timer);
         keeper_stop(s->keeper);
+        disk_watch_stop(s->disks);
+        pruner_stop(s->pruner);
         s->state = SWEEP_STOPPED;
 }

@@ -18,8 +18,10 @@
 #define SWEEP_LIST_MAX 500 /* rows of one list */
 _Static_assert(SWEEP_LIST_MAX <= SILENCE_SUBJECTS_MAX, "what is listed is remembered");
 
+struct disk_watch;
 struct keeper;
 struct proc;
+struct pruner;
 
 enum sweep_state {
         SWEEP_IDLE,  /* waits for the timer */
@@ -69,7 +71,10 @@ struct sweep {
         size_t n_orphans, next_orphan;
         struct silence unkept, stranded; /* the epochs, and the orphanhoods, of such orphans */
 
-        struct keeper *keeper; /* has ticks of its own */
+        /* These have ticks of their own. */
+        struct keeper *keeper;
+        struct disk_watch *disks;
+        struct pruner *pruner;
 };
 
 /* The steps. */

@@ -9,6 +9,7 @@
 
 #include "common/argv.h"
 #include "common/db.h"
+#include "common/disk.h"
 #include "common/err.h"
 #include "common/json_write.h"
 #include "common/log.h"
@@ -28,7 +29,8 @@ struct preflight {
         struct loop *loop;
         struct db *db;
         int64_t next_look_ms;
-        char *sent, *told; /* the report on its way, and the newest that has arrived; NULL: none */
+        bool short_of_room; /* as of the newest look; it then takes a quarter more to be enough */
+        char *sent, *told;  /* the report on its way, and the newest that has arrived; NULL: none */
         struct db_request *request;
 };
 
@@ -71,12 +73,40 @@ int preflight_check(const struct options *opt, const char *role, struct errinfo 
         return r;
 }
 
-/* {"tester": why}: the roles whose agent cannot be started. */
-static char *look(const struct options *opt)
+void preflight_again(struct preflight *p)
+{
+        p->next_look_ms = 0;
+}
+
+bool preflight_has_room(struct preflight *p, const struct options *opt)
+{
+        struct disk_room room;
+        int64_t quarters = p->short_of_room ? 5 : 4;
+        bool was_short = p->short_of_room;
+        if (disk_look(opt->state_dir, &room) < 0)
+                p->short_of_room = true; /* nothing can be made there either */
+        else
+                p->short_of_room = room.bytes < opt->disk_min_free_bytes / 4 * quarters ||
+                                   room.inodes < opt->disk_min_inodes * quarters / 4;
+        if (p->short_of_room != was_short)
+                preflight_again(p);
+        return !p->short_of_room;
+}
+
+/* {"tester": why}: the roles whose agent cannot be started; "*" stands for all. The text names no figure that
+ * changes from look to look: each change is told to all workers. */
+static char *look(struct preflight *p, const struct options *opt)
 {
         struct strbuf sb = STRBUF_INIT;
         struct json_out *j = json_out_new(false);
         json_out_object(j);
+        if (!preflight_has_room(p, opt)) {
+                _cleanup_(freep) char *why = xasprintf(
+                        "too little room in %s: jobs need %" PRId64 " MiB and %" PRId64
+                        " files, and a quarter more once it was less (disk_min_free, disk_min_inodes)",
+                        opt->state_dir, opt->disk_min_free_bytes >> 20, opt->disk_min_inodes);
+                json_out_kstr(j, "*", why);
+        }
         for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
                 struct errinfo err = ERRINFO_INIT;
                 if (preflight_check(opt, roles[i], &err) < 0)
@@ -107,7 +137,7 @@ static void log_report(const char *report)
 {
         if (strcmp(report, "{}") != 0)
                 log_warning(EV("preflight.failed"), LF_S("roles", report),
-                            LF_S("then", "their jobs are left to other hosts until the command is there"));
+                            LF_S("then", "their jobs are left to other hosts until that is mended"));
         else
                 log_info(EV("preflight.passed"));
 }
@@ -122,17 +152,12 @@ static void tell(struct preflight *p, const struct options *opt, const char *rep
         p->request = db_query(p->db, &Q_PROCESS_REPORT, params, DEADLINE_MS, on_told, p);
 }
 
-void preflight_again(struct preflight *p)
-{
-        p->next_look_ms = 0;
-}
-
 void preflight_look(struct preflight *p, const struct options *opt, int64_t process, int64_t epoch)
 {
         int64_t now = loop_now_ms(p->loop);
         if (p->request != NULL || (p->next_look_ms > 0 && now < p->next_look_ms))
                 return;
-        _cleanup_(freep) char *report = look(opt);
+        _cleanup_(freep) char *report = look(p, opt);
         _cleanup_(freep) char *key = xasprintf("%s %s", report, opt->host_labels);
         /* a command that is missing may come at any time */
         p->next_look_ms = now + (strcmp(report, "{}") == 0 ? LOOK_INTERVAL_MS : 0);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct db;
@@ -25,6 +26,9 @@ struct preflight *preflight_new(struct loop *loop, struct db *db); /* borrowed *
 void preflight_free(struct preflight *p);                          /* NULL is fine */
 /* The next call looks, however short ago the last look was. */
 void preflight_again(struct preflight *p);
+/* Whether there is room in state_dir for a job, as of now: bytes and inodes, with hysteresis. The next look
+ * tells when that has changed. */
+bool preflight_has_room(struct preflight *p, const struct options *opt);
 /* Looks if it is time, and tells what has changed for the process (id, epoch). Claims that are sent later
  * come after it. */
 void preflight_look(struct preflight *p, const struct options *opt, int64_t process, int64_t epoch);

@@ -140,7 +140,8 @@ static void claim_job(struct worker *w)
 {
         char process[24], epoch[24], limit[24];
         size_t slots = (size_t)w->host.opt->worker_slots;
-        if (w->state != WORKER_LIVE || w->claim != NULL || w->taking || slots_n(w->slots) >= slots)
+        if (w->state != WORKER_LIVE || w->claim != NULL || w->taking || slots_n(w->slots) >= slots ||
+            !preflight_has_room(w->preflight, w->host.opt)) /* the next beat tells why */
                 return;
         (void)snprintf(process, sizeof(process), "%" PRId64, process_row_id(w->row));
         (void)snprintf(epoch, sizeof(epoch), "%" PRId64, process_row_epoch(w->row));

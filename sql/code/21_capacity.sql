@@ -32,6 +32,7 @@ create function orch.worker_miss(w orch.worker, p_role text, p_requires text[]) 
 language plpgsql stable as $$ -- not SQL: the worker has a query in it, so it would not be inlined but planned for each call
 begin
         return case when w.full then format('host %s: all its slots are taken', w.host)
+                    when w.preflight ? '*' then format('host %s: %s', w.host, w.preflight ->> '*')
                     when w.preflight ? p_role then format('host %s: %s', w.host, w.preflight ->> p_role)
                     when not p_requires <@ w.labels then format('host %s has not all of the labels %s', w.host, array_to_string(p_requires, ', ')) end;
 end

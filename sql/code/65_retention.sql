@@ -281,6 +281,7 @@ begin
                                 'logs', orch.kept_for('keep_logs_days'), 'commits', orch.kept_for('keep_commits_days'),
                                 'files_next', (select count(*) from orch.run_files_due(h.id, orch.run_batch())),
                                 'commits_next', (select count(*) from orch.run_commits_due(h.id, orch.run_batch()))) order by h.name), '[]') from orch.host h),
+                'room', (select coalesce(jsonb_agg(to_jsonb(w) order by w.host, w.what, w.path), '[]') from orch.host_room w),
                 'kept', (select coalesce(jsonb_agg(to_jsonb(k) order by k.ended_at), '[]') from (select * from orch.run_files_kept order by ended_at limit 200) k));
 end
 $$;

@@ -91,6 +91,15 @@ union all
 select 'orch_frozen_repos', 'gauge', 'scope="cluster"', 'Repos with an active freeze', count(distinct repo_id)
 from orch.repo_freeze where cleared_at is null
 union all
+select 'orch_disk_free_bytes', 'gauge', format('scope="cluster",host="%s",path="%s"', w.host, orch.label_text(w.path)), 'Room on a watched disk of a host', w.free_bytes
+from orch.host_room w where w.what = 'disk' and w.free_bytes is not null
+union all
+select 'orch_disk_low', 'gauge', format('scope="cluster",host="%s",path="%s"', w.host, orch.label_text(w.path)), 'Whether a watched disk of a host has too little room', w.bad::integer
+from orch.host_room w where w.what = 'disk'
+union all
+select 'orch_cache_prune_failing', 'gauge', format('scope="cluster",host="%s"', w.host), 'Whether the last run of the cache pruner of a host failed', w.bad::integer
+from orch.host_room w where w.what = 'cache-prune'
+union all
 select 'orch_wait_findings', 'gauge', format('scope="cluster",kind="%s"', k.kind), 'Deadlocks and starving jobs that people were alerted about', count(f.id)
 from (values ('deadlock'), ('starvation')) k (kind)
 left join orch.wait_finding f on f.kind = k.kind and f.ended_at is null and f.alerted_at is not null group by k.kind;

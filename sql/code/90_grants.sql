@@ -11,8 +11,8 @@ begin
                         'event_handle', 'effect_claim', 'effect_finish', 'process_disown', 'orphans', 'process_report', 'job_adopt', 'runs_over', 'local_item_set_state', 'local_item_comment']),
                 ('orch_reaperd', array['process_beats', 'process_gone', 'reap_overdue', 'orphan_list', 'orphan_lost', 'orphan_stranded']),
                 ('orch_reconcilerd', array['reconcile_gates', 'waits_check', 'escalations_raise']),
-                ('orch_reaperd', array['retention_tick', 'retention_files', 'retention_files_done', 'retention_files_kept']),
-                ('orch_operator, orch_readonly', array['kept_since', 'retention_batch']),
+                ('orch_reaperd', array['retention_tick', 'retention_files', 'retention_files_done', 'retention_files_kept', 'disk_report', 'prune_report']),
+                ('orch_operator, orch_readonly', array['kept_since', 'retention_batch', 'label_text']),
                 ('orch_operatord', array['http_act', 'openapi', 'status_snapshot', 'queue_snapshot', 'metric_rows']),
                 ('orch_operator, orch_readonly', array['status_snapshot', 'queue_snapshot', 'openapi']),
                 ('orch_operator, orch_readonly', (select array_agg('gate_' || key) from orch.gate)),
@@ -40,7 +40,7 @@ $$;
 grant select on orch.setting_row, orch.stage, orch.stage_step, orch.stage_edge, orch.gate, orch.command_kind, orch.project_command, orch.role, orch.tracker_state, orch.repo, orch.project, orch.host, orch.process,
         orch.task, orch.job, orch.run, orch.evidence, orch.decision, orch.commit_status, orch.task_dependency, orch.repo_freeze, orch.transition_lease,
         orch.merge_lease, orch.deploy_record, orch.axis, orch.axis_fault, orch.lane_touch, orch.slot, orch.effect, orch.local_item, orch.local_comment, orch.history, orch.audit, orch.wait_finding, orch.escalation, orch.failure,
-        orch.endpoint, orch.capacity_limit, orch.provider_circuit, orch.state_change, orch.retention_mark
+        orch.endpoint, orch.capacity_limit, orch.provider_circuit, orch.state_change, orch.retention_mark, orch.host_watch
         to orch_operator, orch_readonly;
 grant select (id, source, delivery, headers, status, key, kind, project, object, attempts, run_at, outcome, received_at, ended_at)
         on orch.event to orch_operator, orch_readonly;

@@ -41,7 +41,7 @@ LOOKS = {"project_list", "project_show", "lease_list", "item_list", "status_snap
          "dependency_list", "finding_list", "waits_chain", "limit_list", "label_list", "circuit_list", "openapi", "asof", "asof_changes", "escalation_list"}
 PURE |= {"ci_commits"}
 LOOKS |= {"gates"}
-PURE |= {"kept_since", "retention_batch"}
+PURE |= {"kept_since", "retention_batch", "label_text"}
 LOOKS |= {"retention", "endpoint_list"}
 ACTS = {"project_add", "item_create", "item_move", "approve", "reject", "cancel", "setting_set", "lease_release", "pause", "resume", "freeze",
         "unfreeze", "priority_set", "retry", "dead_letter_retry", "dependency_add", "dependency_remove",
@@ -60,7 +60,7 @@ FUNCTIONS = {
     "orch_readonly": LOOKS | PURE,
 }
 
-FUNCTIONS["orch_reaperd"] |= {"retention_tick", "retention_files", "retention_files_done", "retention_files_kept"}
+FUNCTIONS["orch_reaperd"] |= {"retention_tick", "retention_files", "retention_files_done", "retention_files_kept", "disk_report", "prune_report"}
 
 
 @pytest.mark.parametrize("role", FUNCTIONS)

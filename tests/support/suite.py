@@ -66,6 +66,10 @@ class Suite:
             "agent_timeout": "60s",
             "agent_kill_grace_seconds": 1,
             "drain_timeout": "10s",
+            "disk_min_free": "0B",
+            "disk_min_inodes": 0,
+            "watch_min_free": "0B",
+            "watch_min_inodes": 0,
             **{f"{source}_secret_file": self._secret_file(source) for source in SECRETS},
             **options,
         }
