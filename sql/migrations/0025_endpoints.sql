@@ -1,4 +1,4 @@
--- 0024_endpoints: the services outside that work is shown to and taken from (I-1, I-7).
+-- 0025_endpoints: the services outside that work is shown to and taken from (I-1, I-7).
 set local role orch_owner;
 
 create table orch.endpoint (
