@@ -101,6 +101,19 @@ end
 $$;
 comment on function orch.claim_take(bigint, orch.worker) is 'Starts a locked job that no axis blocks, with all that it needs on this worker; null when that cannot be had';
 
+create function orch.flow_after(p_roles text[], p_priority smallint, p_priority_before smallint, p_id_before bigint, out id bigint, out priority smallint)
+language plpgsql
+-- statistics may be old: then the whole backlog, sorted, must not seem as cheap as the index that has the order
+set enable_sort = off set enable_incremental_sort = off as $$
+begin
+        select k.id, k.priority into id, priority from orch.job k
+        where k.status = 'queued' and not k.entry and k.priority <= p_priority and k.role = any (p_roles) and k.run_at <= clock_timestamp()
+          and (k.priority, k.id) > (p_priority_before, p_id_before)
+        order by k.priority, k.id limit 1 for no key update skip locked;
+end
+$$;
+comment on function orch.flow_after(text[], smallint, smallint, bigint) is 'Locks the first job of tasks under way after a place in the order, whose time has come and that nobody else has; nulls when there is none';
+
 create function orch.claim_flow(w orch.worker, p_roles text[], p_priority smallint, p_limit integer) returns bigint[]
 language plpgsql as $$
 declare
@@ -110,12 +123,8 @@ declare
         claimed bigint[] := '{}';
 begin
         while cardinality(claimed) < p_limit loop
-                -- one at a time: then the order is that of the index, and the backlog is not sorted
-                select k.id, k.priority into candidate from orch.job k
-                where k.status = 'queued' and not k.entry and k.priority <= p_priority and k.role = any (p_roles) and k.run_at <= clock_timestamp()
-                  and (k.priority, k.id) > (priority_before, id_before)
-                order by k.priority, k.id limit 1 for no key update skip locked;
-                exit when not found;
+                candidate := orch.flow_after(p_roles, p_priority, priority_before, id_before);
+                exit when candidate.id is null;
                 priority_before := candidate.priority;
                 id_before := candidate.id;
                 if orch.job_blocks(candidate.id) = '{}' and (orch.claim_take(candidate.id, w)).id is not null then

@@ -33,8 +33,8 @@ MUTANTS = [
     ("S-6 backoff", "view", "axis_backoff", "j.run_at > clock_timestamp()", "false"),
     ("S-7 said", "view", "capacity_use", ">= l.slots", "> l.slots"),
     ("S-12 scope", "function", "in_scope", "cardinality(good) = 0", "false"),
-    ("S-11 id", "function", "claim_flow", "order by k.priority, k.id", "order by k.priority, k.id desc"),
-    ("S-11 work first", "function", "claim_flow", "k.priority <= p_priority", "k.priority < p_priority"),
+    ("S-11 id", "function", "flow_after", "order by k.priority, k.id", "order by k.priority, k.id desc"),
+    ("S-11 work first", "function", "flow_after", "k.priority <= p_priority", "k.priority < p_priority"),
 ]
 
 

@@ -23,8 +23,8 @@ def test_a_claim_asks_no_old_effects(world):
     assert len(rows) == 1 and scanned == 0
 
 
-def backlog_in_progress(world, jobs):
-    """Queued jobs of tasks under way, each of a task of its own."""
+def backlog_in_progress(world, jobs, entry=False):
+    """Queued jobs of tasks under way, or new ones, each of a task of its own; of new ones the statistics do not know."""
     world.item()
     connection = world.db.connect("orch")
     connection.cursor().execute(
@@ -32,8 +32,10 @@ def backlog_in_progress(world, jobs):
         "insert into orch.task (project_id, repo_id, tracker_id, work_item, title, stage, stage_version)"
         "  select id, repo_id, 'f' || n, 'F-' || n, 'title', 'development', 3 from orch.project, generate_series(1, %s) n;"
         "insert into orch.job (task_id, repo_id, role, kind, entry, stage, stage_version, priority, max_attempts)"
-        "  select id, repo_id, 'ci', 'ci', false, stage, stage_version, 2, 1 from orch.task where tracker_id like 'f%%'", (jobs,))
-    connection.cursor().execute("analyze orch.job, orch.task")
+        "  select id, repo_id, case when %s then 'analyst' else 'ci' end, case when %s then 'agent' else 'ci' end, %s, stage, stage_version, 2, 1"
+        "  from orch.task where tracker_id like 'f%%'", (jobs, entry, entry, entry))
+    if not entry:
+        connection.cursor().execute("analyze orch.job, orch.task")
     connection.close()
 
 
@@ -42,6 +44,15 @@ def test_a_claim_does_not_sort_the_backlog(world):
     backlog_in_progress(world, 2000)
     rows, scanned, fetched = reads(world.db, "job", "job_claim", world.process, world.epoch)
     assert len(rows) == 1 and scanned + fetched < 200
+
+
+def test_old_statistics_make_no_claim_read_the_backlog(world):
+    """S-11: the tables were analysed when they were empty; 20,000 queued entry jobs later the first job in progress is still one look."""
+    world.db.query("analyze")
+    backlog_in_progress(world, 20000, entry=True)
+    world.db.query("delete from orch.lane_touch")
+    rows, scanned, fetched = reads(world.db, "job", "job_claim", world.process, world.epoch)
+    assert rows == [] and scanned + fetched < 200
 
 
 def test_a_batch_is_one_walk(world):
