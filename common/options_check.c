@@ -25,6 +25,7 @@ static int check_commands(const struct options *o, struct errinfo *err)
                 {"agent_command_reviewer", o->agent_command_reviewer},
                 {"agent_command_tester", o->agent_command_tester},
                 {"agent_command_deployer", o->agent_command_deployer},
+                {"agent_wrapper", o->agent_wrapper},
         };
         for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
                 _cleanup_(argv_deinit) struct argv words = ARGV_INIT;

@@ -68,6 +68,9 @@ int claim_read(struct claim *ret, const struct db_result *res, int row, struct e
                 .branch = copy(res, row, "branch"),
                 .head_sha = copy(res, row, "head_sha"),
                 .base_sha = copy(res, row, "base_sha"),
+                .session = copy(res, row, "session_id"),
+                .resumes = copy(res, row, "resumes"),
+                .former_sessions = copy(res, row, "former_sessions"),
                 .repo = copy(res, row, "repo"),
                 .forge = copy(res, row, "forge"),
                 .location = copy(res, row, "forge_location"),
@@ -92,7 +95,7 @@ void claim_deinit(struct claim *c)
                 c->stage,    c->input,     c->branch,         c->head_sha,          c->repo,
                 c->forge,    c->location,  c->default_branch, c->docs_dir,          c->test_command,
                 c->base_sha, c->command,   c->test_globs,     c->gate_config_globs, c->failed_log,
-                c->earlier};
+                c->earlier,  c->session,   c->resumes,        c->former_sessions};
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
                 free(strings[i]);
         *c = (struct claim){.token = NULL};

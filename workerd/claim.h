@@ -24,7 +24,10 @@ struct claim {
         int attempt, max_attempts;
         bool crashed; /* an earlier claim of this job was lost */
         char *branch, *head_sha;
-        char *base_sha; /* of a run that was announced before: adopted */
+        char *base_sha;          /* of a run that was announced before: adopted */
+        char *session, *resumes; /* of the agent of such a run (agent_session.h) */
+        char *former_sessions;   /* of earlier runs of the job on this host, newest first: "EPOCH:SESSION ..."
+                                  */
         char *repo, *forge, *location, *default_branch, *docs_dir, *test_command;
         char *command;                        /* the project's, for the step */
         char *test_globs, *gate_config_globs; /* one pattern per line */

@@ -58,9 +58,22 @@ static void drop_operations(struct job *job)
         db_request_forget(take_ptr(job->request));
 }
 
+/* What was configured when it was started may have changed; the session says that it has events. */
+static void take_session(struct job *job)
+{
+        const struct claim *c = &job->claim;
+        if (c->session == NULL)
+                return;
+        job->adapter = ADAPTER_CLAUDE;
+        (void)snprintf(job->session, sizeof(job->session), "%s", c->session);
+        (void)snprintf(job->resumes, sizeof(job->resumes), "%s", c->resumes != NULL ? c->resumes : "");
+        job_follow_begin(job);
+}
+
 static void adopt(struct job *job)
 {
         struct errinfo err = ERRINFO_INIT;
+        take_session(job);
         if (leftovers_mark(&job->dir, &err) < 0)
                 log_warning(EV("job.not-marked"), LF_I("job", job->claim.job), LF_ERR(&err),
                             LF_S("then", "its folder is removed when it ends"));
@@ -97,6 +110,9 @@ static void on_timer(void *arg)
         case JOB_RUNNING:
                 job_agent_hangs(job);
                 return;
+        case JOB_READING:
+                job_follow_on(job);
+                return;
         case JOB_HUNTING:
                 job_hunt(job);
                 return;
@@ -131,6 +147,7 @@ struct job *job_new(const struct job_host *host, struct claim *claim, const char
         job->arg = arg;
         claim_run_info(&job->claim, &job->info);
         run_dir_names(&job->dir, host->state_dir, job->claim.job, job->claim.epoch);
+        job->continue_file = xasprintf("%s/continue.md", job->dir.path);
         job->timer = loop_timer_new(host->loop, on_timer, job);
         job->promise_timer = loop_timer_new(host->loop, job_promise_over, job);
         job_promise_make(job);
@@ -167,6 +184,7 @@ void job_free(struct job *job)
         if (job == NULL)
                 return;
         drop_operations(job);
+        job_follow_end(job);
         shim_link_free(job->link);
         evict_free(job->evict);
         if (job->shim != NULL)
@@ -179,6 +197,7 @@ void job_free(struct job *job)
         report_deinit(&job->report);
         run_dir_deinit(&job->dir);
         free(job->mirror);
+        free(job->continue_file);
         claim_deinit(&job->claim);
         free(job);
 }
@@ -237,8 +256,10 @@ void job_confirmed(struct job *job, int64_t sent_ms)
         if (sent_ms > job->confirmed_ms)
                 job->confirmed_ms = sent_ms;
         job_promise_confirmed(job);
-        if (job->state == JOB_RUNNING && job->stop != JOB_STOP_FENCED)
+        if (job->state == JOB_RUNNING && job->stop != JOB_STOP_FENCED) {
                 job_agent_renew(job);
+                job_follow(job);
+        }
 }
 
 void job_conclude(struct job *job, enum report_outcome outcome, const char *fmt, ...)

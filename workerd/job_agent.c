@@ -20,6 +20,8 @@
 #include "common/options.h"
 #include "common/proc.h"
 #include "queries.h"
+#include "workerd/agent_judge.h"
+#include "workerd/claude.h"
 #include "workerd/evict.h"
 #include "workerd/run_status.h"
 #include "workerd/shim_link.h"
@@ -48,8 +50,8 @@ static void record_started(struct job *job)
         char pid[24];
         struct job_fence_text fence = job_fence_params(job);
         (void)snprintf(pid, sizeof(pid), "%ld", (long)job->agent);
-        const char *params[] = {fence.job,     fence.epoch, job->claim.token, pid, job->dir.log,
-                                job->base_sha, NULL};
+        const char *params[] = {
+                fence.job, fence.epoch, job->claim.token, pid, job->dir.log, job->base_sha, NULL, NULL, NULL};
         job->request = db_query(job->host->db, &Q_JOB_STARTED, params, STARTED_DEADLINE_MS,
                                 on_started_recorded, job);
 }
@@ -243,13 +245,42 @@ static void on_ended(struct job *job, const struct run_status *st)
                 log_error(EV("agent.survivors"), LF_I("job", job->claim.job),
                           LF_I("processes", st->survivors),
                           LF_S("hint", "they could not be killed; look for processes in state D"));
+        job->status = *st;
+        job_follow_rest(job);
+}
+
+static void judge(struct job *job)
+{
+        const struct agent_end end = {
+                .status = &job->status,
+                .facts = job->events != NULL ? claude_facts(job->events) : NULL,
+                .text = job->events != NULL ? claude_text(job->events) : job->report.log_excerpt.buf,
+                .patterns = job->host->opt->agent_transient_patterns,
+                .command = job_agent_command(job),
+                .resumed = job->resumes[0] != '\0',
+        };
+        bool good = agent_judge(&job->report, &end);
+        if (good && agent_was_late(&end))
+                log_warning(EV("agent.late-exit"), LF_I("job", job->claim.job),
+                            LF_I("epoch", job->claim.epoch),
+                            LF_S("reason", "it had said its result and did not end"),
+                            LF_S("then", "it was ended; the result counts"));
+        if (job->report.session_retired != NULL)
+                log_warning(EV("session.retired"), LF_I("job", job->claim.job), LF_S("session", job->resumes),
+                            LF_S("reason", job->report.session_retired),
+                            LF_S("then", "the next run begins anew"));
+        job_collect(job);
+}
+
+void job_agent_judge(struct job *job)
+{
         if (job->stop >= JOB_STOP_CANCELLED) {
+                job_follow_note(job);
                 job_record(job);
         } else if (claim_shell_command(&job->claim) != NULL) {
-                job_ci_ended(job, st);
+                job_ci_ended(job, &job->status);
         } else {
-                (void)report_run_end(&job->report, st, job_agent_command(job));
-                job_collect(job);
+                judge(job);
         }
 }
 
@@ -267,6 +298,7 @@ void job_agent_ended(struct job *job, const char *how)
                 job_conclude(job, REPORT_TRANSIENT,
                              "an earlier run of this job has not ended yet on this host");
         } else if (r == -ENOENT) {
+                job_follow_note(job);
                 report_outcome(&job->report, REPORT_TRANSIENT, "orch-shim left no status: it %s", how);
                 job_hunt(job);
         } else if (r < 0) { /* nor is it known that the shim did its duty to the end */

@@ -189,6 +189,8 @@ void job_ask(struct job *job)
                                 pid,
                                 job->claim.kind == CLAIM_MERGE ? NULL : job->dir.log,
                                 job->info.base_sha,
+                                NULL,
+                                NULL,
                                 NULL};
         job_set_state(job, JOB_ASKING);
         job->request = db_query(job->host->db, &Q_JOB_STARTED, params, ASK_DEADLINE_MS, on_asked, job);

@@ -62,6 +62,7 @@ static void keep_tree(struct job *job)
 static void clean(struct job *job)
 {
         job_set_state(job, JOB_CLEANING);
+        agent_session_keep(&job->dir);
         if (job->unsaved)
                 keep_tree(job);
         clean_next(job);

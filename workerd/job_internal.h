@@ -10,15 +10,20 @@
 #include "common/db.h"
 #include "common/forge.h"
 #include "common/git.h"
+#include "workerd/adapter.h"
+#include "workerd/agent_session.h"
 #include "workerd/claim.h"
 #include "workerd/job.h"
 #include "workerd/report.h"
 #include "workerd/roles.h"
 #include "common/run_dir.h"
 #include "workerd/run_info.h"
+#include "workerd/run_status.h"
 
 struct loop_timer;
+struct claude;
 struct evict;
+struct log_follow;
 struct proc;
 struct shim_link;
 
@@ -33,11 +38,12 @@ struct shim_link;
  *   CLEARING    removal of an earlier folder of this claim
  *   CUTTING     tree_prepare, tree_checkout
  *   STARTING    job_started: the run is announced before its shim exists; timer: again, or for a beat that
- * counts RUNNING     the shim's end; timer: the shim hangs HUNTING     orch-shim --clean: what a killed shim
- * has left is killed; timer: again COMMITTING  commit_make JUDGING     verdict_read ASKING      job_started:
- * is the claim still ours? PUSHING     commit_push MERGING     forge_merge RETRYING    the timer RECORDING
- * job_finish or job_release; timer: again. Fenced: that we have said so, for a moment CLEANING    removal of
- * tree/, home/ and tmp/ ENDED       the loop's next turn
+ * counts RUNNING     the shim's end; timer: the shim hangs READING     the loop's next turn: the rest of what
+ * the agent said HUNTING     orch-shim --clean: what a killed shim has left is killed; timer: again
+ * COMMITTING  commit_make JUDGING     verdict_read ASKING      job_started: is the claim still ours? PUSHING
+ * commit_push MERGING     forge_merge RETRYING    the timer RECORDING job_finish or job_release; timer:
+ * again. Fenced: that we have said so, for a moment CLEANING    removal of tree/, home/ and tmp/ ENDED the
+ * loop's next turn
  *
  * Every state before RECORDING may also lead there, with an outcome that says why, and to ENDED, when the run
  * is let go. git and the database bound their own calls, so only states that wait for something else have a
@@ -47,14 +53,16 @@ struct shim_link;
 #define JOB_STATES(X)                                                                                        \
         X(NEW, "new", JOB_STOP_LEAVE, TO(MIRRORING) | TO(ASKING) | TO(ATTACHING))                            \
         X(ATTACHING, "attaching", JOB_STOP_LEAVE,                                                            \
-          TO(RUNNING) | TO(MIRRORING) | TO(COMMITTING) | TO(HUNTING))                                        \
+          TO(RUNNING) | TO(READING) | TO(MIRRORING) | TO(COMMITTING) | TO(HUNTING))                          \
         X(MIRRORING, "mirroring", JOB_STOP_LEAVE, TO(SEEKING) | TO(CLEARING) | TO(CUTTING) | TO(RETRYING))   \
         X(SEEKING, "seeking", JOB_STOP_LEAVE,                                                                \
           TO(JUDGING) | TO(CLEARING) | TO(CUTTING) | TO(COMMITTING) | TO(RETRYING))                          \
         X(CLEARING, "clearing", JOB_STOP_LEAVE, TO(CUTTING))                                                 \
         X(CUTTING, "cutting", JOB_STOP_LEAVE, TO(STARTING))                                                  \
         X(STARTING, "starting", JOB_STOP_LEAVE, TO(RUNNING))                                                 \
-        X(RUNNING, "running", JOB_STOP_LEAVE, TO(COMMITTING) | TO(MIRRORING) | TO(ATTACHING) | TO(HUNTING))  \
+        X(RUNNING, "running", JOB_STOP_LEAVE,                                                                \
+          TO(READING) | TO(COMMITTING) | TO(MIRRORING) | TO(ATTACHING) | TO(HUNTING))                        \
+        X(READING, "reading", JOB_STOP_FENCED, TO(COMMITTING) | TO(MIRRORING))                               \
         X(HUNTING, "hunting", JOB_STOP_NEVER, 0)                                                             \
         X(COMMITTING, "committing", JOB_STOP_CANCELLED, TO(JUDGING))                                         \
         X(JUDGING, "judging", JOB_STOP_CANCELLED, TO(ASKING))                                                \
@@ -81,6 +89,7 @@ struct job {
         struct run_dir dir;
         char *mirror;
         const struct role_step *step; /* of an agent's run */
+        enum adapter adapter;         /* of an agent's run */
         enum job_state state;
         enum job_stop stop;
         struct report report;
@@ -125,6 +134,15 @@ struct job {
         bool at_rest; /* its agent is frozen, or has ended */
         bool locked_out;
         bool shim_asked; /* to end at once, because it hangs */
+
+        /* what the agent says (job_follow.c); NULL: nothing that we could read */
+        struct claude *events;
+        struct log_follow *follow;
+        struct run_status status; /* READING: how it has ended */
+        int64_t usage_told_ms;
+        int64_t usage_told;  /* how much of it: output tokens and micro-dollars */
+        char *continue_file; /* what an agent is told that goes on with a session */
+        char session[AGENT_SESSION_SIZE], resumes[AGENT_SESSION_SIZE]; /* "": none */
 
         struct evict *evict; /* shims of other claims of this job; NULL: none is to be killed */
 };
@@ -175,12 +193,22 @@ void job_shim_kill(struct job *job);
 void job_hunt(struct job *job);
 /* The shim does not end: asked to kill its agent, and the next time killed itself. */
 void job_agent_hangs(struct job *job);
+/* job_follow.c: what the agent says of itself. */
+void job_follow_begin(struct job *job); /* an agent is about to run, or runs */
+void job_follow(struct job *job);       /* at a beat: reads what has come, and tells what was used */
+void job_follow_rest(
+        struct job *job); /* how it ended is in `status`: reads the rest. Leads to job_agent_judge() */
+void job_follow_on(struct job *job);   /* READING's timer */
+void job_follow_note(struct job *job); /* puts it in the report, when nobody will judge it */
+void job_follow_end(struct job *job);  /* frees it */
+/* A new session, and what it can go on from. */
+void job_session(struct job *job);
+void job_agent_judge(struct job *job);
 /* job_collect.c: commit, verdict, push. Leads to job_record(). */
 void job_collect(struct job *job);
 void job_judge(struct job *job);
 void job_ask(struct job *job);
 /* job_ci.c, job_merge.c */
-struct run_status;
 void job_ci_ended(struct job *job, const struct run_status *st);
 void job_merge(struct job *job);
 /* job_finish.c: the end in the database, then on the disk. */

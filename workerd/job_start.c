@@ -24,7 +24,6 @@
 #include "queries.h"
 #include "workerd/agent_env.h"
 #include "workerd/evict.h"
-#include "workerd/preflight.h"
 #include "workerd/shim_link.h"
 #include "workerd/task_file.h"
 
@@ -33,7 +32,7 @@
 
 const char *job_agent_command(const struct job *job)
 {
-        return preflight_command(job->host->opt, job->claim.role);
+        return adapter_command(job->host->opt, job->claim.role);
 }
 
 /* What runs: the role's command, or the project's by a shell. 0 or -errno with the reason. */
@@ -46,22 +45,31 @@ static int add_command(struct job *job, struct argv *args, struct errinfo *err)
                 argv_add(args, command);
                 return 0;
         }
-        return argv_split(args, job_agent_command(job), err);
+        const struct adapter_session session = {job->session[0] != '\0' ? job->session : NULL,
+                                                job->resumes[0] != '\0' ? job->resumes : NULL};
+        return adapter_words(job->adapter, job->host->opt, job->claim.role, &job->dir, &session, args, err);
+}
+
+/* Who goes on with a session is not told again what it was told before. */
+static const char *stdin_of(const struct job *job)
+{
+        if (job->claim.kind != CLAIM_AGENT)
+                return "/dev/null";
+        return job->resumes[0] != '\0' ? job->continue_file : job->dir.task_file;
 }
 
 static void shim_args(struct job *job, struct argv *args)
 {
         const struct options *opt = job->host->opt;
         int64_t grace_ms = opt->agent_kill_grace_seconds * 1000;
+        const char *result_prefix =
+                job->claim.kind == CLAIM_AGENT ? adapter_result_prefix(job->adapter) : NULL;
         argv_add(args, job->host->shim);
         const struct {
                 const char *name, *value;
         } texts[] = {
-                {"--run-dir", job->dir.path},
-                {"--lock", job->dir.lock},
-                {"--stdin", job->claim.kind != CLAIM_AGENT ? "/dev/null" : job->dir.task_file},
-                {"--cwd", job->dir.tree},
-                {"--control", SHIM_LINK_SOCKET},
+                {"--run-dir", job->dir.path}, {"--lock", job->dir.lock},       {"--stdin", stdin_of(job)},
+                {"--cwd", job->dir.tree},     {"--control", SHIM_LINK_SOCKET},
         };
         const struct {
                 const char *name;
@@ -79,6 +87,10 @@ static void shim_args(struct job *job, struct argv *args)
                 {"--renewed-ms", job->confirmed_ms},
                 {"--log-max", opt->agent_log_max_bytes},
                 {"--max-processes", opt->agent_max_processes},
+                {"--max-cpu-s", (opt->agent_max_cpu_ms + 999) / 1000},
+                {"--max-memory", opt->agent_max_memory_bytes},
+                {"--max-file", opt->agent_max_file_bytes},
+                {"--max-open-files", opt->agent_max_open_files},
         };
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
                 argv_add(args, texts[i].name);
@@ -87,6 +99,11 @@ static void shim_args(struct job *job, struct argv *args)
         for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
                 argv_add(args, numbers[i].name);
                 argv_addf(args, "%" PRId64, numbers[i].value);
+        }
+        if (result_prefix != NULL) {
+                argv_add(args, "--result-prefix");
+                argv_add(args, result_prefix);
+                argv_addf(args, "--after-result-ms=%" PRId64, opt->agent_after_result_ms);
         }
         argv_add(args, "--");
 }
@@ -121,6 +138,8 @@ static int start_shim(struct job *job, const struct argv *args, struct errinfo *
                 return -errno;
         }
         agent_env_build(&env, &job->info, &job->dir, opt->agent_path, opt->agent_env);
+        if (job->claim.kind == CLAIM_AGENT)
+                adapter_env(job->adapter, &env);
         int r = spawn_shim(job, args, &env, ends[1], err);
         argv_deinit(&env);
         (void)close(ends[1]);
@@ -130,6 +149,14 @@ static int start_shim(struct job *job, const struct argv *args, struct errinfo *
         }
         job_agent_link(job, ends[0]);
         return 0;
+}
+
+static int write_tasks(struct job *job, struct errinfo *err)
+{
+        int r = task_file_write(job->dir.task_file, &job->info, job->step, err);
+        if (r == 0 && job->resumes[0] != '\0')
+                r = task_file_write_continued(job->continue_file, job->dir.task_file, &job->info, err);
+        return r;
 }
 
 static void launch(struct job *job)
@@ -148,9 +175,10 @@ static void launch(struct job *job)
                 job->evict =
                         evict_others(job->host->loop, job->host->state_dir, job->claim.job, job->claim.epoch);
         if (job->claim.kind == CLAIM_AGENT)
-                r = task_file_write(job->dir.task_file, &job->info, job->step, &err);
+                r = write_tasks(job, &err);
         if (r == 0) {
                 job_set_state(job, JOB_RUNNING);
+                job_follow_begin(job);
                 r = start_shim(job, &args, &err);
         }
         if (r < 0)
@@ -196,13 +224,37 @@ static void on_announced(void *arg, const struct db_result *res)
         launch(job);
 }
 
+/* Before anything is announced: a command that cannot be understood is nobody's run. */
+static bool choose_adapter(struct job *job)
+{
+        struct errinfo err = ERRINFO_INIT;
+        if (job->claim.kind != CLAIM_AGENT)
+                return true;
+        if (adapter_find(job->host->opt, job->claim.role, &job->adapter, &err) < 0) {
+                job_conclude(job, REPORT_FAILED, "the command of the %s is not usable: %s", job->claim.role,
+                             err.text);
+                return false;
+        }
+        job_session(job);
+        return true;
+}
+
 void job_start(struct job *job)
 {
+        if (!choose_adapter(job))
+                return;
         struct job_fence_text fence = job_fence_params(job);
         char takeover[24];
         (void)snprintf(takeover, sizeof(takeover), "%" PRId64, job->host->opt->takeover_after_ms);
-        const char *params[] = {fence.job,    fence.epoch,   job->claim.token, NULL,
-                                job->dir.log, job->base_sha, takeover};
+        const char *params[] = {fence.job,
+                                fence.epoch,
+                                job->claim.token,
+                                NULL,
+                                job->dir.log,
+                                job->base_sha,
+                                takeover,
+                                job->session[0] != '\0' ? job->session : NULL,
+                                job->resumes[0] != '\0' ? job->resumes : NULL};
         job->asked_ms = loop_now_ms(job->host->loop);
         if (job->state != JOB_STARTING)
                 job_set_state(job, JOB_STARTING);

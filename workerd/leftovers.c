@@ -18,6 +18,7 @@
 #include "common/strbuf.h"
 #include "queries.h"
 #include "common/run_dir.h"
+#include "workerd/agent_session.h"
 #include "workerd/shim_link.h"
 #include "workerd/tree.h"
 
@@ -195,6 +196,7 @@ static void on_shim_news(void *arg, const struct shim_news *news)
         case SHIM_GONE:
                 shim_link_free(take_ptr(l->link));
                 loop_timer_disarm(l->timer);
+                agent_session_keep(&l->dir);
                 l->part = 0;
                 remove_part(l);
                 return;

@@ -19,6 +19,7 @@
 #include "common/proc.h"
 #include "common/strbuf.h"
 #include "queries.h"
+#include "workerd/adapter.h"
 
 #define LOOK_INTERVAL_MS 10000
 #define DEADLINE_MS      10000
@@ -52,23 +53,22 @@ void preflight_free(struct preflight *p)
         free(p);
 }
 
-const char *preflight_command(const struct options *opt, const char *role)
-{
-        const char *const commands[] = {opt->agent_command_analyst,   opt->agent_command_architect,
-                                        opt->agent_command_developer, opt->agent_command_reviewer,
-                                        opt->agent_command_tester,    opt->agent_command_deployer};
-        for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
-                if (strcmp(roles[i], role) == 0 && commands[i][0] != '\0')
-                        return commands[i];
-        return opt->agent_command;
-}
-
 int preflight_check(const struct options *opt, const char *role, struct errinfo *err)
 {
         struct argv words = ARGV_INIT;
-        int r = argv_split(&words, preflight_command(opt, role), err);
+        enum adapter adapter;
+        int r = adapter_find(opt, role, &adapter, err);
+        if (r == 0)
+                r = argv_split(&words, adapter_command(opt, role), err);
         if (r == 0)
                 r = proc_find_program(words.words[0], opt->agent_path, err);
+        argv_deinit(&words);
+        words = (struct argv)ARGV_INIT;
+        if (r == 0 && opt->agent_wrapper[0] != '\0') {
+                r = argv_split(&words, opt->agent_wrapper, err);
+                if (r == 0)
+                        r = proc_find_program(words.words[0], opt->agent_path, err);
+        }
         argv_deinit(&words);
         return r;
 }

@@ -17,9 +17,7 @@ struct loop;
 struct options;
 struct preflight;
 
-/* The command of a role: its own, or that of every agent. */
-const char *preflight_command(const struct options *opt, const char *role);
-/* Whether it could be started: 0, or -errno with the reason. */
+/* Whether the agent of a role could be started: 0, or -errno with the reason. */
 int preflight_check(const struct options *opt, const char *role, struct errinfo *err);
 
 struct preflight *preflight_new(struct loop *loop, struct db *db); /* borrowed */

@@ -44,8 +44,10 @@ void report_forget_evidence(struct report *r)
 
 void report_deinit(struct report *r)
 {
-        char *strings[] = {r->reason,     r->head_sha, r->parent_sha, r->tree,     r->code_tree, r->branch,
-                           r->merged_sha, r->base_sha, r->merge_tree, r->patch_id, r->patch_base};
+        char *strings[] = {r->reason,     r->head_sha, r->parent_sha,     r->tree,
+                           r->code_tree,  r->branch,   r->merged_sha,     r->base_sha,
+                           r->merge_tree, r->patch_id, r->patch_base,     r->model,
+                           r->version,    r->session,  r->provider_error, r->session_retired};
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
                 free(strings[i]);
         report_forget_evidence(r);
@@ -129,6 +131,26 @@ void report_commit(struct report *r, const struct commit_result *commit, const c
         set(&r->patch_id, commit->patch_id);
         set(&r->patch_base, commit->base_sha);
         set(&r->branch, branch);
+}
+
+void report_facts(struct report *r, const struct agent_facts *facts)
+{
+        r->usage = facts->usage;
+        set(&r->model, facts->model);
+        set(&r->version, facts->version);
+        set(&r->session, facts->session);
+}
+
+void report_provider(struct report *r, const char *error, int64_t retry_s, bool final)
+{
+        set(&r->provider_error, error);
+        r->provider_retry_s = retry_s;
+        r->final = final;
+}
+
+void report_session_retired(struct report *r, const char *why)
+{
+        set(&r->session_retired, why);
 }
 
 void report_ci_state(struct report *r, const char *state)
@@ -230,6 +252,53 @@ static void put_evidence(struct json_out *j, const struct report *r)
         json_out_array_end(j);
 }
 
+static void put_usage(struct json_out *j, const struct agent_usage *u)
+{
+        json_out_object(j);
+        json_out_key(j, "models");
+        json_out_object(j);
+        for (size_t i = 0; i < u->n_models; i++) {
+                const struct agent_model *m = &u->models[i];
+                json_out_key(j, m->name);
+                json_out_object(j);
+                json_out_kint(j, "input", m->tokens.input);
+                json_out_kint(j, "output", m->tokens.output);
+                json_out_kint(j, "cache_read", m->tokens.cache_read);
+                json_out_kint(j, "cache_write", m->tokens.cache_write);
+                json_out_object_end(j);
+        }
+        json_out_object_end(j);
+        json_out_kint(j, "turns", u->turns);
+        if (u->cost_micro_usd >= 0)
+                json_out_kint(j, "cost_micro_usd", u->cost_micro_usd);
+        json_out_object_end(j);
+}
+
+void report_usage(const struct agent_usage *usage, struct strbuf *sb)
+{
+        struct json_out *j = json_out_new(false);
+        put_usage(j, usage);
+        json_out_finish(j, sb);
+        json_out_free(j);
+}
+
+static void put_agent(struct json_out *j, const struct report *r)
+{
+        put(j, "model", r->model);
+        put(j, "agent_version", r->version);
+        put(j, "session_id", r->session);
+        put(j, "session_retired", r->session_retired);
+        put(j, "provider_error", r->provider_error);
+        if (r->provider_retry_s > 0)
+                json_out_kint(j, "provider_retry_at", r->provider_retry_s);
+        if (r->final)
+                json_out_kbool(j, "final", true);
+        if (r->usage.n_models == 0 && r->usage.cost_micro_usd < 0)
+                return;
+        json_out_key(j, "usage");
+        put_usage(j, &r->usage);
+}
+
 void report_write(const struct report *r, struct strbuf *sb)
 {
         struct json_out *j = json_out_new(false);
@@ -246,6 +315,7 @@ void report_write(const struct report *r, struct strbuf *sb)
         put_refused(j, &r->refused);
         if (r->n_evidence > 0)
                 put_evidence(j, r);
+        put_agent(j, r);
         if (r->log_excerpt.len > 0)
                 json_out_kstr(j, "log_excerpt", r->log_excerpt.buf);
         json_out_object_end(j);

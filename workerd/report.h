@@ -10,6 +10,7 @@
 
 #include "common/argv.h"
 #include "common/strbuf.h"
+#include "workerd/agent_facts.h"
 
 struct commit_result;
 struct run_status;
@@ -54,11 +55,17 @@ struct report {
         struct report_evidence *evidence;
         size_t n_evidence;
         struct strbuf log_excerpt;
+        struct agent_usage usage; /* of models; nothing of it: not reported (J-7) */
+        char *model, *version, *session;
+        char *provider_error;     /* what its provider said: the circuit opens (J-4) */
+        int64_t provider_retry_s; /* since 1970: not before; 0: not said */
+        bool final;               /* another attempt cannot help */
+        char *session_retired;    /* why nobody may go on with the session */
 };
 
 #define REPORT_INIT                                                                                          \
         {                                                                                                    \
-                .exit_code = -1, .refused = ARGV_INIT, .log_excerpt = STRBUF_INIT                            \
+                .exit_code = -1, .refused = ARGV_INIT, .log_excerpt = STRBUF_INIT, .usage = AGENT_USAGE_INIT \
         }
 
 void report_deinit(struct report *r);
@@ -71,6 +78,12 @@ enum report_outcome report_outcome_parse(const char *word);
 /* How the agent ended: sets exit code, signal, and the outcome when it is not an exit with 0. `command` is
  * for the reason. Answers whether it exited with 0. */
 bool report_run_end(struct report *r, const struct run_status *st, const char *command);
+/* What the agent said of itself. */
+void report_facts(struct report *r, const struct agent_facts *facts);
+void report_provider(struct report *r, const char *error, int64_t retry_s, bool final);
+void report_session_retired(struct report *r, const char *why);
+/* Appends the JSON object of what was used: {"models": {NAME: {...}}, "turns": N}. */
+void report_usage(const struct agent_usage *usage, struct strbuf *sb);
 void report_commit(struct report *r, const struct commit_result *commit, const char *branch);
 void report_ci_state(struct report *r, const char *state);    /* borrows a literal */
 void report_check_state(struct report *r, const char *state); /* borrows a literal */

@@ -148,6 +148,23 @@ void task_file_format(struct strbuf *sb, const struct run_info *info, const stru
         }
 }
 
+void task_file_format_continued(struct strbuf *sb, const char *task_file, const struct run_info *info)
+{
+        strbuf_addf(sb,
+                    "# You run again\n\nThis is attempt %d of %d at the task that this session is about. It "
+                    "has not been done. "
+                    "Your working directory is a new clone of the branch, in a new place: what an earlier "
+                    "attempt left in "
+                    "its own is not here, unless it is on the branch.\n\n",
+                    info->attempt, info->max_attempts);
+        add_line(sb, "the branch is now at", info->start_sha);
+        strbuf_addf(
+                sb,
+                "\nRead `%s` anew: it is the task as it is now, with what you have to leave. Then do it.\n\n",
+                task_file);
+        add_foreign(sb, "Why you run now", info->input);
+}
+
 static int write_file(const char *path, const struct strbuf *sb)
 {
         int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -166,13 +183,26 @@ static int write_file(const char *path, const struct strbuf *sb)
         return r;
 }
 
+static int write_or_say(const char *path, const struct strbuf *sb, struct errinfo *err)
+{
+        int r = write_file(path, sb);
+        if (r < 0)
+                err_set(err, "", "could not write task file \"%s\": %s", path, log_errno_text(r));
+        return r;
+}
+
+int task_file_write_continued(const char *path, const char *task_file, const struct run_info *info,
+                              struct errinfo *err)
+{
+        _cleanup_(strbuf_deinit) struct strbuf sb = STRBUF_INIT;
+        task_file_format_continued(&sb, task_file, info);
+        return write_or_say(path, &sb, err);
+}
+
 int task_file_write(const char *path, const struct run_info *info, const struct role_step *step,
                     struct errinfo *err)
 {
         _cleanup_(strbuf_deinit) struct strbuf sb = STRBUF_INIT;
         task_file_format(&sb, info, step);
-        int r = write_file(path, &sb);
-        if (r < 0)
-                err_set(err, "", "could not write task file \"%s\": %s", path, log_errno_text(r));
-        return r;
+        return write_or_say(path, &sb, err);
 }

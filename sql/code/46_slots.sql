@@ -82,25 +82,32 @@ end
 $$;
 comment on function orch.circuit_enter(orch.job) is 'J-4: whether a job may ask its provider now; of one that has failed the first job after the wait may, and tries for the others';
 
+create function orch.provider_retry(p_report jsonb) returns timestamptz
+language sql volatile
+return (select t.at + make_interval(secs => 5 + 55 * random()) from (select to_timestamp(least((p_report ->> 'provider_retry_at')::numeric, 9999999999)::bigint) as at) t
+        where t.at between clock_timestamp() and clock_timestamp() + interval '8 days');
+comment on function orch.provider_retry(jsonb) is 'J-4: when a provider that has said so may be asked again, and a little later, so that not all come at once; null: it has not said, or what cannot be';
+
 create function orch.circuit_note(j orch.job, p_outcome text, p_report jsonb) returns void
 language plpgsql as $$
 declare
         name text := (select o.provider from orch.role o where o.key = j.role);
         said text := left(p_report ->> 'provider_error', 500);
-        c orch.provider_circuit;
+        retry timestamptz := orch.provider_retry(p_report);
 begin
         if name is null then
                 return;
-        elsif p_outcome = 'transient' and said is not null then
+        elsif said is not null and (p_outcome = 'transient' or (p_report ->> 'final')::boolean) then
                 if orch.setting_int('circuit_open_s') = 0 then
                         return;
                 end if;
                 insert into orch.provider_circuit as k (provider, state, open_until, reason, failures)
-                values (name, 'open', clock_timestamp() + orch.backoff(1, orch.setting_int('circuit_open_s')), said, 1)
-                on conflict (provider) do update set state = 'open', reason = excluded.reason, failures = k.failures + 1, changed_at = clock_timestamp(),
-                        open_until = greatest(k.open_until, clock_timestamp() + orch.backoff(k.failures + 1, orch.setting_int('circuit_open_s'))),
+                values (name, 'open', greatest(retry, clock_timestamp() + orch.backoff(1, orch.setting_int('circuit_open_s'))), said, 1)
+                on conflict (provider) do update set state = 'open', reason = excluded.reason, failures = k.failures + (k.state <> 'open' or k.open_until <= clock_timestamp())::integer, changed_at = clock_timestamp(),
+                        open_until = greatest(k.open_until, retry, clock_timestamp() + orch.backoff(k.failures + 1, orch.setting_int('circuit_open_s'))),
                         probe_job = null, probe_epoch = null
-                        where k.state <> 'open' or k.open_until <= clock_timestamp(); -- jobs that had begun before fail for the same reason
+                        where k.state <> 'open' or k.open_until <= clock_timestamp() -- jobs that had begun before fail for the same reason
+                           or k.open_until < retry - interval '2 min'; -- but one may know more
                 if found then
                         perform orch.record('circuit', format('process %s', j.process_id), j.task_id, j.id, j.epoch, jsonb_build_object('provider', name, 'to', 'open', 'reason', said));
                 end if;
@@ -117,7 +124,7 @@ begin
 end
 $$;
 comment on function orch.circuit_note(orch.job, text, jsonb) is
-        'J-4: what the end of a run says of its provider: a transient failure that names a provider_error opens the circuit; the job that tried closes it, whatever else came of it';
+        'J-4: what the end of a run says of its provider: a failure that names a provider_error opens the circuit, until the time that was said, if one was; the job that tried closes it, whatever else came of it';
 
 create function orch.process_report(p_process bigint, p_epoch bigint, p_labels text[], p_preflight jsonb) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -243,6 +243,8 @@ select j.id as job_id, j.epoch, j.token, t.id as task_id, t.work_item, t.title, 
        t.branch, t.head_sha, t.code_tree, r.name as repo, p.forge, p.forge_location, p.default_branch,
        p.docs_root || '/' || t.work_item as docs_dir, p.test_command, c.command, array_to_string(p.test_globs, E'\n') as test_globs,
        array_to_string(p.gate_config_globs, E'\n') as gate_config_globs, j.crashes > 0 as crashed, n.base_sha, j.process_id,
+       n.session_id, n.resumes, case when j.epoch > 1 and j.kind = 'agent' then orch.former_sessions(j.id, j.epoch, (select p.host_id from orch.process p where p.id = j.process_id)) end
+               as former_sessions,
        j.orphaned_at, floor(extract(epoch from clock_timestamp() - j.claimed_at))::integer as claimed_s
 from orch.job j
 join orch.run n on n.job_id = j.id and n.epoch = j.epoch
@@ -284,6 +286,9 @@ comment on column orch.running_job.gate_config_globs is 'Which files decide what
 comment on column orch.running_job.crashed is 'Whether an earlier claim was lost';
 comment on column orch.running_job.base_sha is 'Commit the default branch was at when the run began';
 comment on column orch.running_job.process_id is 'Owner';
+comment on column orch.running_job.session_id is 'Session of its agent';
+comment on column orch.running_job.resumes is 'Session that it goes on from';
+comment on column orch.running_job.former_sessions is 'Sessions of earlier runs on the host, newest first: EPOCH:SESSION';
 comment on column orch.running_job.orphaned_at is 'Since when the owner is gone';
 comment on column orch.running_job.claimed_s is 'Seconds since the claim';
 
@@ -332,16 +337,17 @@ $$;
 comment on function orch.job_claim(bigint, bigint, integer) is
         'J-1: claims the next jobs for a live process, as many as it has free slots, and says all that a run of each needs; no row when nothing is claimable. Plans are made once: the statements name their states as constants.';
 
-create function orch.job_started(p_job bigint, p_epoch bigint, p_token uuid, p_pid integer, p_log text, p_base_sha text, p_takeover_ms integer default null) returns boolean
+create function orch.job_started(p_job bigint, p_epoch bigint, p_token uuid, p_pid integer, p_log text, p_base_sha text, p_takeover_ms integer default null,
+        p_session uuid default null, p_resumes uuid default null) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
         update orch.run r set pid = coalesce(p_pid, r.pid), log = coalesce(p_log, r.log), base_sha = coalesce(p_base_sha, r.base_sha),
-                takeover_ms = greatest(r.takeover_ms, p_takeover_ms)
+                takeover_ms = greatest(r.takeover_ms, p_takeover_ms), session_id = coalesce(p_session, r.session_id), resumes = coalesce(p_resumes, r.resumes)
         where r.job_id = p_job and r.epoch = p_epoch and r.token = p_token and r.ended_at is null
           and exists (select from orch.job j where j.id = p_job and j.epoch = p_epoch and j.token = p_token and j.status = 'running'
                       and j.stop_requested_at is null);
         return found;
 end
 $$;
-comment on function orch.job_started(bigint, bigint, uuid, integer, text, text, integer) is
+comment on function orch.job_started(bigint, bigint, uuid, integer, text, text, integer, uuid, uuid) is
         'Notes what a claim started, and the promise for it; also the question "is my claim still good?" with nulls. False: fenced or asked to stop - stop, write nothing else.';

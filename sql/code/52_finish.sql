@@ -72,8 +72,13 @@ begin
         where id = r.id;
         perform orch.record('outcome', actor, j.task_id, j.id, j.epoch, jsonb_build_object('role', j.role, 'outcome', p_outcome,
                 'reason', p_report ->> 'reason', 'head_sha', p_report ->> 'head_sha', 'refused', nullif(p_report -> 'refused', '[]')));
+        perform orch.run_note(r.id, p_report);
         perform orch.claim_leases_give(j);
         perform orch.circuit_note(j, p_outcome, p_report);
+        if (p_report ->> 'final')::boolean and p_outcome not in ('success', 'cancelled') then
+                perform orch.job_give_up(j, actor, p_outcome, coalesce(p_report ->> 'reason', p_outcome));
+                return 'recorded';
+        end if;
         if p_outcome not in ('success', 'cancelled') then
                 perform orch.job_fail_attempt(j, actor, p_outcome, coalesce(p_report ->> 'reason', p_outcome));
                 return 'recorded';

@@ -96,7 +96,9 @@ begin
                         'file', e.file, 'at', e.recorded_at) order by e.id) from orch.evidence e where e.task_id = t.id), '[]'),
                 'runs', coalesce((select jsonb_agg(jsonb_build_object('run', r.id, 'job', r.job_id, 'epoch', r.epoch, 'role', j.role, 'stage', j.stage, 'attempt', r.attempt,
                         'outcome', r.outcome, 'exit_code', r.exit_code, 'signal', r.signal, 'started_at', r.started_at, 'ended_at', r.ended_at, 'host', h.name,
-                        'log', r.log, 'log_removed_at', r.files_removed_at, 'reason', r.reason, 'head_sha', r.head_sha, 'refused', r.refused) order by r.id)
+                        'log', r.log, 'log_removed_at', r.files_removed_at, 'reason', r.reason, 'head_sha', r.head_sha, 'refused', r.refused, 'session', r.session_id,
+                        'resumes', r.resumes, 'session_retired', r.session_retired, 'model', r.model, 'agent_version', r.agent_version, 'usage', r.usage,
+                        'cost_usd', r.cost_usd, 'cost_source', r.cost_source) order by r.id)
                         from orch.run r join orch.job j on j.id = r.job_id join orch.process p on p.id = r.process_id join orch.host h on h.id = p.host_id
                         where j.task_id = t.id), '[]'));
 end

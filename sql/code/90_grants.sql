@@ -8,7 +8,7 @@ begin
         for g in select * from (values
                 ('orch_webhookd', array['event_intake', 'status_snapshot', 'queue_snapshot', 'metric_rows']),
                 ('orch_workerd', array['job_claim', 'job_started', 'job_finish', 'job_release', 'event_unrouted', 'event_route', 'event_malformed', 'event_route_failed',
-                        'event_handle', 'effect_claim', 'effect_finish', 'process_disown', 'orphans', 'process_report', 'job_adopt', 'runs_over', 'local_item_set_state', 'local_item_comment']),
+                        'event_handle', 'effect_claim', 'effect_finish', 'process_disown', 'orphans', 'process_report', 'job_adopt', 'runs_over', 'run_usage', 'local_item_set_state', 'local_item_comment']),
                 ('orch_reaperd', array['process_beats', 'process_gone', 'reap_overdue', 'orphan_list', 'orphan_lost', 'orphan_stranded']),
                 ('orch_reconcilerd', array['reconcile_gates', 'waits_check', 'escalations_raise']),
                 ('orch_reaperd', array['retention_tick', 'retention_files', 'retention_files_done', 'retention_files_kept', 'disk_report', 'prune_report']),
@@ -20,7 +20,7 @@ begin
                 -- what the views are made of runs with the rights of whoever reads them
                 ('orch_operator, orch_readonly', array['setting_text', 'setting_bool', 'setting_int', 'in_scope', 'serial_gated', 'blocks_of', 'axis_answers', 'axis_ask', 'is_axis_fault', 'oldest_claimable_s', 'worker_miss', 'budget_spent', 'cost_estimate', 'needs_transition_lease', 'needs_merge_lease', 'has_living_owner', 'in_critical_window', 'gate_result', 'gate_evidence',
                         'gate_decision', 'gate_job', 'gate_ask', 'gate_visit', 'visit_of', 'evidence_standing', 'evidence_void', 'wrote_code', 'has_step', 'is_for_person', 'waiting_step', 'waits_for_person', 'item_name', 'task_json', 'state_at', 'has_side_effects', 'failed_log', 'failure_digest', 'works_again', 'counted', 'estimated', 'count_bound',
-                        'inbox_age_s']),
+                        'inbox_age_s', 'former_sessions']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd', array['process_start', 'process_beat', 'process_handover']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd, orch_operatord, orch_operator, orch_readonly', array['schema_version', 'schema_oldest']))
                 v (grantees, functions)

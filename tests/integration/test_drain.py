@@ -103,7 +103,7 @@ def test_what_was_not_started_goes_back(make_suite, project, agents):
     """J-1, J-8: a job whose agent was not started yet is released, its attempt refunded."""
     suite = make_suite(drain_timeout="60s").start()
     line = Pipeline(suite, project)
-    line.db.query("alter function orch.job_started(bigint, bigint, uuid, integer, text, text, integer) rename to job_started_away")
+    line.db.query("alter function orch.job_started(bigint, bigint, uuid, integer, text, text, integer, uuid, uuid) rename to job_started_away")
     item = line.item()
     suite.log.wait("job.start-not-recorded", timeout=60)
     suite.stop(timeout=20)

@@ -119,7 +119,7 @@ def test_a_claim_is_no_better_than_the_newest_beat(make_suite, project, agents):
     others count the silence of its beats, until a beat counts."""
     suite = make_suite(**LIVENESS).start()
     line = Pipeline(suite, project)
-    announce, beat = "job_started(bigint, bigint, uuid, integer, text, text, integer)", "process_beat(bigint, bigint, boolean)"
+    announce, beat = "job_started(bigint, bigint, uuid, integer, text, text, integer, uuid, uuid)", "process_beat(bigint, bigint, boolean)"
     line.db.query(f"alter function orch.{announce} rename to away")
     item = line.item()
     suite.log.wait("job.start-not-recorded")
