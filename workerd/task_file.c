@@ -162,7 +162,10 @@ void task_file_format_continued(struct strbuf *sb, const char *task_file, const 
                 sb,
                 "\nRead `%s` anew: it is the task as it is now, with what you have to leave. Then do it.\n\n",
                 task_file);
-        add_foreign(sb, "Why you run now", info->input);
+        if (info->input != NULL)
+                add_foreign(sb, "Why you run now", info->input);
+        if (info->failed_log != NULL)
+                add_foreign(sb, "The end of the log of what failed", info->failed_log);
 }
 
 static int write_file(const char *path, const struct strbuf *sb)

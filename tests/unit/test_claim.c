@@ -5,7 +5,7 @@
 
 #include "tests/unit/fake_db.h"
 
-#define N_CELLS 27
+#define N_CELLS 30
 
 static const struct fake_cell good[N_CELLS + 1] = {
         {"job_id", "12"},
@@ -26,6 +26,9 @@ static const struct fake_cell good[N_CELLS + 1] = {
         {"branch", "b"},
         {"head_sha", NULL},
         {"base_sha", NULL},
+        {"session_id", NULL},
+        {"resumes", NULL},
+        {"former_sessions", "2:a 1:b"},
         {"repo", "r"},
         {"forge", "local"},
         {"forge_location", "/x"},

@@ -51,6 +51,22 @@ static void test_verdict_task(void **state)
         assert_null(strstr(sb.buf, "Why you run now"));
 }
 
+/* The task is where it always is; who knows it already is told why, and what is new. */
+static void test_going_on_with_a_session(void **state)
+{
+        _cleanup_(strbuf_deinit) struct strbuf sb = STRBUF_INIT;
+        struct run_info again = info;
+        (void)state;
+        again.attempt = 2;
+        again.input = "the agent exited with 3";
+        task_file_format_continued(&sb, "/runs/7-2/task.md", &again);
+        assert_non_null(strstr(sb.buf, "attempt 2 of 3"));
+        assert_non_null(strstr(sb.buf, "Read `/runs/7-2/task.md` anew"));
+        assert_non_null(strstr(sb.buf, "- the branch is now at: 2222222222222222222222222222222222222222\n"));
+        assert_non_null(strstr(sb.buf, "## Why you run now\n\n```text\nthe agent exited with 3\n```\n"));
+        assert_null(strstr(sb.buf, "## Description"));
+}
+
 static void test_other_tasks(void **state)
 {
         _cleanup_(strbuf_deinit) struct strbuf sb = STRBUF_INIT;
@@ -157,6 +173,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_verdict_task),
                 cmocka_unit_test(test_other_tasks),
+                cmocka_unit_test(test_going_on_with_a_session),
                 cmocka_unit_test(test_environment),
                 cmocka_unit_test(test_mirror_names),
         };
