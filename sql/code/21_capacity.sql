@@ -78,15 +78,15 @@ create view orch.run_cost as
 select j.task_id, j.repo_id, (r.started_at at time zone 'UTC')::date as day, r.cost_usd as usd, 0::numeric as reserved
 from orch.run r join orch.job j on j.id = r.job_id where r.cost_usd is not null
 union all
-select j.task_id, j.repo_id, (r.started_at at time zone 'UTC')::date, 0, r.reserved_usd
+select j.task_id, j.repo_id, (r.started_at at time zone 'UTC')::date, 0, r.reserved_usd - coalesce(r.cost_usd, 0)
 from orch.job j join orch.run r on r.job_id = j.id and r.epoch = j.epoch
-where j.status = 'running' and r.cost_usd is null and r.reserved_usd is not null;
-comment on view orch.run_cost is 'J-7: what each run has cost, or, as long as it runs and has not said so, what was reserved for it';
+where j.status = 'running' and r.ended_at is null and r.reserved_usd > coalesce(r.cost_usd, 0);
+comment on view orch.run_cost is 'J-7: what each run has cost, and, as long as it runs, what more was reserved for it';
 comment on column orch.run_cost.task_id is 'Task';
 comment on column orch.run_cost.repo_id is 'Repo';
 comment on column orch.run_cost.day is 'Day (UTC) in which it began';
-comment on column orch.run_cost.usd is 'Dollars that it has cost';
-comment on column orch.run_cost.reserved is 'Dollars that it is expected to cost';
+comment on column orch.run_cost.usd is 'Dollars that it has cost, so far if it runs';
+comment on column orch.run_cost.reserved is 'Dollars that it is expected to cost beyond that';
 
 create view orch.task_cost as
 select c.task_id, sum(c.usd) as usd, sum(c.reserved) as reserved from orch.run_cost c group by c.task_id;

@@ -53,6 +53,21 @@ def test_figures_only_grow(world):
     assert float(world.db.value("select wasted_usd from orch.day_usage")) == 5
 
 
+def test_what_was_used_is_reserved_no_more(world):
+    """J-7, B-7: what a run has used so far comes out of what was reserved for it, and does not count twice."""
+    a = world.item()
+    job = world.claim()
+    world.db.query("update orch.run set reserved_usd = 7")
+    known = lambda: [float(x) for x in world.db.query("select sum(usd) as usd, sum(reserved) as reserved from orch.task_cost")[0].values()]
+    assert known() == [0, 7]
+    world.call("run_usage", job["job_id"], job["epoch"], job["token"], tokens(claude_opus_4_8=(1000000, 0, 0, 0)))
+    assert known() == [5, 2]
+    world.call("run_usage", job["job_id"], job["epoch"], job["token"], tokens(claude_opus_4_8=(2000000, 0, 0, 0)))
+    assert known()[0] == 10
+    world.finish(job, "failed")
+    assert float(world.db.value("select reserved from orch.task_cost where task_id = %s", world.task_id(a))) == 0
+
+
 def test_a_fenced_run_tells_nothing(world):
     """T-5, J-7"""
     world.item()
