@@ -1,4 +1,4 @@
--- 0026_agents: sessions of agents, what their runs used, and what models cost (J-2, J-7).
+-- 0027_agents: sessions of agents, what their runs used, and what models cost (J-2, J-7).
 set local role orch_owner;
 
 alter table orch.run add column session_id uuid;
