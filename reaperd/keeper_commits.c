@@ -22,11 +22,19 @@ static bool is_of_this_mirror(const struct keeper *k, size_t i)
         return i >= k->next && strcmp(k->runs[i].repo, k->runs[k->next].repo) == 0;
 }
 
+static void set_aside(struct keeper *k, bool done)
+{
+        for (size_t i = k->n_runs; i-- > k->next;) {
+                if (!is_of_this_mirror(k, i))
+                        continue;
+                k->runs[i].seen = true;
+                k->runs[i].done = done;
+        }
+}
+
 static void leave_mirror(struct keeper *k, bool done)
 {
-        for (size_t i = k->n_runs; i-- > k->next;)
-                k->runs[i].done |= done && is_of_this_mirror(k, i);
-        k->next++;
+        set_aside(k, done);
         next_mirror(k);
 }
 
@@ -82,17 +90,17 @@ static void delete_refs(struct keeper *k, const char *mirror)
 
 static void next_mirror(struct keeper *k)
 {
-        while (k->next < k->n_runs && k->runs[k->next].done)
-                k->next++;
-        if (k->next == k->n_runs) {
-                keeper_listed_done(k);
-                return;
+        for (; k->next < k->n_runs; k->next++) {
+                _cleanup_(freep) char *mirror = run_dir_mirror(k->state_dir, k->runs[k->next].repo);
+                if (k->runs[k->next].seen)
+                        continue;
+                if (access(mirror, F_OK) == 0) {
+                        delete_refs(k, mirror);
+                        return;
+                }
+                set_aside(k, true); /* a mirror that is gone has none */
         }
-        _cleanup_(freep) char *mirror = run_dir_mirror(k->state_dir, k->runs[k->next].repo);
-        if (access(mirror, F_OK) == 0)
-                delete_refs(k, mirror);
-        else
-                leave_mirror(k, true); /* a mirror that is gone has none */
+        keeper_listed_done(k);
 }
 
 void keeper_commits(struct keeper *k)

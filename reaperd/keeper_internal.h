@@ -31,6 +31,7 @@ struct keeper_run {
         int64_t run, job, epoch;
         char *repo;
         bool over; /* nobody will ask for what it left */
+        bool seen; /* in this tick; of commits */
         bool done; /* it is gone */
 };
 
