@@ -15,9 +15,9 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-void run_dir_names(struct run_dir *rd, const char *state_dir, int64_t job, int64_t epoch)
+/* Takes both. */
+static void names(struct run_dir *rd, char *path, char *lock)
 {
-        char *path = xasprintf("%s/runs/%" PRId64 "-%" PRId64, state_dir, job, epoch);
         *rd = (struct run_dir){
                 .path = path,
                 .tree = xasprintf("%s/tree", path),
@@ -27,8 +27,30 @@ void run_dir_names(struct run_dir *rd, const char *state_dir, int64_t job, int64
                 .task_file = xasprintf("%s/task.md", path),
                 .log = xasprintf("%s/log", path),
                 .status = xasprintf("%s/status", path),
-                .lock = xasprintf("%s/locks/job-%" PRId64, state_dir, job),
+                .lock = lock,
         };
+}
+
+void run_dir_names(struct run_dir *rd, const char *state_dir, int64_t job, int64_t epoch)
+{
+        names(rd, xasprintf("%s/runs/%" PRId64 "-%" PRId64, state_dir, job, epoch),
+              xasprintf("%s/locks/job-%" PRId64, state_dir, job));
+}
+
+/* STATE/deploys/RECORD -> STATE/locks/deploy-RECORD */
+void run_dir_names_deploy(struct run_dir *rd, const char *path)
+{
+        _cleanup_(freep) char *state_dir = xstrdup(path);
+        for (int up = 0; up < 2 && strrchr(state_dir, '/') != NULL; up++)
+                *strrchr(state_dir, '/') = '\0';
+        const char *name = strrchr(path, '/');
+        names(rd, xstrdup(path), xasprintf("%s/locks/deploy-%s", state_dir, name != NULL ? name + 1 : path));
+}
+
+void run_dir_names_report(struct run_dir *rd, const char *state_dir, const char *what, int64_t id)
+{
+        names(rd, xasprintf("%s/reports/%s-%" PRId64, state_dir, what, id),
+              xasprintf("%s/locks/%s-%" PRId64, state_dir, what, id));
 }
 
 void run_dir_deinit(struct run_dir *rd)

@@ -4,6 +4,9 @@
  *     STATE/runs/JOB-EPOCH/   task.md tree/ home/ tmp/ index log log.tail status
  *     STATE/mirrors/REPO.git
  *     STATE/locks/job-JOB
+ *     STATE/deploys/RECORD/   tree/ home/ tmp/ log status: a deploy or rollback command, which is no run of a
+ * job STATE/locks/deploy-RECORD STATE/reports/WHAT-ID/  tree/ index: where something is prepared for a watch
+ * in production
  */
 #pragma once
 
@@ -23,6 +26,10 @@ struct run_dir {
         }
 
 void run_dir_names(struct run_dir *rd, const char *state_dir, int64_t job, int64_t epoch);
+/* Of the record that has this folder; its lock is beside, also when the suite was configured anew meanwhile.
+ */
+void run_dir_names_deploy(struct run_dir *rd, const char *path);
+void run_dir_names_report(struct run_dir *rd, const char *state_dir, const char *what, int64_t id);
 void run_dir_deinit(struct run_dir *rd);
 /* Makes the folder with home/ and tmp/, private to us; 0 or -errno (-EEXIST: there is one already, of an
  * earlier life of this claim; remove it first). Makes the parents and the lock's folder. */

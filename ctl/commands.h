@@ -48,6 +48,9 @@ extern const struct command command_escalation_list;
 extern const struct command command_freeze;
 extern const struct command command_unfreeze;
 extern const struct command command_frozen;
+/* cmd_deploy.c */
+extern const struct command command_deploy_list;
+extern const struct command command_observe;
 /* cmd_dependency.c */
 extern const struct command command_dependency_add;
 extern const struct command command_dependency_remove;

@@ -134,6 +134,27 @@ static void add_runs(const struct json *runs, const struct term *term, struct st
         table_deinit(&t);
 }
 
+static void add_deploys(const struct json *deploys, const struct term *term, struct strbuf *sb)
+{
+        static const struct show_column columns[] = {
+                {"kind", {.title = "KIND"}},          {"state", {.title = "STATE"}},
+                {"initiated_at", {.title = "BEGAN"}}, {"finished_at", {.title = "ENDED"}},
+                {"host", {.title = "HOST"}},          {"reason", {.title = "REASON", .shrinks = true}},
+        };
+        if (json_len(deploys) == 0)
+                return;
+        title(term, "Deploys", sb);
+        show_rows(deploys, columns, ARRAY_SIZE(columns), term, sb);
+}
+
+static void add_observation(const struct json *watch, struct strbuf *sb)
+{
+        if (json_str(json_get(watch, "state")) == NULL)
+                return;
+        add_fact(sb, "production", show_str(watch, "state"));
+        add_fact(sb, "", show_str(watch, "reason"));
+}
+
 static void add_evidence(const struct json *evidence, const struct term *term, struct strbuf *sb)
 {
         static const struct table_column columns[] = {{.title = "GATE"},
@@ -206,6 +227,8 @@ void item_text(const struct json *doc, const struct term *term, struct strbuf *s
         }
         add_comments(json_get(doc, "comments"), term, sb);
         add_runs(json_get(doc, "runs"), term, sb);
+        add_deploys(json_get(doc, "deploys"), term, sb);
+        add_observation(json_get(doc, "observation"), sb);
         add_evidence(json_get(doc, "evidence"), term, sb);
         add_history(json_get(doc, "history"), term, sb);
 }

@@ -20,7 +20,8 @@ static const struct source {
         {"reaper", "silent", "no sign of life from", "daemon", {"host", NULL, NULL}},
         {"resilience", "circuits", "circuit not closed", "provider", {"state", "reason", NULL}},
         {"stop", NULL, "is being cancelled", "work_item", {"stage", "requested_by", NULL}},
-        {"post_deploy", NULL, "deployed, not observed yet", "work_item", {"status", NULL, NULL}},
+        {"post_deploy", "deploys", "deploy under way", "work_item", {"kind", "host", "initiated_at"}},
+        {"post_deploy", "watches", "production watched", "work_item", {"state", "reason", NULL}},
 };
 
 static void add_line(struct strbuf *sb, const struct source *source, const struct json *row)

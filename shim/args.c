@@ -10,7 +10,7 @@
 
 #define LOG_MIN 1024 /* room for a head, a seam and a tail */
 
-enum { OPT_NICE = 256, OPT_CLEAN, OPT_TEXT = 512, OPT_NUMBER = 768 };
+enum { OPT_NICE = 256, OPT_CLEAN, OPT_SPARE, OPT_TEXT = 512, OPT_NUMBER = 768 };
 
 static const struct {
         const char *name;
@@ -52,7 +52,8 @@ static int usage(const char *why, const char *what)
                 "                 [--freeze-ms N --renewed-ms N] [--frozen-kill-ms N]\n"
                 "                 [--log-max BYTES] [--max-processes N] [--max-cpu-s N] [--max-memory "
                 "BYTES]\n"
-                "                 [--max-file BYTES] [--max-open-files N] [--nice] -- COMMAND ARG...\n"
+                "                 [--max-file BYTES] [--max-open-files N] [--nice] [--spare-rest] -- COMMAND "
+                "ARG...\n"
                 "       orch-shim --clean --lock FILE [--lock-wait-ms N]\n",
                 why, what);
         return -EINVAL;
@@ -75,6 +76,8 @@ static int set_option(struct args *a, int id, const char *value)
                 a->nice = true;
         else if (id == OPT_CLEAN)
                 a->clean = true;
+        else if (id == OPT_SPARE)
+                a->spare_rest = true;
         else if (id >= OPT_NUMBER)
                 return set_number(a, (size_t)id - OPT_NUMBER, value);
         else if (id >= OPT_TEXT)
@@ -107,11 +110,12 @@ static int check(const struct args *a)
 int args_parse(int argc, char *const *argv, struct args *ret)
 {
         struct args a = {.limits.grace_ms = 10000, .log_max = 64 << 20};
-        struct option table[N_FIELDS + 3] = {{"nice", no_argument, NULL, OPT_NICE},
-                                             {"clean", no_argument, NULL, OPT_CLEAN}};
+        struct option table[N_FIELDS + 4] = {{"nice", no_argument, NULL, OPT_NICE},
+                                             {"clean", no_argument, NULL, OPT_CLEAN},
+                                             {"spare-rest", no_argument, NULL, OPT_SPARE}};
         for (size_t i = 0; i < N_FIELDS; i++) {
                 int base = fields[i].min < 0 ? OPT_TEXT : OPT_NUMBER;
-                table[2 + i] = (struct option){fields[i].name, required_argument, NULL, base + (int)i};
+                table[3 + i] = (struct option){fields[i].name, required_argument, NULL, base + (int)i};
         }
 
         int id;

@@ -20,6 +20,7 @@ struct args {
         int64_t max_cpu_s, max_memory, max_file, max_open_files; /* of each of its processes; 0: none */
         const char *result_prefix; /* how the line begins that is the agent's result; NULL: none is */
         bool nice;                 /* run the agent at a lower priority */
+        bool spare_rest;           /* what the command leaves when it ends by itself may live on */
         bool clean;                /* start nothing: only kill what a predecessor left behind */
         char *const *command;      /* NULL-terminated; borrowed from argv */
 };

@@ -186,6 +186,12 @@ static void feed(struct watch *w, enum cascade_event ev, enum cascade_cause caus
         act_and_tell(w, before, cascade_on(&w->cascade, ev, cause, now_ms(CLOCK_BOOTTIME)));
 }
 
+/* A deploy may leave production running. It counts as gone: we leave, and it is nobody's but the system's. */
+static bool is_spared(const struct watch *w)
+{
+        return w->args->spare_rest && w->cascade.state == CASCADE_RUNNING;
+}
+
 static void on_children(struct watch *w)
 {
         switch (reap_collect(&w->reap)) {
@@ -195,7 +201,7 @@ static void on_children(struct watch *w)
                 feed(w, CASCADE_EV_CHILD, CASCADE_CAUSE_NONE);
                 break;
         case REAP_LEADER:
-                feed(w, CASCADE_EV_LEADER, CASCADE_CAUSE_NONE);
+                feed(w, is_spared(w) ? CASCADE_EV_NONE : CASCADE_EV_LEADER, CASCADE_CAUSE_NONE);
                 break;
         case REAP_NONE_LEFT:
                 feed(w, CASCADE_EV_NONE, CASCADE_CAUSE_NONE);

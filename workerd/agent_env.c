@@ -57,15 +57,20 @@ static void add_task(struct argv *env, const struct run_info *info, const struct
         add(env, "ORCH_TEST_COMMAND", info->test_command);
 }
 
-void agent_env_build(struct argv *env, const struct run_info *info, const struct run_dir *rd,
-                     const char *path, const char *names)
+void agent_env_basic(struct argv *env, const char *path, const char *names)
 {
         argv_env(env, "PATH", path);
         argv_env(env, "LANG", "C.UTF-8");
-        argv_env(env, "HOME", rd->home);
-        argv_env(env, "TMPDIR", rd->tmp);
         argv_env(env, "GIT_CONFIG_NOSYSTEM", "1");
         argv_env(env, "GIT_CONFIG_GLOBAL", "/dev/null");
-        add_task(env, info, rd);
         pass_on(env, names);
+}
+
+void agent_env_build(struct argv *env, const struct run_info *info, const struct run_dir *rd,
+                     const char *path, const char *names)
+{
+        agent_env_basic(env, path, names);
+        argv_env(env, "HOME", rd->home);
+        argv_env(env, "TMPDIR", rd->tmp);
+        add_task(env, info, rd);
 }

@@ -18,7 +18,8 @@ static char *copy(const struct db_result *res, int row, const char *column)
 static int read_kind(const char *kind, enum claim_kind *ret)
 {
         static const char *const names[] = {
-                [CLAIM_AGENT] = "agent", [CLAIM_CI] = "ci", [CLAIM_CHECK] = "check", [CLAIM_MERGE] = "merge"};
+                [CLAIM_AGENT] = "agent", [CLAIM_CI] = "ci",         [CLAIM_CHECK] = "check",
+                [CLAIM_MERGE] = "merge", [CLAIM_DEPLOY] = "deploy", [CLAIM_FINALIZE] = "finalize"};
         for (size_t i = 0; kind != NULL && i < ARRAY_SIZE(names); i++) {
                 if (strcmp(kind, names[i]) != 0)
                         continue;
@@ -115,6 +116,8 @@ const char *claim_shell_command(const struct claim *c)
                 return or_empty(c->command);
         case CLAIM_AGENT:
         case CLAIM_MERGE:
+        case CLAIM_DEPLOY:
+        case CLAIM_FINALIZE:
                 break;
         }
         return NULL;

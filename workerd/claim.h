@@ -12,7 +12,7 @@
 struct db_result;
 struct errinfo;
 
-enum claim_kind { CLAIM_AGENT, CLAIM_CI, CLAIM_CHECK, CLAIM_MERGE };
+enum claim_kind { CLAIM_AGENT, CLAIM_CI, CLAIM_CHECK, CLAIM_MERGE, CLAIM_DEPLOY, CLAIM_FINALIZE };
 
 struct claim {
         int64_t job;

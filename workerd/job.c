@@ -17,6 +17,7 @@
 #include "workerd/evict.h"
 #include "workerd/leftovers.h"
 #include "workerd/mirror.h"
+#include "workerd/shell_command.h"
 #include "workerd/shim_link.h"
 #include "workerd/tree.h"
 #include "workerd/verdict.h"
@@ -55,6 +56,9 @@ static void drop_operations(struct job *job)
         verdict_cancel(take_ptr(job->verdict_op));
         git_push_cancel(take_ptr(job->push_op));
         forge_cancel(job->forge, take_ptr(job->forge_call));
+        shell_command_cancel(take_ptr(job->check));
+        if (job->hunter != NULL)
+                proc_forget(take_ptr(job->hunter)); /* it ends by itself, within seconds */
         db_request_forget(take_ptr(job->request));
 }
 
@@ -90,6 +94,10 @@ static void begin(struct job *job)
                 return; /* concluded */
         else if (job->claim.kind == CLAIM_MERGE)
                 job_ask(job);
+        else if (job->claim.kind == CLAIM_DEPLOY)
+                job_deploy(job);
+        else if (job->claim.kind == CLAIM_FINALIZE)
+                job_finalize(job);
         else
                 job_prepare(job);
 }
@@ -115,6 +123,12 @@ static void on_timer(void *arg)
                 return;
         case JOB_HUNTING:
                 job_hunt(job);
+                return;
+        case JOB_BEGINNING:
+                job_conclude(job, REPORT_SUCCESS, "the deploy was started; its shim does not answer");
+                return;
+        case JOB_AWAITING:
+                job_finalize_look(job);
                 return;
         case JOB_RETRYING:
                 job->again(job);
@@ -189,13 +203,16 @@ void job_free(struct job *job)
         evict_free(job->evict);
         if (job->shim != NULL)
                 proc_forget(job->shim);
-        if (job->hunter != NULL)
-                proc_forget(job->hunter); /* it ends by itself, within seconds */
         forge_free(job->forge);
         loop_timer_free(job->timer);
         loop_timer_free(job->promise_timer);
         report_deinit(&job->report);
         run_dir_deinit(&job->dir);
+        run_dir_deinit(&job->deploy);
+        free(job->deploy_command);
+        free(job->check_command);
+        free(job->deploy_sha);
+        free(job->deploy_host);
         free(job->mirror);
         free(job->continue_file);
         claim_deinit(&job->claim);

@@ -187,7 +187,7 @@ void job_ask(struct job *job)
                                 fence.epoch,
                                 job->claim.token,
                                 pid,
-                                job->claim.kind == CLAIM_MERGE ? NULL : job->dir.log,
+                                job->claim.kind == CLAIM_AGENT ? job->dir.log : NULL,
                                 job->info.base_sha,
                                 NULL,
                                 NULL,

@@ -38,11 +38,21 @@ static void on_cleaned(void *arg, int r, const struct errinfo *err)
         clean_next(job);
 }
 
+/* NULL: there is no more. Of a deploy that has ended the log and the status stay. */
+static const char *part_to_clean(const struct job *job)
+{
+        bool deployed = job->claim.kind == CLAIM_FINALIZE && job->report.outcome == REPORT_SUCCESS;
+        const char *const parts[] = {job->dir.tree,    job->dir.home,    job->dir.tmp,
+                                     job->deploy.tree, job->deploy.home, job->deploy.tmp};
+        return job->cleaned < (deployed ? ARRAY_SIZE(parts) : ARRAY_SIZE(parts) / 2) ? parts[job->cleaned]
+                                                                                     : NULL;
+}
+
 static void clean_next(struct job *job)
 {
-        const char *const parts[] = {job->dir.tree, job->dir.home, job->dir.tmp};
-        if (job->cleaned < ARRAY_SIZE(parts)) {
-                job->tree_remove = tree_remove(job->host->loop, parts[job->cleaned], on_cleaned, job);
+        const char *part = part_to_clean(job);
+        if (part != NULL) {
+                job->tree_remove = tree_remove(job->host->loop, part, on_cleaned, job);
                 return;
         }
         (void)unlink(job->dir.index); /* may never have been made */

@@ -25,6 +25,7 @@ struct claude;
 struct evict;
 struct log_follow;
 struct proc;
+struct shell_command;
 struct shim_link;
 
 /*
@@ -41,9 +42,12 @@ struct shim_link;
  * counts RUNNING     the shim's end; timer: the shim hangs READING     the loop's next turn: the rest of what
  * the agent said HUNTING     orch-shim --clean: what a killed shim has left is killed; timer: again
  * COMMITTING  commit_make JUDGING     verdict_read ASKING      job_started: is the claim still ours? PUSHING
- * commit_push MERGING     forge_merge RETRYING    the timer RECORDING job_finish or job_release; timer:
- * again. Fenced: that we have said so, for a moment CLEANING    removal of tree/, home/ and tmp/ ENDED the
- * loop's next turn
+ * commit_push MERGING     forge_merge LOOKING     deploy_look INITIATING  deploy_initiate: from its answer on
+ * the deploy is started, whatever is asked of us BEGINNING   the deploy's shim: that its command runs, or its
+ * end; timer: no answer AWAITING    (finalizer) the end of the deploy's shim, or orch-shim --clean; timer:
+ * the next look CHECKING    the project's deploy_check RETRYING    the timer RECORDING job_finish or
+ * job_release; timer: again. Fenced: that we have said so, for a moment CLEANING    removal of tree/, home/
+ * and tmp/ ENDED the loop's next turn
  *
  * Every state before RECORDING may also lead there, with an outcome that says why, and to ENDED, when the run
  * is let go. git and the database bound their own calls, so only states that wait for something else have a
@@ -51,14 +55,14 @@ struct shim_link;
  */
 #define TO(id) (1u << JOB_##id)
 #define JOB_STATES(X)                                                                                        \
-        X(NEW, "new", JOB_STOP_LEAVE, TO(MIRRORING) | TO(ASKING) | TO(ATTACHING))                            \
+        X(NEW, "new", JOB_STOP_LEAVE, TO(MIRRORING) | TO(ASKING) | TO(ATTACHING) | TO(LOOKING))              \
         X(ATTACHING, "attaching", JOB_STOP_LEAVE,                                                            \
           TO(RUNNING) | TO(READING) | TO(MIRRORING) | TO(COMMITTING) | TO(HUNTING))                          \
         X(MIRRORING, "mirroring", JOB_STOP_LEAVE, TO(SEEKING) | TO(CLEARING) | TO(CUTTING) | TO(RETRYING))   \
         X(SEEKING, "seeking", JOB_STOP_LEAVE,                                                                \
           TO(JUDGING) | TO(CLEARING) | TO(CUTTING) | TO(COMMITTING) | TO(RETRYING))                          \
         X(CLEARING, "clearing", JOB_STOP_LEAVE, TO(CUTTING))                                                 \
-        X(CUTTING, "cutting", JOB_STOP_LEAVE, TO(STARTING))                                                  \
+        X(CUTTING, "cutting", JOB_STOP_LEAVE, TO(STARTING) | TO(INITIATING) | TO(COMMITTING))                \
         X(STARTING, "starting", JOB_STOP_LEAVE, TO(RUNNING))                                                 \
         X(RUNNING, "running", JOB_STOP_LEAVE,                                                                \
           TO(READING) | TO(COMMITTING) | TO(MIRRORING) | TO(ATTACHING) | TO(HUNTING))                        \
@@ -69,7 +73,12 @@ struct shim_link;
         X(ASKING, "asking", JOB_STOP_CANCELLED, TO(PUSHING) | TO(MERGING) | TO(RETRYING))                    \
         X(PUSHING, "pushing", JOB_STOP_FENCED, TO(MIRRORING) | TO(RETRYING))                                 \
         X(MERGING, "merging", JOB_STOP_FENCED, TO(RETRYING))                                                 \
-        X(RETRYING, "retrying", JOB_STOP_LEAVE, TO(ASKING) | TO(MIRRORING))                                  \
+        X(LOOKING, "looking", JOB_STOP_LEAVE, TO(MIRRORING) | TO(INITIATING) | TO(AWAITING) | TO(RETRYING))  \
+        X(INITIATING, "initiating", JOB_STOP_FENCED, TO(BEGINNING) | TO(RETRYING))                           \
+        X(BEGINNING, "beginning", JOB_STOP_NEVER, TO(RETRYING))                                              \
+        X(AWAITING, "awaiting", JOB_STOP_LEAVE, TO(CHECKING) | TO(MIRRORING))                                \
+        X(CHECKING, "checking", JOB_STOP_LEAVE, TO(MIRRORING))                                               \
+        X(RETRYING, "retrying", JOB_STOP_LEAVE, TO(ASKING) | TO(MIRRORING) | TO(LOOKING) | TO(INITIATING))   \
         X(RECORDING, "recording", JOB_STOP_FENCED, TO(RECORDING) | TO(CLEANING))                             \
         X(CLEANING, "cleaning", JOB_STOP_NEVER, 0)                                                           \
         X(ENDED, "ended", JOB_STOP_NEVER, 0)
@@ -143,6 +152,11 @@ struct job {
         int64_t usage_told;  /* how much of it: output tokens and micro-dollars */
         char *continue_file; /* what an agent is told that goes on with a session */
         char session[AGENT_SESSION_SIZE], resumes[AGENT_SESSION_SIZE]; /* "": none */
+        /* of a releaser or finalizer */
+        struct run_dir deploy; /* the record's folder; path NULL: not known (yet) */
+        char *deploy_command, *check_command;
+        char *deploy_sha, *deploy_host;
+        struct shell_command *check; /* NULL when idle */
 
         struct evict *evict; /* shims of other claims of this job; NULL: none is to be killed */
 };
@@ -211,6 +225,16 @@ void job_ask(struct job *job);
 /* job_ci.c, job_merge.c */
 void job_ci_ended(struct job *job, const struct run_status *st);
 void job_merge(struct job *job);
+/* job_deploy.c: phase B of a deploy (M-3). job_finalize.c: phase C. */
+void job_deploy(struct job *job);
+void job_deploy_cut(struct job *job); /* the work tree is there */
+void job_finalize(struct job *job);
+void job_finalize_cut(struct job *job);
+void job_finalize_look(struct job *job);
+struct db_result;
+/* What deploy_look() has said; false: it could not be asked, or the claim is over, and that is seen to. */
+bool job_deploy_looked(struct job *job, const struct db_result *res);
+void job_deploy_look(struct job *job, void (*fn)(void *arg, const struct db_result *res));
 /* job_finish.c: the end in the database, then on the disk. */
 void job_record(struct job *job);
 void job_record_again(struct job *job);

@@ -17,6 +17,12 @@
 static void cut(struct job *job);
 static void update_mirror(struct job *job);
 
+/* A command of the project: it gets the head as it is, and what it leaves there is no work. */
+static bool runs_on_head(const struct job *job)
+{
+        return claim_shell_command(&job->claim) != NULL || job->claim.kind == CLAIM_DEPLOY;
+}
+
 static void on_cut(void *arg, const struct tree_result *res)
 {
         struct job *job = arg;
@@ -27,7 +33,12 @@ static void on_cut(void *arg, const struct tree_result *res)
                 memcpy(job->base_sha, res->base_sha, sizeof(job->base_sha));
                 job->info.start_sha = job->start_sha;
                 job->info.base_sha = job->base_sha;
-                job_start(job);
+                if (job->claim.kind == CLAIM_DEPLOY)
+                        job_deploy_cut(job);
+                else if (job->claim.kind == CLAIM_FINALIZE)
+                        job_finalize_cut(job);
+                else
+                        job_start(job);
                 return;
         case TREE_MOVED:
                 job_conclude(job, REPORT_FAILED,
@@ -70,7 +81,7 @@ static void cut(struct job *job)
                 return;
         }
         job_set_state(job, JOB_CUTTING);
-        if (claim_shell_command(&job->claim) != NULL)
+        if (runs_on_head(job))
                 job->tree_op = tree_checkout(job->host->git, &job->info, &job->dir, job->mirror,
                                              job->claim.head_sha, on_cut, job);
         else
@@ -80,7 +91,7 @@ static void cut(struct job *job)
 /* Once there is work to lose, it is not given up for a remote that is away. */
 static void unreachable(struct job *job, const char *what, const struct errinfo *err)
 {
-        if (job->launched)
+        if (job->launched || job->claim.kind == CLAIM_FINALIZE)
                 job_retry(job, what, err, update_mirror);
         else
                 job_conclude(job, REPORT_TRANSIENT, "%s: %s", what, err->text);
@@ -121,7 +132,7 @@ static void on_mirrored(void *arg, const struct mirror_result *res)
         job->mirror_op = NULL;
         if (res->outcome != MIRROR_OK)
                 unreachable(job, "the repository could not be fetched", &res->err);
-        else if (claim_shell_command(&job->claim) != NULL)
+        else if (runs_on_head(job))
                 cut(job);
         else
                 seek(job);
@@ -143,8 +154,8 @@ void job_seek(struct job *job, void (*unpushed)(struct job *job))
 static bool is_checkable(struct job *job)
 {
         if (job->claim.head_sha == NULL)
-                job_conclude(job, REPORT_FAILED, "there is nothing to test: the branch was never pushed");
-        else if (claim_shell_command(&job->claim)[0] == '\0')
+                job_conclude(job, REPORT_FAILED, "there is nothing to work on: the branch was never pushed");
+        else if (job->claim.kind != CLAIM_DEPLOY && claim_shell_command(&job->claim)[0] == '\0')
                 job_conclude(job, REPORT_FAILED, "the project gives no command for the %s", job->claim.role);
         else
                 return true;
@@ -159,7 +170,7 @@ bool job_acceptable(struct job *job)
                              job->claim.repo);
                 return false;
         }
-        if (claim_shell_command(&job->claim) != NULL)
+        if (runs_on_head(job))
                 return is_checkable(job);
         job->step = role_step(job->claim.role, job->claim.stage);
         if (job->step == NULL)

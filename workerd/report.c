@@ -44,10 +44,11 @@ void report_forget_evidence(struct report *r)
 
 void report_deinit(struct report *r)
 {
-        char *strings[] = {r->reason,     r->head_sha, r->parent_sha,     r->tree,
-                           r->code_tree,  r->branch,   r->merged_sha,     r->base_sha,
-                           r->merge_tree, r->patch_id, r->patch_base,     r->model,
-                           r->version,    r->session,  r->provider_error, r->session_retired};
+        char *strings[] = {r->reason,         r->head_sha,      r->parent_sha, r->tree,
+                           r->code_tree,      r->branch,        r->merged_sha, r->base_sha,
+                           r->merge_tree,     r->deploy_reason, r->patch_id,   r->patch_base,
+                           r->model,          r->version,       r->session,    r->provider_error,
+                           r->session_retired};
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
                 free(strings[i]);
         report_forget_evidence(r);
@@ -170,6 +171,13 @@ void report_merge(struct report *r, const char *merged_sha, const char *base_sha
         set(&r->merge_tree, tree);
 }
 
+void report_deploy(struct report *r, const char *status, int exit_code, const char *reason)
+{
+        r->deploy_status = status;
+        r->deploy_exit_code = exit_code;
+        set(&r->deploy_reason, reason);
+}
+
 void report_add_evidence(struct report *r, const struct verdict_evidence *e, const char *sha)
 {
         r->evidence = xrealloc(r->evidence, (r->n_evidence + 1) * sizeof(*r->evidence));
@@ -221,6 +229,19 @@ static void put_merge(struct json_out *j, const struct report *r)
         put(j, "merged_sha", r->merged_sha);
         put(j, "base_sha", r->base_sha);
         put(j, "tree", r->merge_tree);
+        json_out_object_end(j);
+}
+
+static void put_deploy(struct json_out *j, const struct report *r)
+{
+        if (r->deploy_status == NULL)
+                return;
+        json_out_key(j, "deploy");
+        json_out_object(j);
+        put(j, "status", r->deploy_status);
+        if (r->deploy_exit_code >= 0)
+                json_out_kint(j, "exit_code", r->deploy_exit_code);
+        put(j, "reason", r->deploy_reason);
         json_out_object_end(j);
 }
 
@@ -312,6 +333,7 @@ void report_write(const struct report *r, struct strbuf *sb)
         put_state(j, "ci", r->ci_state);
         put_state(j, "check", r->check_state);
         put_merge(j, r);
+        put_deploy(j, r);
         put_refused(j, &r->refused);
         if (r->n_evidence > 0)
                 put_evidence(j, r);

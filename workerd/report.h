@@ -51,6 +51,9 @@ struct report {
         const char *ci_state;    /* "success", "failure", or NULL */
         const char *check_state; /* "pass", "fail", or NULL */
         char *merged_sha, *base_sha, *merge_tree;
+        const char *deploy_status; /* "SUCCESS", "FAILED", "UNKNOWN", or NULL: it is no deploy */
+        int deploy_exit_code;      /* of the project's command; -1: none */
+        char *deploy_reason;
         struct argv refused;
         struct report_evidence *evidence;
         size_t n_evidence;
@@ -65,7 +68,8 @@ struct report {
 
 #define REPORT_INIT                                                                                          \
         {                                                                                                    \
-                .exit_code = -1, .refused = ARGV_INIT, .log_excerpt = STRBUF_INIT, .usage = AGENT_USAGE_INIT \
+                .exit_code = -1, .deploy_exit_code = -1, .refused = ARGV_INIT, .log_excerpt = STRBUF_INIT,   \
+                .usage = AGENT_USAGE_INIT                                                                    \
         }
 
 void report_deinit(struct report *r);
@@ -88,6 +92,8 @@ void report_commit(struct report *r, const struct commit_result *commit, const c
 void report_ci_state(struct report *r, const char *state);    /* borrows a literal */
 void report_check_state(struct report *r, const char *state); /* borrows a literal */
 void report_merge(struct report *r, const char *merged_sha, const char *base_sha, const char *tree);
+/* What the finalizer has found; `status` is a literal. */
+void report_deploy(struct report *r, const char *status, int exit_code, const char *reason);
 /* Another commit than the one judged is what counts. */
 void report_forget_evidence(struct report *r);
 void report_add_evidence(struct report *r, const struct verdict_evidence *e, const char *sha);

@@ -25,6 +25,7 @@
 #include "workerd/job.h"
 #include "workerd/preflight.h"
 #include "workerd/slots.h"
+#include "workerd/watch.h"
 #include "workerd/leftovers.h"
 
 #define STATEMENT_DEADLINE_MS 10000
@@ -57,6 +58,7 @@ struct worker {
         struct adoption *adoption;
         struct leftovers *leftovers;
         struct preflight *preflight;
+        struct watch *watch;
         struct loop_timer *timer;
         struct db_request *claim;  /* NULL when idle */
         int64_t claim_asked_ms;    /* when it was sent */
@@ -89,7 +91,7 @@ static void leave(struct worker *w)
 static void leave_if_idle(struct worker *w)
 {
         if ((w->state == WORKER_DRAINING || w->state == WORKER_FENCED) && slots_n(w->slots) == 0 &&
-            w->claim == NULL && effects_idle(w->effects))
+            w->claim == NULL && effects_idle(w->effects) && watch_idle(w->watch))
                 leave(w);
 }
 
@@ -189,7 +191,7 @@ static void on_adopted(void *arg, const struct db_result *res, int64_t asked_ms)
         take(arg, res, 0, true, asked_ms);
 }
 
-static void on_effects_idle(void *arg)
+static void on_errands_idle(void *arg)
 {
         leave_if_idle(arg);
 }
@@ -209,6 +211,8 @@ static void on_beat(void *arg, const struct process_beat *beat)
                 events_wake(w->events);
         if (beat->effects_wanted)
                 effects_wake(w->effects, process_row_id(w->row), process_row_epoch(w->row));
+        if (beat->watch_wanted)
+                watch_wake(w->watch, process_row_id(w->row), process_row_epoch(w->row));
         if (beat->jobs_wanted)
                 claim_job(w);
 }
@@ -230,6 +234,7 @@ static void on_fenced(void *arg)
         w->state = WORKER_FENCED;
         events_stop(w->events);
         effects_stop(w->effects);
+        watch_stop(w->watch);
         adoption_stop(w->adoption);
         slots_stop(w->slots, JOB_STOP_FENCED);
         loop_timer_arm(w->timer, QUICK_LEAVE_MS);
@@ -256,7 +261,7 @@ static void make_parts(struct worker *w)
                 .db = w->cfg.db,
                 .git = w->host.git,
                 .http = w->http,
-                .on_idle = on_effects_idle,
+                .on_idle = on_errands_idle,
                 .arg = w,
         };
         const struct adoption_config adoption = {
@@ -269,6 +274,8 @@ static void make_parts(struct worker *w)
         w->row = process_row_new(w->cfg.loop, w->cfg.db, &row);
         w->events = events_new(w->cfg.db);
         w->effects = effects_new(&effects);
+        const struct watch_config watch = {.host = &w->host, .on_idle = on_errands_idle, .arg = w};
+        w->watch = watch_new(&watch);
         w->adoption = adoption_new(&adoption);
         w->slots = slots_new(&w->host, on_slots, w);
         w->preflight = preflight_new(w->cfg.loop, w->cfg.db);
@@ -319,6 +326,7 @@ void worker_free(struct worker *w)
                 return;
         slots_free(w->slots);
         adoption_free(w->adoption);
+        watch_free(w->watch);
         db_request_forget(w->claim);
         db_request_forget(w->disown);
         leftovers_free(w->leftovers);
@@ -353,6 +361,7 @@ void worker_drain(struct worker *w, bool quick)
                 w->state = WORKER_DRAINING;
                 events_stop(w->events);
                 effects_stop(w->effects);
+                watch_stop(w->watch);
                 adoption_stop(w->adoption);
                 process_row_drain(w->row);
                 log_info(EV("worker.draining"), LF_I("jobs", slots_n(w->slots)));

@@ -18,12 +18,23 @@ comment on column orch.active_task.repo_id is 'Its repo';
 comment on column orch.active_task.work_item is 'Its work item';
 comment on column orch.active_task.stage is 'Its stage';
 
+create function orch.deploy_under_way(t orch.task) returns boolean
+language sql stable
+return t.stage = 'deploy' and exists (select from orch.deploy_record d
+        where d.task_id = t.id and d.stage_version = t.stage_version and d.kind = 'deploy' and d.initiated_at is not null
+          and (d.status is null
+               or (d.status = 'UNKNOWN' and d.resolved_by is null)
+               or (d.status <> 'FAILED' and t.escalated_at is null and not exists (select from orch.decision k
+                       where k.task_id = t.id and k.stage_version = t.stage_version and k.gate = 'deploy_ok' and k.verdict = 'rejected'))));
+comment on function orch.deploy_under_way(orch.task) is
+        'C-5: the deploy was initiated, and neither its failure nor the end of its stage is known: doubt is critical. What was deployed well, or by a person''s word, is under way until it is merged, or the merge was given up.';
+
 create function orch.in_critical_window(t orch.task) returns boolean
 language sql stable
-return t.stage = 'deploy' and exists (select from orch.job j where j.task_id = t.id and j.stage_version = t.stage_version
-        and (j.status = 'running' or (j.status = 'done' and t.escalated_at is null)) and j.role in ('deployer', 'merger'));
+return t.stage = 'deploy' and (orch.deploy_under_way(t)
+        or exists (select from orch.job j where j.task_id = t.id and j.stage_version = t.stage_version and j.status = 'running' and j.role in ('releaser', 'finalizer', 'merger')));
 comment on function orch.in_critical_window(orch.task) is
-        'C-5: the deploy was initiated and its stage has not ended: a cancellation waits. Nothing is under way any more when the task was escalated: then it does not.';
+        'C-5: the deploy was initiated and has not ended, or a step that cannot be taken back runs: a cancellation waits';
 
 create view orch.axis_cancel as
 select j.id as job_id,

@@ -64,9 +64,10 @@ select j.id, format('the provider %s cannot be asked: %s', c.provider, c.reason)
 from orch.job j join orch.role o on o.key = j.role join orch.circuit_block c on c.provider = o.provider
 where j.status = 'queued'
 union all
-select j.id, w.miss, 'a host can run it'
+select j.id, w.miss, case when j.host is null then 'a host can run it' else format('a worker of host %s can take it', j.host) end
 from orch.job j join orch.role o on o.key = j.role join orch.task t on t.id = j.task_id join orch.project p on p.id = t.project_id
-cross join lateral (select orch.worker_miss(w, j.role, o.requires || p.requires) as miss from orch.worker w
+cross join lateral (select case when j.host <> w.host then format('only a worker of host %s can do it', j.host)
+                                else orch.worker_miss(w, j.role, o.requires || p.requires) end as miss from orch.worker w
                     order by 1 nulls first limit 1) w
 where j.status = 'queued' and w.miss is not null;
 comment on view orch.axis_capacity is 'S-7, J-4, J-5: blocks jobs that a limit, a provider that cannot be asked, or the lack of a fitting host keeps from starting';

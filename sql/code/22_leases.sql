@@ -3,7 +3,7 @@
 
 create function orch.has_side_effects(j orch.job) returns boolean
 language sql stable
-return j.kind = 'merge' or (j.stage = 'deploy' and j.role = 'deployer');
+return j.kind in ('merge', 'deploy', 'finalize');
 comment on function orch.has_side_effects(orch.job) is 'T-1: whether the job is a transition with side effects, which only the owner of the task''s transition lease may enter';
 
 create function orch.needs_transition_lease(j orch.job, p_repo text) returns boolean

@@ -20,7 +20,10 @@ begin
         insert into orch.history (kind, actor, repo_id, task_id, from_stage, to_stage, stage_version, detail)
         values ('stage', p_actor, t.repo_id, t.id, p_expected_stage, p_to, t.stage_version,
                 jsonb_strip_nulls(jsonb_build_object('reason', p_reason, 'evidence', p_evidence)));
-        perform orch.show_state(t, s.shown) from orch.stage s where s.key = p_to;
+        if p_to = 'deploy' then
+                perform orch.deploy_await(t);
+        end if;
+        perform orch.show_state(t, case when p_to = 'done' and orch.observe_begin(t) then 'monitoring' else s.shown end) from orch.stage s where s.key = p_to;
         perform orch.wake();
         return true;
 end
@@ -33,8 +36,9 @@ language plpgsql as $$
 declare
         new_id bigint;
 begin
-        insert into orch.job (task_id, repo_id, role, kind, entry, stage, stage_version, priority, max_attempts, input)
-        select t.id, t.repo_id, r.key, r.kind, r.entry, t.stage, t.stage_version, t.priority, orch.setting_int('job_max_attempts'), t.next_input
+        insert into orch.job (task_id, repo_id, role, kind, entry, stage, stage_version, priority, max_attempts, input, host)
+        select t.id, t.repo_id, r.key, r.kind, r.entry, t.stage, t.stage_version, t.priority, orch.setting_int('job_max_attempts'), t.next_input,
+                case r.kind when 'finalize' then (orch.deploy_of(t)).host end
         from orch.role r where r.key = p_role
         on conflict do nothing
         returning id into new_id;

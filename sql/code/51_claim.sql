@@ -89,7 +89,7 @@ declare
         j orch.job;
 begin
         select k.* into j from orch.job k where k.id = p_job;
-        if exists (select from orch.task t join orch.project p on p.id = t.project_id where t.id = j.task_id and not p.requires <@ w.labels)
+        if j.host <> w.host or exists (select from orch.task t join orch.project p on p.id = t.project_id where t.id = j.task_id and not p.requires <@ w.labels)
            or not orch.slots_take(j, w) then
                 return null;
         elsif not orch.circuit_enter(j) or not orch.claim_leases_take(j.id, w.process_id) then

@@ -88,6 +88,9 @@ begin
                         patch_id = case when p_report ? 'code_tree' then p_report ->> 'patch_id' else patch_id end
                 where id = j.task_id and (p_report ->> 'head_sha' <> coalesce(head_sha, '') or p_report ->> 'code_tree' <> coalesce(code_tree, ''));
                 perform orch.evidence_store(j, r.id, p_report);
+                if p_report ? 'deploy' then
+                        perform orch.deploy_ended(j, actor, p_report);
+                end if;
         end if;
         update orch.job set status = case p_outcome when 'success' then 'done' else 'cancelled' end, outcome = p_outcome,
                 reason = p_report ->> 'reason', process_id = null, token = null, claimed_at = null, orphaned_at = null,

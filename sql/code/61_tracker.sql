@@ -71,6 +71,7 @@ begin
                 update orch.task set next_input = p_comment where id = t.id;
                 perform orch.transition(t.id, t.stage, t.stage_version, t.stage, p_actor, 'rejected: ' || p_comment);
         end if;
+        perform orch.deploy_resolve(t, p_actor);
         perform orch.advance(t.id, p_actor);
         return format('%s %s', t.work_item, p_verdict);
 end

@@ -45,6 +45,7 @@ declare
 begin
         advanced := 0;
         if pg_try_advisory_xact_lock(hashtext('orch.reconcile_gates')) then
+                perform orch.deploy_sweep(p_limit);
                 reasons := array(select w.skip from orch.idle_task w where w.skip is not null and w.idle_since < due limit p_limit);
                 for i in select w.task_id from orch.idle_task w where w.skip is null and w.idle_since < due
                          order by random() limit p_limit -- the longest idle wait for people: in order they would hide all others

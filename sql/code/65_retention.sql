@@ -69,7 +69,9 @@ create view orch.due_process as
 select p.ctid as row_at, p.ended_at as over_at from orch.process p
 where p.ended_at < orch.kept_since('keep_processes_days')
   and not exists (select from orch.run r where r.process_id = p.id) and not exists (select from orch.job j where j.process_id = p.id)
-  and not exists (select from orch.effect f where f.process_id = p.id) and not exists (select from orch.transition_lease l where l.process_id = p.id);
+  and not exists (select from orch.effect f where f.process_id = p.id) and not exists (select from orch.transition_lease l where l.process_id = p.id)
+  and not exists (select from orch.probe k where k.process_id = p.id) and not exists (select from orch.observation o where o.tell_process = p.id)
+  and not exists (select from orch.deploy_record d where d.process_id = p.id);
 comment on view orch.due_process is 'Processes that have ended and that nothing names: their runs keep the others';
 comment on column orch.due_process.row_at is 'The row';
 comment on column orch.due_process.over_at is 'When it ended';

@@ -5,9 +5,12 @@ create view orch.project_option as
 select v.key, v.kind, v.about, (select pg_get_expr(d.adbin, d.adrelid) from pg_attribute a join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
                                where a.attrelid = 'orch.project'::regclass and a.attname = v.key) as standard
 from (values
+        ('checks_total', 'int', 'M-5: probes of the watch after a deploy'),
+        ('degraded_at', 'int', 'M-5: failed probes at which production is DEGRADED'),
         ('gate_config_globs', 'list', 'P-4: files that decide what a gate demands; a change to one must be accepted by the reviewer'),
         ('staging_waivers', 'list', 'M-7: ids of staging checks whose failure is reported and fails nothing'),
-        ('test_globs', 'list', 'P-4: files that are tests; what weakens them must be accepted by the reviewer'))
+        ('test_globs', 'list', 'P-4: files that are tests; what weakens them must be accepted by the reviewer'),
+        ('window_s', 'int', 'M-5: seconds over which the probes are spread'))
         v (key, kind, about);
 comment on view orch.project_option is 'What orch.project_set() can set: each is a column of orch.project';
 comment on column orch.project_option.key is 'Name';

@@ -96,6 +96,10 @@ begin
         where id = t.id returning * into t;
         if a.result = 'fail' and s.on_fail is not null then
                 perform orch.rework(t, s.on_fail, p_actor, concat_ws(E'\n', a.reason, p_note));
+        elsif orch.deploy_under_way(t) then -- a stage that begins anew would deploy anew
+                update orch.job set status = 'queued', ended_at = null, max_attempts = attempts + orch.setting_int('job_max_attempts'), run_at = clock_timestamp()
+                where task_id = t.id and stage_version = t.stage_version and status = 'failed';
+                perform orch.wake();
         elsif s.gate is not null and not exists (select from orch.job j where j.task_id = t.id and j.active) then
                 update orch.task set next_input = nullif(btrim(p_note), '') where id = t.id;
                 perform orch.transition(t.id, t.stage, t.stage_version, t.stage, p_actor, note);
@@ -106,7 +110,7 @@ begin
 end
 $$;
 comment on function orch.retry_escalated(orch.task, text, text) is
-        'P-5: an escalated task goes on. Sent back too often: it gets its rounds of development anew. A job that failed for good: the stage begins anew, with new attempts, and with its human gate.';
+        'P-5: an escalated task goes on. Sent back too often: it gets its rounds of development anew. A job that failed for good: the stage begins anew, with new attempts, and with its human gate; but once a deploy was initiated only the job that failed does.';
 
 create function orch.retry_task(t orch.task, p_note text, p_actor text) returns text
 language plpgsql as $$

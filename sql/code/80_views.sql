@@ -94,6 +94,8 @@ begin
                         'version', h.stage_version, 'job', h.job_id, 'epoch', h.epoch, 'detail', h.detail) order by h.id) from orch.history h where h.task_id = t.id), '[]'),
                 'evidence', coalesce((select jsonb_agg(jsonb_build_object('gate', e.gate, 'value', e.value, 'version', e.stage_version, 'run', e.run_id, 'sha', e.sha,
                         'file', e.file, 'at', e.recorded_at) order by e.id) from orch.evidence e where e.task_id = t.id), '[]'),
+                'deploys', coalesce((select jsonb_agg(to_jsonb(d) - 'work_item' - 'repo' order by d.id) from orch.deploy_record r join orch.deploy d on d.id = r.id where r.task_id = t.id), '[]'),
+                'observation', nullif(orch.observed_json(t), '{}'),
                 'runs', coalesce((select jsonb_agg(jsonb_build_object('run', r.id, 'job', r.job_id, 'epoch', r.epoch, 'role', j.role, 'stage', j.stage, 'attempt', r.attempt,
                         'outcome', r.outcome, 'exit_code', r.exit_code, 'signal', r.signal, 'started_at', r.started_at, 'ended_at', r.ended_at, 'host', h.name,
                         'log', r.log, 'log_removed_at', r.files_removed_at, 'reason', r.reason, 'head_sha', r.head_sha, 'refused', r.refused, 'session', r.session_id,

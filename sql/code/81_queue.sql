@@ -32,9 +32,12 @@ select * from (values
                 'orphans', orch.counted_json('job', 'orphaned_at is not null'),
                 'oldest_orphan_s', (select floor(extract(epoch from clock_timestamp() - min(x.orphaned_at)))::integer
                         from (select j.orphaned_at from orch.job j where j.orphaned_at is not null limit orch.count_bound()) x)) $q$),
-        ('post_deploy', $q$ select coalesce(jsonb_agg(jsonb_build_object('work_item', orch.item_name(t), 'status', d.status, 'finished_at', d.finished_at, 'observation', d.observation,
-                        'observed_at', d.observed_at) order by d.id), '[]')
-                from (select * from orch.deploy_record where finished_at is not null and observed_at is null order by id limit 200) d join orch.task t on t.id = d.task_id $q$),
+        ('post_deploy', $q$ select jsonb_build_object(
+                'deploys', coalesce((select jsonb_agg(jsonb_build_object('work_item', d.work_item, 'kind', d.kind, 'state', d.state, 'sha', d.sha, 'host', d.host, 'initiated_at', d.initiated_at) order by d.id)
+                        from (select k.* from orch.deploy_record r join orch.deploy k on k.id = r.id where r.initiated_at is not null and r.finished_at is null order by r.id limit 200) d), '[]'),
+                'watches', coalesce((select jsonb_agg(to_jsonb(o) - '{id,target,comment,told_at}'::text[] order by o.id)
+                        from (select k.* from orch.observation r join orch.observed k on k.id = r.id
+                              where r.ended_at is null or (r.verdict = 'INCONCLUSIVE' and r.decided_at is null) order by r.id limit 200) o), '[]')) $q$),
         ('inbox', $q$ select jsonb_build_object('received', orch.counted_json('event', $w$status = 'received'$w$, 'status', 'received'),
                 'routed', orch.counted_json('event', $w$status = 'routed'$w$, 'status', 'routed'), 'oldest_s', orch.inbox_age_s()) $q$),
         ('outbox', $q$ select jsonb_build_object('pending', orch.counted_json('effect', $w$status = 'pending'$w$, 'status', 'pending'),

@@ -100,6 +100,14 @@ union all
 select 'orch_cache_prune_failing', 'gauge', format('scope="cluster",host="%s"', w.host), 'Whether the last run of the cache pruner of a host failed', w.bad::integer
 from orch.host_room w where w.what = 'cache-prune'
 union all
+select 'orch_deploys_under_way', 'gauge', 'scope="cluster"', 'Deploys and rollbacks that were initiated and have not ended', count(*)
+from orch.deploy_record where initiated_at is not null and finished_at is null
+union all
+select 'orch_watches', 'gauge', format('scope="cluster",state="%s"', k.state), 'Watches in production that have no verdict yet, or an INCONCLUSIVE one that waits for a person',
+       count(o.id)
+from (values ('watching'), ('inconclusive')) k (state)
+left join orch.observation o on (k.state = 'watching' and o.ended_at is null) or (k.state = 'inconclusive' and o.verdict = 'INCONCLUSIVE' and o.decided_at is null) group by k.state
+union all
 select 'orch_wait_findings', 'gauge', format('scope="cluster",kind="%s"', k.kind), 'Deadlocks and starving jobs that people were alerted about', count(f.id)
 from (values ('deadlock'), ('starvation')) k (kind)
 left join orch.wait_finding f on f.kind = k.kind and f.ended_at is null and f.alerted_at is not null group by k.kind;

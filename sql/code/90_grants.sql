@@ -21,6 +21,8 @@ begin
                 ('orch_operator, orch_readonly', array['setting_text', 'setting_bool', 'setting_int', 'in_scope', 'serial_gated', 'blocks_of', 'axis_answers', 'axis_ask', 'is_axis_fault', 'oldest_claimable_s', 'worker_miss', 'budget_spent', 'cost_estimate', 'needs_transition_lease', 'needs_merge_lease', 'has_living_owner', 'in_critical_window', 'gate_result', 'gate_evidence',
                         'gate_decision', 'gate_job', 'gate_ask', 'gate_visit', 'visit_of', 'evidence_standing', 'evidence_void', 'wrote_code', 'has_step', 'is_for_person', 'waiting_step', 'waits_for_person', 'item_name', 'task_json', 'state_at', 'has_side_effects', 'failed_log', 'failure_digest', 'works_again', 'counted', 'estimated', 'count_bound',
                         'inbox_age_s', 'former_sessions']),
+                ('orch_operator, orch_readonly', array['deploy_under_way', 'deploy_of', 'observed_json']),
+                ('orch_workerd', array['deploy_look', 'deploy_initiate', 'watch_claim', 'watch_initiate', 'watch_finish']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd', array['process_start', 'process_beat', 'process_handover']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd, orch_operatord, orch_operator, orch_readonly', array['schema_version', 'schema_oldest']))
                 v (grantees, functions)
@@ -42,5 +44,6 @@ grant select on orch.setting_row, orch.stage, orch.stage_step, orch.stage_edge, 
         orch.merge_lease, orch.deploy_record, orch.axis, orch.axis_fault, orch.lane_touch, orch.slot, orch.effect, orch.local_item, orch.local_comment, orch.history, orch.audit, orch.wait_finding, orch.escalation, orch.failure,
         orch.endpoint, orch.capacity_limit, orch.provider_circuit, orch.state_change, orch.retention_mark, orch.host_watch
         to orch_operator, orch_readonly;
+grant select on orch.observation, orch.probe to orch_operator, orch_readonly;
 grant select (id, source, delivery, headers, status, key, kind, project, object, attempts, run_at, outcome, received_at, ended_at)
         on orch.event to orch_operator, orch_readonly;

@@ -223,8 +223,6 @@ static void leave_work(const struct agent *a, const struct plan *plan)
                                                                   : "verdict: APPROVED");
         else if (strcmp(a->role, "tester") == 0)
                 leave_verdict(a, "13-test-report.md", "result: PASS");
-        else if (strcmp(a->role, "deployer") == 0 && strcmp(a->stage, "deploy") == 0)
-                leave_verdict(a, "14-deploy-log.md", "deploy_status: SUCCESS");
         else if (strcmp(a->role, "deployer") == 0)
                 leave_verdict(a, "15-staging-log.md", "staging_status: SUCCESS");
 }

@@ -266,13 +266,13 @@ def one_item_at_a_time_in_a_repo(facts):
 
 @invariant("P-7", "T-5")
 def each_job_is_one_commit(facts):
-    """On the default branch each agent's job that is done has exactly one commit, and no other job has any; nor do the
+    """On the default branch each job that is done and writes, an agent's or a finalizer's, has exactly one commit, and no other job has any; nor do the
     branches that are left have one twice."""
     jobs = {job["id"]: job for job in facts.tables["job"]}
     tasks = {task["id"]: task for task in facts.tables["task"]}
     for name, repo in facts.repos.items():
         on_main = collections.Counter(int(c.trailers["Orch-Job"]) for c in repo.main if "Orch-Job" in c.trailers)
-        expected = {job["id"] for job in jobs.values() if job["kind"] == "agent" and job["status"] == "done"
+        expected = {job["id"] for job in jobs.values() if job["kind"] in ("agent", "finalize") and job["status"] == "done"
                     and tasks[job["task_id"]]["stage"] == "done" and tasks[job["task_id"]]["repo"] == name}
         for job in sorted(expected | set(on_main)):
             if on_main[job] != (job in expected):

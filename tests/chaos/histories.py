@@ -8,9 +8,10 @@ from . import facts as f
 BEGIN = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 STEPS = (("analysis", ("analyst",)), ("architecture", ("architect",)), ("development", ("developer", "ci")),
          ("review", ("reviewer",)), ("testing", ("tester",)), ("deploy-staging", ("deployer",)),
-         ("deploy", ("deployer", "merger")))
+         ("deploy", ("releaser", "finalizer", "merger")))
 STAGES = ["created", *(stage for stage, _ in STEPS), "done"]
-KINDS = {"ci": "ci", "merger": "merge"}
+AGENTS = ("agent", "ci")  # what runs under a shim of its job
+KINDS = {"ci": "ci", "releaser": "deploy", "finalizer": "finalize", "merger": "merge"}
 
 
 class Making:
@@ -62,13 +63,13 @@ class Making:
         job["status"], job["attempts"] = "running", job["attempts"] + 1
         self.history("claim", task, job, epoch)
         self.add("run", job_id=job["id"], epoch=epoch, host="a", outcome=None, started_at=self.now(), ended_at=None)
-        if job["kind"] != "merge":
+        if job["kind"] in AGENTS:
             self.line("start", task, job, epoch)
         return job
 
     def end(self, task, job, outcome, kind="outcome", epoch=1):
         run = self.tables["run"][-1]
-        if outcome == "success" and job["kind"] != "merge":
+        if outcome == "success" and job["kind"] in AGENTS:
             self.line("end", task, job, epoch)
         run["outcome"], run["ended_at"] = outcome, self.now()
         self.history(kind, task, job, epoch)
@@ -83,7 +84,7 @@ class Making:
         job = self.begin(task, role, epoch=3)
         self.end(task, job, "success", epoch=3)
         job["crashes"] = 1
-        if job["kind"] == "agent":
+        if job["kind"] in ("agent", "finalize"):
             self.main.append(f.Commit(f"work{job['id']}", [self.main[-1].sha], {"Orch-Job": str(job["id"]), "Orch-Epoch": "3"}))
 
     def approve(self, task):

@@ -138,7 +138,7 @@ def test_who_judges_changes_no_code(make_suite, project, agents):
     line.pass_human_gates(item)
     assert [name for name in project.files("main") if name.startswith("src/")] == [f"src/{item}.txt"]
     refused = [run["refused"] for role in ("reviewer", "tester", "deployer") for run in line.runs(item, role)]
-    assert refused == [[f"src/{item}.txt", f"src/by-{stage}.txt"] for stage in ("review", "testing", "deploy-staging", "deploy")]
+    assert refused == [[f"src/{item}.txt", f"src/by-{stage}.txt"] for stage in ("review", "testing", "deploy-staging")]
 
 
 def test_old_verdict_does_not_count(make_suite, project, agents):

@@ -26,8 +26,8 @@ def test_one_item_from_created_to_done(suite, project, agents):
     assert re.fullmatch(rf"feature/{item}-[a-z0-9-]+", task["branch"])
     assert project.is_ancestor(task["branch"]) and project.is_ancestor(base)
     assert project.read(f"src/{item}.txt") == f"{item} attempt 1"
-    assert [job["status"] for job in line.jobs(item)] == ["done"] * 9
-    assert [run["outcome"] for run in line.runs(item)] == ["success"] * 9
+    assert [job["status"] for job in line.jobs(item)] == ["done"] * 10
+    assert [run["outcome"] for run in line.runs(item)] == ["success"] * 10
     line.wait_shown(item, "done")
 
 

@@ -83,13 +83,13 @@ def test_cancel_later_in_the_pipeline(suite, project, agents, gate):
 
 def test_cancel_in_the_critical_window_is_deferred(suite, project, agents, gate):
     """C-5, C-6: while the deploy runs the cancellation waits; the deploy ends honestly and the task is done."""
-    gate.hold("deployer", only_if='[ "$ORCH_STAGE" = deploy ]')
     line = Pipeline(suite, project)
+    line.command("deploy", f"flock --shared {gate.path} true")
     item = line.item()
     line.approve_analysis(item)
     line.wait_shown(item, "awaiting_deploy")
     line.approve(item)
-    line.wait(lambda: line.runs(item, "deployer")[-1]["pid"] and len(line.runs(item, "deployer")) == 2, 60, "the deploy runs")
+    suite.log.wait("deploy.started", work_item=item)
     assert "deferred" in line.cancel(item) and "deferred" in line.cancel(item)
     gate.open()
     line.wait_stage(item, "done")

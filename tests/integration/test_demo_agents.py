@@ -46,6 +46,13 @@ class Item:
             self.commit(role)
         return done
 
+    def production(self, command, code=0):
+        """One of the project's own commands, as the releaser and the finalizer would run it."""
+        done = subprocess.run([DEMO / "production", command], cwd=self.checkout, text=True, stdin=subprocess.DEVNULL, env=self.env,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+        assert done.returncode == code, done.stdout
+        return done.stdout.strip()
+
     def commit(self, role):
         self.git("add", "-A")
         self.git("commit", "--quiet", "--allow-empty", "-m", role)
@@ -121,9 +128,9 @@ def test_each_role_leaves_what_it_owes_and_nothing_else(make_item):
     item.run("deployer", "deploy-staging")
     assert item.changed() == [f"{docs}/15-staging-log.md"]
     assert item.read("15-staging-log.md").startswith("---\nstaging_status: SUCCESS\n")
-    item.run("deployer", "deploy")
-    assert item.changed() == [f"{docs}/14-deploy-log.md"]
-    assert item.read("14-deploy-log.md").startswith("---\ndeploy_status: SUCCESS\nhook_exit_code: 0\n")
+    assert "production: runs releases/" in item.production("deploy")
+    assert item.production("check") == item.git("rev-parse", "HEAD").strip()
+    item.production("probe")
     assert production(item, "units.parse_size('2 KiB')") == "2048"
 
 
@@ -137,7 +144,7 @@ def test_the_second_item_builds_on_the_merged_code_of_the_first(make_item):
     first.merge()
     second = make_item(planned(1))
     second.run_until("deployer")
-    second.run("deployer", "deploy")
+    second.production("deploy")
     assert "makes: total_size\nuses: format_size parse_size\n" in second.read("02-trz.md")
     assert production(second, "units.total_size(['1 KiB', '1 KiB'])") == "2 KiB"
 
@@ -150,8 +157,7 @@ def test_the_catalogue_never_runs_out(make_item, checkout, folder):
             item = make_item(text)
             titles.append(item.title)
             item.run_until("deployer")
-            item.run("deployer", "deploy")
-            assert "deploy_status: SUCCESS" in item.read("14-deploy-log.md")
+            item.production("deploy")
             item.merge()
     assert titles == ["Read sizes such as 1.5 MiB", "Add up sizes written as text", "Read durations such as 1h 30m",
                       "Say how much a transfer moves", "Release 0.2.0", "Begin version 0.3.0.dev0", "Release 0.3.0",
@@ -232,15 +238,14 @@ def test_the_tester_fails_a_broken_suite(make_item):
 def test_a_bad_release_is_switched_back(make_item):
     good = make_item(planned(0))
     good.run_until("deployer")
-    good.run("deployer", "deploy")
+    good.production("deploy")
     running = os.readlink(good.folder / "production/current")
     good.merge()
     bad = make_item(planned(1))
     bad.run_until("developer")
     change(bad, "units/size.py", "return format_size(sum(", "return str(sum(")
     bad.commit("spoil")
-    bad.run("deployer", "deploy")
-    assert bad.read("14-deploy-log.md").startswith("---\ndeploy_status: FAILED\nhook_exit_code: 1\n")
+    bad.production("deploy", code=1)
     assert os.readlink(bad.folder / "production/current") == running
     assert production(bad, "units.parse_size('1 B')") == "1"
 
@@ -269,8 +274,23 @@ def test_a_failure_is_explained(make_item, role, until, text, why):
     assert item.git("status", "--porcelain") == ""
 
 
-def test_the_deployer_says_which_folder_is_missing(make_item):
+def test_a_rollback_is_the_release_before(make_item):
+    """M-5"""
+    first = make_item(planned(0))
+    first.run_until("deployer")
+    first.production("deploy")
+    running = first.production("check")
+    first.merge()
+    second = make_item(planned(1))
+    second.run_until("deployer")
+    second.production("deploy")
+    assert second.production("check") != running
+    second.production("rollback")
+    assert second.production("check") == running
+
+
+def test_the_folder_that_is_missing_is_named(make_item):
     item = make_item(planned(0))
     item.run_until("developer")
     del item.env["DEMO_PRODUCTION_DIR"]
-    assert "DEMO_PRODUCTION_DIR is not set" in item.run("deployer", "deploy", ok=False).stderr
+    assert "DEMO_PRODUCTION_DIR is not set" in item.production("deploy", code=1)

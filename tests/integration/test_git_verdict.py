@@ -81,11 +81,11 @@ def test_the_verdict_is_read_from_the_commit_not_from_the_tree(host):
     assert run.verdict(sha).evidence[0].split(" ")[1] == "REQUEST_CHANGES"
 
 
-def test_the_deployers_two_stages_have_two_files(host):
-    for epoch, (stage, name, key, gate) in enumerate((
-            ("deploy-staging", "15-staging-log.md", "staging_status", "staging_ok"),
-            ("deploy", "14-deploy-log.md", "deploy_status", "deploy_ok")), 1):
-        run = host.run(role="deployer", stage=stage, epoch=epoch)
+def test_staging_and_deploy_have_a_file_each(host):
+    for epoch, (role, stage, name, key, gate) in enumerate((
+            ("deployer", "deploy-staging", "15-staging-log.md", "staging_status", "staging_ok"),
+            ("finalizer", "deploy", "14-deploy-log.md", "deploy_status", "deploy_ok")), 1):
+        run = host.run(role=role, stage=stage, epoch=epoch)
         run.write(f"{DOCS}/{name}", f"---\n{key}: SUCCESS\nhook_exit_code: 0\n---\n")
         assert run.verdict(run.commit().sha).evidence[0].startswith(f"{gate} SUCCESS ")
 

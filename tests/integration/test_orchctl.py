@@ -172,7 +172,7 @@ def lease_of(ctl, alive):
     ctl.take_in()
     process = ctl.database.value("select process_id from orch.process_start('host-a', 'boot', 'workerd', 4711, 1, 'test')")
     ctl.database.query("insert into orch.transition_lease (task_id, process_id, epoch, token, purpose)"
-                       " select id, %s, 1, gen_random_uuid(), 'deployer' from orch.task", process)
+                       " select id, %s, 1, gen_random_uuid(), 'releaser' from orch.task", process)
     if not alive:
         ctl.database.query("update orch.process set ended_at = now(), end_reason = 'gone'")
 
@@ -183,7 +183,7 @@ def test_lease(ctl, demo):
     lease_of(ctl, alive=True)
     header, row = ctl("lease", "list").stdout.splitlines()
     assert header.split() == ["ITEM", "REPO", "FOR", "HELD", "FOR", "HOST", "PID", "OWNER"]
-    assert row.split()[:3] == ["DEMO-1", "demo", "deployer"] and row.split()[-3:] == ["host-a", "4711", "alive"]
+    assert row.split()[:3] == ["DEMO-1", "demo", "releaser"] and row.split()[-3:] == ["host-a", "4711", "alive"]
     ctl.refused("lease", "DEMO-1", code=2)
     assert "wants --yes" in ctl.refused("lease", "release", "DEMO-1", code=2)
     assert len(ctl.json("lease", "list")["leases"]) == 1

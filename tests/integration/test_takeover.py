@@ -205,7 +205,7 @@ def test_leases_of_the_dead(make_suite, project):
     line.wait_shown(line.item(), "in_review")
     line.db.query("insert into orch.merge_lease (repo_id, task_id) select repo_id, id from orch.task")
     line.db.query("insert into orch.transition_lease (task_id, process_id, epoch, token, purpose)"
-                  " select t.id, p.process_id, 1, gen_random_uuid(), 'deployer' from orch.task t,"
+                  " select t.id, p.process_id, 1, gen_random_uuid(), 'releaser' from orch.task t,"
                   " orch.process_start('testhost', 'an-earlier-boot', 'workerd', 1, 1, 'test') p")
     for lease in ("merge_lease", "transition_lease"):
         line.wait(lambda: line.db.value(f"select count(*) from orch.{lease}") == 0, 90, f"the {lease} is reclaimed")

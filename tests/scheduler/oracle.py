@@ -44,10 +44,11 @@ def is_active(world, task):
 
 def deploy_is_under_way(world, task):
     """C-5: from when the deploy was begun until its stage has ended, or nothing is done about it any more."""
-    return task["stage"] == "deploy" and any(
-        job["task"] == task["id"] and job["version"] == task["version"] and job["role"] in ("deployer", "merger")
-        and (job["status"] == "running" or (job["status"] == "done" and not task["escalated"]))
-        for job in world["jobs"].values())
+    record = (world["deploys"] or {}).get(f'{task["id"]}-{task["version"]}')
+    return task["stage"] == "deploy" and (
+        (record is not None and (record["status"] is None or (record["status"] == "SUCCESS" and not task["escalated"])))
+        or any(job["task"] == task["id"] and job["version"] == task["version"] and job["status"] == "running"
+               and job["role"] in ("releaser", "finalizer", "merger") for job in world["jobs"].values()))
 
 
 def is_under(limit, world, job):

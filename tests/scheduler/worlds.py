@@ -14,8 +14,8 @@ BAD_TOKENS = ("re'po", "r0;drop", '"r1"', "r/1", "*", "%s", "é")
 # stage, role of its job, and how often
 STAGES = ((("analysis", "analyst"), 10), (("analysis", None), 1), (("architecture", "architect"), 1), (("development", "developer"), 2),
           (("development", "ci"), 1), (("review", "reviewer"), 1), (("testing", "tester"), 1), (("deploy-staging", "deployer"), 1),
-          (("deploy", "deployer"), 1), (("deploy", "merger"), 2), (("done", None), 1), (("done", "ci"), 1), (("cancelled", None), 1))
-KINDS = {"ci": "ci", "merger": "merge"}
+          (("deploy", "releaser"), 1), (("deploy", "finalizer"), 1), (("deploy", "merger"), 1), (("done", None), 1), (("done", "ci"), 1), (("cancelled", None), 1))
+KINDS = {"ci": "ci", "releaser": "deploy", "finalizer": "finalize", "merger": "merge"}
 
 BUILD = """
 update orch.setting_row s set value = c.value from jsonb_each_text(%(settings)s) c where s.key = c.key and s.value <> c.value;
@@ -32,9 +32,9 @@ overriding system value
 select t.id, t.repo, t.repo, t.id, 'T-' || t.id, 'title', t.stage, 7, t.priority, case when t.paused then now() end,
        case when t.cancel then now() end, case when t.stage = 'cancelled' then now() end, repeat('a', 40), repeat('b', 40)
 from jsonb_to_recordset(%(tasks)s) t (id int, repo int, stage text, priority int, paused bool, cancel bool) order by t.id;
-insert into orch.job (task_id, repo_id, role, kind, entry, stage, stage_version, priority, max_attempts, status, ended_at, outcome)
-select t.id, t.repo, 'deployer', 'agent', false, 'deploy', 7, t.priority, 3, 'done', now(), 'success'
-from jsonb_to_recordset(%(tasks)s) t (id int, repo int, role text, priority int) where t.role = 'merger';
+insert into orch.deploy_record (task_id, stage_version, sha, initiated_at, finished_at, status)
+select t.id, 7, repeat('a', 40), case when t.role <> 'releaser' then now() end, case t.role when 'merger' then now() end, case t.role when 'merger' then 'SUCCESS' end
+from jsonb_to_recordset(%(tasks)s) t (id int, role text) where t.role in ('releaser', 'finalizer', 'merger');
 insert into orch.job (id, task_id, repo_id, role, kind, entry, stage, stage_version, priority, max_attempts, run_at, created_at,
         status, process_id, token, claimed_at, epoch, attempts)
 overriding system value
@@ -60,6 +60,7 @@ prepare snapshot as select jsonb_build_object(
                 'paused', paused_at is not null, 'cancel', cancel_requested_at is not null, 'escalated', escalated_at is not null)) from orch.task),
         'jobs', (select jsonb_object_agg(id, jsonb_build_object('id', id, 'task', task_id, 'repo', repo_id, 'role', role, 'version', stage_version,
                 'status', status, 'priority', priority, 'run_at', extract(epoch from run_at), 'created', extract(epoch from created_at))) from orch.job),
+        'deploys', (select jsonb_object_agg(task_id || '-' || stage_version, jsonb_build_object('status', status)) from orch.deploy_record where initiated_at is not null),
         'frozen', (select jsonb_agg(repo_id) from orch.repo_freeze where cleared_at is null),
         'dependencies', (select jsonb_agg(jsonb_build_array(task_id, waits_for)) from orch.task_dependency),
         'limits', (select jsonb_agg(jsonb_build_array(scope, name, slots)) from orch.capacity_limit),

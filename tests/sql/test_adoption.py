@@ -202,8 +202,8 @@ def test_ceiling_takes_back_whatever_the_owner_claims(world):
 def to_merger(world, item):
     world.work(until="deploy", item=item)
     world.operate("approve", item, None)
-    deployer = world.claim()
-    world.succeed(deployer)
+    for _ in range(2):
+        world.succeed(world.claim())
     return world.claim()
 
 
@@ -217,14 +217,12 @@ def test_side_effects_need_the_transition_lease(world):
     world.work(until="deploy", item=a)
     assert leases(world) == []
     world.operate("approve", a, None)
-    deployer = world.claim()
-    assert leases(world) == [{"work_item": a, "purpose": "deployer", "alive": True}]
-    world.succeed(deployer)
-    assert leases(world) == []
-    merger = world.claim()
-    assert leases(world) == [{"work_item": a, "purpose": "merger", "alive": True}]
-    world.succeed(merger)
-    assert leases(world) == [] and world.task(a)["stage"] == "done"
+    for role in ("releaser", "finalizer", "merger"):
+        job = world.claim()
+        assert leases(world) == [{"work_item": a, "purpose": role, "alive": True}]
+        world.succeed(job)
+        assert leases(world) == []
+    assert world.task(a)["stage"] == "done"
 
 
 def test_a_live_owner_keeps_others_out(world):
@@ -237,7 +235,7 @@ def test_a_live_owner_keeps_others_out(world):
                    world.task_id(a), owner)
     assert world.claim() is None
     gone(world, owner)
-    assert world.claim()["role"] == "deployer"
+    assert world.claim()["role"] == "releaser"
 
 
 @pytest.mark.parametrize("key, value", [("transition_lease_enabled", "off"), ("transition_lease_repos", "other")])
@@ -273,10 +271,11 @@ def test_leases_go_with_an_adopted_run(world):
     gone(world, world.process)
     world.process, world.epoch = heir = world.add_process(pid=2)
     world.call("reap_overdue", 10, user="orch_reaperd")
-    assert leases(world) == [{"work_item": a, "purpose": "deployer", "alive": False}]
+    assert leases(world) == [{"work_item": a, "purpose": "releaser", "alive": False}]
     world.succeed(adopt(world, *heir, job))
     assert leases(world) == []
-    world.succeed(world.claim())
+    for _ in range(2):
+        world.succeed(world.claim())
     assert world.task(a)["stage"] == "done"
 
 

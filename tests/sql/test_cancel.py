@@ -57,19 +57,21 @@ def test_deferred_in_the_critical_window_then_void_when_done(world):
     assert len([c for c in world.effects("comment", a) if "deferred" in c["text"]]) == 1
     assert world.db.value("select count(*) from orch.job where stop_requested_at is not null") == 0
     world.succeed(job)
-    world.succeed(world.claim())
+    for _ in range(2):
+        world.succeed(world.claim())
     task = world.task(a)
     assert task["stage"] == "done" and task["cancel_requested_at"] is None
 
 
 def test_deferred_is_applied_when_the_deploy_failed(world):
     """C-6: the step ended honestly and the task is not done: full reset."""
+    world.command("deploy", "true")
     a = world.item()
     world.work(until="deploy", item=a)
     world.operate("approve", a, None)
-    job = world.claim()
+    world.succeed(world.claim())
     world.operate("cancel", a, None)
-    world.succeed(job, "FAILED")
+    world.succeed(world.claim(), "FAILED")
     assert world.db.value("select stage from orch.task") == "cancelled"
 
 
@@ -144,7 +146,8 @@ def test_escalated_after_the_deploy_is_not_critical(world):
     a = world.item()
     world.work(until="deploy", item=a)
     world.operate("approve", a, None)
-    world.succeed(world.claim())
+    for _ in range(2):
+        world.succeed(world.claim())
     for _ in range(3):
         world.finish(world.claim(), "failed", reason="the forge refuses")
     assert world.waits(a) == ["escalated"]

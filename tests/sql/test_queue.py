@@ -29,8 +29,8 @@ def test_every_block_is_there(world, queue):
     world.db.query("""insert into orch.provider_circuit (provider, state, open_until, reason) values ('claude', 'open', now() + interval '1 hour', 'overloaded');
                       update orch.job set transients = 3 where task_id = (select id from orch.task where work_item = %s);
                       insert into orch.wait_finding (kind, key, task_id, about) select 'deadlock', 'k', id, 'a circle' from orch.task where work_item = %s;
-                      insert into orch.deploy_record (task_id, stage_version, sha, initiated_at, finished_at, status)
-                        select id, 1, repeat('a', 40), now(), now(), 'SUCCESS' from orch.task where work_item = %s;
+                      insert into orch.deploy_record (task_id, stage_version, sha, initiated_at)
+                        select id, 1, repeat('a', 40), now() from orch.task where work_item = %s;
                       update orch.process set beat_at = now() - interval '1 hour';
                       update orch.job set orphaned_at = now() where status = 'running';
                       insert into orch.axis_fault (axis, error) values ('pause', 'boom')""", c, b, c)
@@ -48,7 +48,7 @@ def test_every_block_is_there(world, queue):
     assert shown["capacity"] == [{"scope": "role", "name": "analyst", "slots": 1, "used": 1, "full": True}]
     assert shown["reconcile"]["findings"][0]["about"] == "a circle"
     assert shown["reaper"]["orphans"] == 1 and shown["reaper"]["silent"][0]["daemon"] == "workerd"
-    assert [d["work_item"] for d in shown["post_deploy"]] == [c]
+    assert [(d["work_item"], d["state"]) for d in shown["post_deploy"]["deploys"]] == [(c, "under way")] and shown["post_deploy"]["watches"] == []
     assert shown["axis_faults"][0]["axis"] == "pause"
     assert shown["dead_letters"] == 0 and len(shown["processes"]) == 1
 

@@ -47,6 +47,9 @@ ACTS = {"project_add", "item_create", "item_move", "approve", "reject", "cancel"
         "unfreeze", "priority_set", "retry", "dead_letter_retry", "dependency_add", "dependency_remove",
         "project_set", "project_command_set", "project_command_remove", "limit_set", "label_set", "limit_remove", "circuit_close", "dead_letter_drop", "whatif", "ack"}
 ACTS |= {"endpoint_set", "endpoint_remove", "project_connect"}
+PURE |= {"deploy_under_way", "deploy_of", "observed_json"}
+LOOKS |= {"deploy_list"}
+ACTS |= {"observe"}
 PURE |= {f"gate_{path.stem}" for path in (pathlib.Path(__file__).parents[2] / "sql/gates").glob("*.sql")}
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
@@ -61,6 +64,7 @@ FUNCTIONS = {
 }
 
 FUNCTIONS["orch_reaperd"] |= {"retention_tick", "retention_files", "retention_files_done", "retention_files_kept", "disk_report", "prune_report"}
+FUNCTIONS["orch_workerd"] |= {"deploy_look", "deploy_initiate", "watch_claim", "watch_initiate", "watch_finish"}
 
 
 @pytest.mark.parametrize("role", FUNCTIONS)
@@ -105,6 +109,7 @@ def test_readonly_sees_views_but_no_bodies(world):
     ("setting_set", ("nope", "on"), "OR001"), ("setting_set", ("task_deps_enabled", "maybe"), "OR003"), ("setting_set", ("qg0_title_max", "-1"), "OR003"),
     ("project_add", ("a b", "r", "local", "/x", "main", "XX", "true"), "OR003"), ("project_add", ("x", "r", "local", "/x", "main", "lower", "true"), "OR003"),
     ("project_add", ("x", "r2", "local", "/x", "main", "DEMO", "true"), "OR002"), ("project_add", ("demo", "other", "local", "/x", "main", "DEMO", "true"), "OR002"),
+    ("observe", ("NOPE-1", "healthy", None), "OR001"), ("observe", ("DEMO-1", "fine", None), "OR003"), ("observe", ("DEMO-1", None, None), "OR003"), ("observe", ("DEMO-1", "healthy", None), "OR002"),
     ("pause", ("NOPE-1", None), "OR001"), ("pause", (None, None), "OR001"), ("resume", ("NOPE-1",), "OR001"), ("retry", ("NOPE-1", None), "OR001"), ("ack", ("NOPE-1", None), "OR001"), ("ack", (None, None), "OR001"),
     ("priority_set", ("DEMO-1", -1), "OR003"), ("priority_set", ("DEMO-1", 5), "OR003"), ("priority_set", ("DEMO-1", None), "OR003"),
     ("freeze", ("nowhere", "why", None), "OR001"), ("freeze", ("demo'; drop table orch.task --", "why", None), "OR001"), ("freeze", ("demo", " ", None), "OR003"),

@@ -7,7 +7,7 @@ import psycopg2.extras
 SHA = itertools.count(1)
 ARTEFACT = {"analyst": "artefacts_analyst", "architect": "architecture_done"}
 VERDICT = {"reviewer": ("review_approved", "APPROVED"), "tester": ("tests_passed", "PASS"),
-           "deployer": (None, "SUCCESS"), "merger": ("merge_verified", "merged")}
+           "deployer": ("staging_ok", "SUCCESS"), "finalizer": ("deploy_ok", "SUCCESS"), "merger": ("merge_verified", "merged")}
 
 
 def fake_sha():
@@ -36,6 +36,10 @@ class World:
     def add_process(self, daemon="workerd", pid=1, host="testhost", boot="boot-1", user="orch_workerd"):
         row = self.call("process_start", host, boot, daemon, pid, 1, "test", user=user)[0]
         return row["process_id"], row["epoch"]
+
+    def command(self, kind, command):
+        """Gives the project a command of its own."""
+        return self.operate("project_command_set", self.project, kind, command)
 
     def item(self, title="A thing", project=None, priority=2, handle=True):
         name = self.operate("item_create", project or self.project, title, "", priority)["work_item"]
@@ -80,10 +84,13 @@ class World:
             report["evidence"] = [{"gate": ARTEFACT[role], "value": "present"}]
         elif role == "ci":
             report["ci"] = {"state": value or "success"}
+        elif role == "releaser":
+            self.call("deploy_initiate", job["job_id"], job["epoch"], job["token"], "/state")
         elif role in VERDICT:
             gate, good = VERDICT[role]
-            gate = gate or {"deploy-staging": "staging_ok", "deploy": "deploy_ok"}[job["stage"]]
             report["evidence"] = [{"gate": gate, "value": value or good, "file": "verdict.md"}]
+            if role == "finalizer":
+                report["deploy"] = {"status": value or good, "exit_code": 0, "reason": f"it was {value or good}"}
         return self.finish(job, **report)
 
     def work(self, until=None, item=None):

@@ -32,10 +32,7 @@ BODIES = {
     "developer": 'mkdir -p src\necho "$ORCH_WORK_ITEM attempt $ORCH_ATTEMPT" >>"src/$ORCH_WORK_ITEM.txt"\n',
     "reviewer": 'verdict 12-review.md "verdict: APPROVED"\n',
     "tester": 'verdict 13-test-report.md "result: PASS"\n',
-    "deployer": 'case $ORCH_STAGE in\n'
-                'deploy-staging) verdict 15-staging-log.md "staging_status: SUCCESS" ;;\n'
-                'deploy) verdict 14-deploy-log.md "deploy_status: SUCCESS" ;;\n'
-                'esac\n',
+    "deployer": 'verdict 15-staging-log.md "staging_status: SUCCESS"\n',
 }
 
 

@@ -4,7 +4,7 @@ from .wait import DEFAULT_TIMEOUT
 
 STAGES = ["created", "analysis", "architecture", "development", "review", "testing", "deploy-staging", "deploy", "done"]
 # Who works in which stage, in order; what each leaves is one commit on the branch (P-7).
-AUTHORS = ["analyst", "architect", "developer", "reviewer", "tester", "deployer", "deployer"]
+AUTHORS = ["analyst", "architect", "developer", "reviewer", "tester", "deployer", "finalizer"]
 
 
 class Pipeline:
@@ -16,6 +16,10 @@ class Pipeline:
 
     def setting(self, key, value):
         self.db.query("select orch.setting_set(%s, %s)", key, str(value), user="orch_operator")
+
+    def command(self, kind, command):
+        """Gives the project a command of its own."""
+        self.db.query("select orch.project_command_set(%s, %s, %s)", self.project.name, kind, command, user="orch_operator")
 
     # --- what people do -------------------------------------------------------------------------------------
 

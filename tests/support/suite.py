@@ -194,8 +194,8 @@ class Suite:
 
     def shims(self):
         """Living shims of this suite, whoever is their parent by now."""
-        runs = str(self.folder / "state" / "runs")
-        return [p for p in all_processes() if p.alive and p.program == "orch-shim" and any(a.startswith(runs) for a in p.args)]
+        ours = tuple(str(self.folder / "state" / what) for what in ("runs", "deploys"))
+        return [p for p in all_processes() if p.alive and p.program == "orch-shim" and any(a.startswith(ours) for a in p.args)]
 
     def run_pids(self):
         """Shims, and all that runs below them."""

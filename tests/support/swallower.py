@@ -13,7 +13,7 @@ class Swallower:
 
     def __init__(self, folder, server):
         self.server = server
-        self.armed = False
+        self.armed, self.held_statement = False, None
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(folder / ".s.PGSQL.5480"))
         self.listener.listen()
@@ -27,12 +27,17 @@ class Swallower:
                 return  # closed: the test is over
             server = socket.socket(socket.AF_UNIX)
             server.connect(str(self.server))
-            for args in ((client, server, False), (server, client, True)):
+            held = threading.Event()
+            for args in ((client, server, False, held), (server, client, True, held)):
                 threading.Thread(target=self._pass_on, args=args, daemon=True).start()
 
-    def _pass_on(self, source, target, is_answer):
+    def _pass_on(self, source, target, is_answer, held):
         try:
             while data := source.recv(65536):
+                if not is_answer and self.held_statement is not None and self.held_statement in data:
+                    held.set()
+                elif is_answer and held.is_set():
+                    continue
                 if self.armed and is_answer:
                     self.armed = False
                     break
@@ -44,6 +49,10 @@ class Swallower:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+    def hold(self, statement):
+        """From now on whoever sends this statement hears nothing any more, and stays connected."""
+        self.held_statement = statement.encode()
 
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)

@@ -23,7 +23,7 @@ static void test_owners(void **state)
                 {DOCS "/12-review.md", "reviewer"},
                 {DOCS "/12-review.md/inside", "reviewer"},
                 {DOCS "/13-test-report.md", "tester"},
-                {DOCS "/14-deploy-log.md", "deployer"},
+                {DOCS "/14-deploy-log.md", "finalizer"},
                 {DOCS "/15-staging-log.md", "deployer"},
                 {DOCS "/16-post-deploy.md", "monitor"},
                 {DOCS "/05-notes.md", NULL},
@@ -82,7 +82,7 @@ static void test_steps(void **state)
                 {"reviewer", "review", "review_approved", "no-verdict"},
                 {"tester", "testing", "tests_passed", "no-verdict"},
                 {"deployer", "deploy-staging", "staging_ok", "no-verdict"},
-                {"deployer", "deploy", "deploy_ok", "no-verdict"},
+                {"finalizer", "deploy", "deploy_ok", "no-verdict"},
         };
         (void)state;
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -106,7 +106,7 @@ static void test_duties_are_allowed(void **state)
                                                {"reviewer", "review"},
                                                {"tester", "testing"},
                                                {"deployer", "deploy-staging"},
-                                               {"deployer", "deploy"}};
+                                               {"finalizer", "deploy"}};
         (void)state;
         for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
                 const struct role_step *step = role_step(steps[i][0], steps[i][1]);

@@ -1,0 +1,290 @@
+/* watch.c - the errands of this worker: claim, do, record. What each does is in errand_*.c. */
+#include "workerd/watch.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/db.h"
+#include "common/http_client.h"
+#include "common/json_write.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/proc.h"
+#include "common/strbuf.h"
+#include "queries.h"
+#include "workerd/commit.h"
+#include "workerd/errand.h"
+#include "workerd/job.h"
+#include "workerd/mirror.h"
+#include "workerd/shell_command.h"
+#include "workerd/shim_link.h"
+#include "workerd/tree.h"
+
+#define STATEMENT_DEADLINE_MS 10000
+#define PROBES_AT_ONCE        8
+#define AT_ONCE               (PROBES_AT_ONCE + 2) /* a claim may bring a report and a rollback as well */
+#define RECORD_MIN_MS         500
+#define RECORD_MAX_MS         15000
+
+static const struct errand_kind *const kinds[] = {&errand_probe, &errand_report, &errand_rollback};
+
+struct watch {
+        struct watch_config cfg;
+        int64_t process, epoch;
+        bool stopped;
+        bool woken;               /* since the claim that is under way was sent */
+        struct db_request *claim; /* NULL when idle */
+        struct errand errands[AT_ONCE];
+};
+
+static void claim(struct watch *w);
+static void record(struct errand *e);
+
+static void drop_operations(struct errand *e)
+{
+        shell_command_cancel(take_ptr(e->command));
+        http_request_cancel(take_ptr(e->asked));
+        http_client_free(take_ptr(e->client));
+        mirror_cancel(take_ptr(e->mirror_op));
+        tree_cancel(take_ptr(e->tree_op));
+        tree_remove_cancel(take_ptr(e->tree_remove));
+        commit_cancel(take_ptr(e->commit_op));
+        git_push_cancel(take_ptr(e->push_op));
+        if (e->proc != NULL)
+                proc_forget(take_ptr(e->proc));
+        shim_link_free(take_ptr(e->link));
+}
+
+static void clear(struct errand *e)
+{
+        char *strings[] = {e->token,     e->method,   e->target,   e->sha,         e->body,
+                           e->work_item, e->title,    e->repo,     e->location,    e->default_branch,
+                           e->branch,    e->head_sha, e->docs_dir, e->deploy_path, e->check_command,
+                           e->answer,    e->mirror};
+        struct watch *w = e->watch;
+        drop_operations(e);
+        db_request_forget(e->request);
+        loop_timer_free(e->timer);
+        for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
+                free(strings[i]);
+        run_dir_deinit(&e->dir);
+        run_dir_deinit(&e->deploy);
+        *e = (struct errand){.watch = w, .host = w->cfg.host};
+}
+
+static size_t in_hand(const struct watch *w)
+{
+        size_t n = 0;
+        for (size_t i = 0; i < AT_ONCE; i++)
+                n += w->errands[i].kind != NULL;
+        return n;
+}
+
+bool watch_idle(const struct watch *w)
+{
+        return in_hand(w) == 0 && w->claim == NULL;
+}
+
+static void next(struct watch *w)
+{
+        if (!w->stopped && w->claim == NULL)
+                claim(w);
+        else if (watch_idle(w))
+                w->cfg.on_idle(w->cfg.arg);
+}
+
+/* ---- the end of an errand ---- */
+
+static void on_recorded(void *arg, const struct db_result *res)
+{
+        struct errand *e = arg;
+        struct watch *w = e->watch;
+        const char *answer = res->outcome == DB_OK && db_rows(res) == 1 ? db_text(res, 0, "answer") : NULL;
+        e->request = NULL;
+        if (answer == NULL) {
+                log_warning(EV("watch.not-recorded"), LF_S("what", e->kind->what), LF_I("errand", e->id),
+                            LF_ERR(&res->err), LF_S("then", "tried again"));
+                loop_timer_arm(e->timer, backoff_next_ms(&e->backoff, backoff_random()));
+                return;
+        }
+        if (strcmp(answer, "recorded") != 0)
+                metrics_count(METRIC_FENCED, 1);
+        log_info(EV("watch.errand"), LF_S("what", e->kind->what), LF_I("errand", e->id),
+                 LF_S("work_item", e->work_item), LF_S("result", e->answer), LF_S("answer", answer));
+        clear(e);
+        next(w);
+}
+
+static void record(struct errand *e)
+{
+        char id[24];
+        (void)snprintf(id, sizeof(id), "%" PRId64, e->id);
+        const char *params[] = {e->kind->what, id, e->token, e->answer};
+        e->request = db_query(e->host->db, &Q_WATCH_FINISH, params, STATEMENT_DEADLINE_MS, on_recorded, e);
+}
+
+void errand_done(struct errand *e, struct json_out *j)
+{
+        struct strbuf text = STRBUF_INIT;
+        json_out_object_end(j);
+        json_out_finish(j, &text);
+        json_out_free(j);
+        e->answer = xstrdup(text.buf);
+        strbuf_deinit(&text);
+        e->backoff = (struct backoff){.min_ms = RECORD_MIN_MS, .max_ms = RECORD_MAX_MS};
+        loop_timer_soon(e->timer); /* the caller may still be inside an operation of ours */
+}
+
+static void on_timer(void *arg)
+{
+        struct errand *e = arg;
+        if (e->answer == NULL) {
+                e->kind->on_timer(e);
+                return;
+        }
+        drop_operations(e);
+        record(e);
+}
+
+/* ---- its begin ---- */
+
+static char *copy(const struct db_result *res, int row, const char *column)
+{
+        const char *text = db_text(res, row, column);
+        return text != NULL ? xstrdup(text) : NULL;
+}
+
+static void read_errand(struct errand *e, const struct db_result *res, int row)
+{
+        e->id = db_int(res, row, "id", 0);
+        e->token = copy(res, row, "token");
+        e->method = copy(res, row, "method");
+        e->target = copy(res, row, "target");
+        e->sha = copy(res, row, "sha");
+        e->body = copy(res, row, "body");
+        e->work_item = copy(res, row, "work_item");
+        e->title = copy(res, row, "title");
+        e->repo = copy(res, row, "repo");
+        e->location = copy(res, row, "location");
+        e->default_branch = copy(res, row, "default_branch");
+        e->branch = copy(res, row, "branch");
+        e->head_sha = copy(res, row, "head_sha");
+        e->docs_dir = copy(res, row, "docs_dir");
+        e->deploy_path = copy(res, row, "dir");
+        e->check_command = copy(res, row, "check_command");
+        e->info = (struct run_info){
+                .job = 0,
+                .epoch = e->id,
+                .attempt = 1,
+                .max_attempts = 1,
+                .role = "monitor",
+                .stage = "done",
+                .work_item = e->work_item,
+                .title = e->title,
+                .description = "",
+                .docs_dir = e->docs_dir,
+                .test_command = "",
+                .repo = e->repo,
+                .url = e->location,
+                .branch = e->branch,
+                .default_branch = e->default_branch,
+                .head_sha = e->head_sha,
+        };
+}
+
+static void take(struct watch *w, const struct db_result *res, int row)
+{
+        const char *what = db_text(res, row, "what");
+        struct errand *e = w->errands;
+        while (e < w->errands + AT_ONCE && e->kind != NULL)
+                e++;
+        if (e == w->errands + AT_ONCE)
+                return; /* cannot be: as many were claimed as there are slots free */
+        for (size_t i = 0; what != NULL && i < ARRAY_SIZE(kinds); i++)
+                if (strcmp(kinds[i]->what, what) == 0)
+                        e->kind = kinds[i];
+        if (e->kind == NULL)
+                return; /* of a newer release; it takes it when we have ended */
+        read_errand(e, res, row);
+        e->timer = loop_timer_new(w->cfg.host->loop, on_timer, e);
+        e->kind->start(e);
+}
+
+static void on_claimed(void *arg, const struct db_result *res)
+{
+        struct watch *w = arg;
+        int n = res->outcome == DB_OK ? db_rows(res) : 0;
+        w->claim = NULL;
+        if (res->outcome == DB_SQL_ERROR)
+                log_warning(EV("watch.claim-failed"), LF_ERR(&res->err),
+                            LF_S("then", "tried again at the next beat"));
+        for (int i = 0; i < n; i++)
+                take(w, res, i);
+        if (!w->stopped && n == 0 && w->woken && res->outcome == DB_OK)
+                claim(w);
+        else if (w->stopped)
+                watch_stop(w);
+        else if (watch_idle(w))
+                w->cfg.on_idle(w->cfg.arg);
+}
+
+static void claim(struct watch *w)
+{
+        char process[24], epoch[24], limit[24];
+        size_t n = in_hand(w);
+        if (n + 2 >= AT_ONCE)
+                return; /* the first that ends claims again */
+        (void)snprintf(process, sizeof(process), "%" PRId64, w->process);
+        (void)snprintf(epoch, sizeof(epoch), "%" PRId64, w->epoch);
+        (void)snprintf(limit, sizeof(limit), "%zu", AT_ONCE - 2 - n);
+        const char *params[] = {process, epoch, limit};
+        w->woken = false;
+        w->claim = db_query(w->cfg.host->db, &Q_WATCH_CLAIM, params, STATEMENT_DEADLINE_MS, on_claimed, w);
+}
+
+/* ---- the whole ---- */
+
+struct watch *watch_new(const struct watch_config *cfg)
+{
+        struct watch *w = xcalloc(1, sizeof(*w));
+        w->cfg = *cfg;
+        for (size_t i = 0; i < AT_ONCE; i++)
+                w->errands[i] = (struct errand){.watch = w, .host = cfg->host};
+        return w;
+}
+
+void watch_free(struct watch *w)
+{
+        if (w == NULL)
+                return;
+        db_request_forget(w->claim);
+        for (size_t i = 0; i < AT_ONCE; i++)
+                clear(&w->errands[i]);
+        free(w);
+}
+
+void watch_wake(struct watch *w, int64_t process, int64_t epoch)
+{
+        w->process = process;
+        w->epoch = epoch;
+        w->woken = true;
+        if (!w->stopped && w->claim == NULL)
+                claim(w);
+}
+
+void watch_stop(struct watch *w)
+{
+        bool was_idle = watch_idle(w);
+        w->stopped = true;
+        for (size_t i = 0; i < AT_ONCE; i++) {
+                struct errand *e = &w->errands[i];
+                if (e->kind != NULL && e->answer == NULL && e->kind->may_be_left)
+                        clear(e);
+        }
+        if (!was_idle && watch_idle(w))
+                w->cfg.on_idle(w->cfg.arg);
+}
