@@ -81,7 +81,7 @@ def test_a_lost_job_is_found_by_the_reconciler(make_suite, project):
     line = Pipeline(suite, project, stage_grace_s=0)
     item = line.item()
     line.wait_shown(item, "in_review")
-    line.db.query("insert into orch.decision (task_id, stage, stage_version, verdict, actor) select id, stage, stage_version,"
+    line.db.query("insert into orch.decision (task_id, stage, stage_version, gate, verdict, actor) select id, stage, stage_version, 'analysis_approved',"
                   " 'approved', 'lost event' from orch.task where work_item = %s", item)
     suite.log.wait("reconcile.advanced")
     line.wait_shown(item, "awaiting_deploy")
