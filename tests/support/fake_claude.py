@@ -92,7 +92,7 @@ def escaped():
         os._exit(0)
     os.wait()
     while not (HERE / "escaped").exists():
-        time.sleep(0.01)
+        time.sleep(0.01)  # lasts
 
 
 def stay():
