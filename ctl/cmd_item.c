@@ -91,7 +91,8 @@ static int run_item_create(struct ctl *c)
                                 description,
                                 priority_text,
                                 args_value(&c->args, "blocked-by"),
-                                args_value(&c->args, "key")};
+                                args_value(&c->args, "key"),
+                                args_value(&c->args, "label")};
         return show_document(c, &Q_CTL_ITEM_CREATE, params, render_created);
 }
 
@@ -111,15 +112,23 @@ static int run_item_move(struct ctl *c)
         return show_document(c, &Q_CTL_ITEM_MOVE, params, render_moved);
 }
 
+static int run_item_label(struct ctl *c)
+{
+        const char *params[] = {args_word(&c->args, 0), args_word(&c->args, 1),
+                                args_has(&c->args, "remove") ? "false" : "true"};
+        return show_document(c, &Q_CTL_ITEM_LABEL, params, show_message);
+}
+
 const struct command command_item_show = {
         .name = "item show",
         .group = GROUP_LOOK,
         .args = "ITEM",
         .min_args = 1,
         .max_args = 1,
-        .summary = "show a work item: its task, runs, evidence, comments and history",
+        .summary = "show a work item: its task, runs, evidence, comments, waits and history",
         .text = "Everything that is known about it. Times are UTC.",
-        .json = "{\"item\", \"comments\", \"task\", \"history\", \"evidence\", \"runs\": [{\"run\", \"job\", "
+        .json = "{\"item\", \"comments\", \"task\", \"reviews\", \"history\", \"evidence\", \"runs\": "
+                "[{\"run\", \"job\", "
                 "\"epoch\", "
                 "\"role\", \"stage\", \"attempt\", \"outcome\", \"exit_code\", \"signal\", \"started_at\", "
                 "\"ended_at\", "
@@ -160,6 +169,7 @@ const struct command command_item_create = {
                         {"description", 0, "TEXT", "what is to be done; - reads it from standard input"},
                         {"priority", 0, "N", "0 is most urgent, 4 least (2)"},
                         {"blocked-by", 0, "ITEMS", "work items that must be over first, separated by commas"},
+                        {"label", 0, "LABELS", "labels, separated by commas"},
                         {"key", 0, "KEY", "a name for the request: given again, it finds the item it made"},
                         {.name = NULL},
                 },
@@ -182,8 +192,8 @@ const struct command command_item_move = {
         .min_args = 2,
         .max_args = 2,
         .summary = "move a work item of the local tracker to a state, as on a board",
-        .text = "States that people use: to_analyse (start, or analyse again), approved, rejected, "
-                "confirm_deploy, stop. Any "
+        .text = "States that people use: to_analyse (start, analyse again, or - with --comment - "
+                "answer), approved, rejected, confirm_deploy, stop. Any "
                 "other is a note on the board and starts nothing. An unknown state is refused with the list "
                 "of all.",
         .json = "{\"work_item\", \"project\", \"title\", \"description\", \"priority\", \"state\", "
@@ -197,4 +207,27 @@ const struct command command_item_move = {
                         {.line = NULL},
                 },
         .run = run_item_move,
+};
+
+const struct command command_item_label = {
+        .name = "item label",
+        .group = GROUP_ACT,
+        .args = "ITEM LABEL",
+        .min_args = 2,
+        .max_args = 2,
+        .summary = "give a work item of the local tracker a label, or take it away",
+        .text = "auto-approve and auto-deploy pass the human gates of the item, also one that it waits at, "
+                "when its "
+                "project has switched that on: `orchctl project set NAME auto_approve on`. Who gave a label "
+                "is "
+                "kept.",
+        .json = "{\"work_item\", \"project\", \"title\", \"labels\", \"state\", \"message\", ...}",
+        .options = (const struct command_option[]){{"remove", 0, NULL, "take it away"}, {.name = NULL}},
+        .examples =
+                (const struct command_example[]){
+                        {"orchctl item label DEMO-1 auto-approve", "Let nobody be asked about the analysis"},
+                        {"orchctl item label DEMO-1 auto-deploy --remove", "Ask before the deploy after all"},
+                        {.line = NULL},
+                },
+        .run = run_item_label,
 };

@@ -1,4 +1,4 @@
-/* cmd_verdict.c - orchctl approve, reject and cancel: what a person decides about a task. */
+/* cmd_verdict.c - orchctl approve, reject, answer and cancel: what a person decides about a task. */
 #include "ctl/commands.h"
 
 #include "ctl/ctl.h"
@@ -27,6 +27,11 @@ static int run_reject(struct ctl *c)
         (void)ctl_fail(EXIT_USAGE, "reject wants --comment TEXT");
         ctl_hint("the comment is what the next run is told");
         return EXIT_USAGE;
+}
+
+static int run_answer(struct ctl *c)
+{
+        return show_document(c, &Q_CTL_ANSWER, c->args.words, show_message);
 }
 
 static int run_cancel(struct ctl *c)
@@ -64,7 +69,9 @@ const struct command command_reject = {
         .min_args = 1,
         .max_args = 1,
         .summary = "send a work item back to the role of its stage, saying why",
-        .text = "The role works again, with the comment as its input.",
+        .text = "The role works again, with the comment as its input. One that was escalated goes back to "
+                "where its "
+                "gate sends it, with new rounds of development.",
         .json = TASK_JSON,
         .options =
                 (const struct command_option[]){{"comment", 0, "TEXT", "what the next run is told; required"},
@@ -76,6 +83,27 @@ const struct command command_reject = {
                         {.line = NULL},
                 },
         .run = run_reject,
+};
+
+const struct command command_answer = {
+        .name = "answer",
+        .group = GROUP_ACT,
+        .args = "ITEM TEXT",
+        .min_args = 2,
+        .max_args = 2,
+        .summary = "answer what the analyst of a work item has asked",
+        .text = "For a work item in Needs Input: `orchctl item show ITEM` has the questions, among the "
+                "comments. "
+                "The analyst works again, with questions and answer as its input. Refused when nothing is "
+                "asked.",
+        .json = TASK_JSON,
+        .examples =
+                (const struct command_example[]){
+                        {"orchctl answer DEMO-1 'in bytes; since version 2'",
+                         "Tell the analyst what it asked"},
+                        {.line = NULL},
+                },
+        .run = run_answer,
 };
 
 const struct command command_cancel = {

@@ -46,8 +46,10 @@ const struct command *const commands[] = {
 
         &command_item_create,
         &command_item_move,
+        &command_item_label,
         &command_approve,
         &command_reject,
+        &command_answer,
         &command_pause,
         &command_resume,
         &command_priority,

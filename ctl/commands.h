@@ -29,9 +29,11 @@ extern const struct command command_item_show;
 extern const struct command command_item_list;
 extern const struct command command_item_create;
 extern const struct command command_item_move;
+extern const struct command command_item_label;
 /* cmd_verdict.c */
 extern const struct command command_approve;
 extern const struct command command_reject;
+extern const struct command command_answer;
 extern const struct command command_cancel;
 /* cmd_lease.c */
 extern const struct command command_lease_list;

@@ -1,4 +1,5 @@
-/* item_text.c - orch.item() as text: heading, reasons, description, comments, runs, evidence, history. */
+/* item_text.c - orch.item() as text: heading, reasons, description, comments, waits for people, runs,
+ * evidence, history. */
 #include "ctl/item_text.h"
 
 #include <string.h>
@@ -99,6 +100,41 @@ static void add_number(struct table *t, const struct json *object, const char *k
                 table_add_int(t, n);
         else
                 table_add(t, NULL);
+}
+
+/* I-6: what it waited for people, and all of that together. */
+static void add_reviews(const struct json *reviews, const struct term *term, struct strbuf *sb)
+{
+        static const struct table_column columns[] = {{.title = "GATE"},
+                                                      {.title = "SINCE"},
+                                                      {.title = "WAITED", .right = true},
+                                                      {.title = "VERDICT"},
+                                                      {.title = "BY", .shrinks = true}};
+        struct table t;
+        int64_t total = 0;
+        if (json_len(reviews) == 0)
+                return;
+        title(term, "Waits for people", sb);
+        table_init(&t, columns, ARRAY_SIZE(columns));
+        for (size_t i = 0; i < json_len(reviews); i++) {
+                const struct json *review = json_at(reviews, i);
+                const char *verdict = json_str(json_get(review, "verdict"));
+                int64_t waited = 0;
+                (void)json_int(json_get(review, "waited_s"), &waited); /* always there */
+                total += waited;
+                table_add(&t, show_str(review, "gate"));
+                add_clock(&t, show_str(review, "since"));
+                table_add_duration(&t, waited);
+                table_add(&t, verdict != NULL ? verdict : "waits");
+                table_add(&t, show_str(review, "ended_by"));
+        }
+        table_add(&t, "together");
+        table_add(&t, NULL);
+        table_add_duration(&t, total);
+        table_add(&t, NULL);
+        table_add(&t, NULL);
+        table_print(&t, term, sb);
+        table_deinit(&t);
 }
 
 static void add_runs(const struct json *runs, const struct term *term, struct strbuf *sb)
@@ -226,6 +262,7 @@ void item_text(const struct json *doc, const struct term *term, struct strbuf *s
                 add_prose(sb, description);
         }
         add_comments(json_get(doc, "comments"), term, sb);
+        add_reviews(json_get(doc, "reviews"), term, sb);
         add_runs(json_get(doc, "runs"), term, sb);
         add_deploys(json_get(doc, "deploys"), term, sb);
         add_observation(json_get(doc, "observation"), sb);

@@ -81,6 +81,17 @@ static int find_block(const char *text, size_t len, const char **ret_block, size
         return invalid(err, at < len ? "longer than 64 KiB" : "no closing line `---`");
 }
 
+size_t front_matter_end(const char *text, size_t len)
+{
+        struct errinfo err = ERRINFO_INIT;
+        const char *block;
+        size_t block_len, next;
+        if (find_block(text, len, &block, &block_len, &err) != 0)
+                return len;
+        (void)line_at(text, len, (size_t)(block - text) + block_len, &next);
+        return next;
+}
+
 /* ---- the mapping ---- */
 
 struct reader {

@@ -24,6 +24,8 @@ enum front_matter_outcome {
 };
 
 int front_matter_parse(const char *text, size_t len, struct front_matter **ret, struct errinfo *err);
+/* Where the text after the front matter begins; `len` when there is no front matter that is closed. */
+size_t front_matter_end(const char *text, size_t len);
 void front_matter_free(struct front_matter *fm);
 /* The scalar of a top-level key, NULL when absent. An empty value is "". */
 const char *front_matter_get(const struct front_matter *fm, const char *key);

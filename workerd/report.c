@@ -37,6 +37,7 @@ void report_forget_evidence(struct report *r)
                 free(e->file);
                 free(e->blob);
                 free(e->sha);
+                free(e->questions);
         }
         free(take_ptr(r->evidence));
         r->n_evidence = 0;
@@ -187,6 +188,7 @@ void report_add_evidence(struct report *r, const struct verdict_evidence *e, con
                 .file = copy(e->file),
                 .blob = copy(e->blob),
                 .sha = copy(sha),
+                .questions = copy(e->questions),
         };
 }
 
@@ -268,6 +270,7 @@ static void put_evidence(struct json_out *j, const struct report *r)
                 put(j, "file", e->file);
                 put(j, "blob", e->blob);
                 put(j, "sha", e->sha);
+                put(j, "questions", e->questions);
                 json_out_object_end(j);
         }
         json_out_array_end(j);

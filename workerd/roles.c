@@ -16,15 +16,32 @@ static const struct {
 #define ROLE_FILES(...)
 #define ROLE_VERDICT(...)
 #define ROLE_CHANGE(...)
+#define ROLE_ASKS(...)
 #include "workerd/roles.def"
 #undef ROLE_OWNS
 #undef ROLE_FILES
 #undef ROLE_VERDICT
 #undef ROLE_CHANGE
+#undef ROLE_ASKS
+};
+
+static const struct role_question questions[] = {
+#define ROLE_OWNS(...)
+#define ROLE_FILES(...)
+#define ROLE_VERDICT(...)
+#define ROLE_CHANGE(...)
+#define ROLE_ASKS(role, stage, file, key, value) {role, stage, file, key, value},
+#include "workerd/roles.def"
+#undef ROLE_OWNS
+#undef ROLE_FILES
+#undef ROLE_VERDICT
+#undef ROLE_CHANGE
+#undef ROLE_ASKS
 };
 
 static const struct role_step steps[] = {
 #define ROLE_OWNS(role, file)
+#define ROLE_ASKS(...)
 #define ROLE_FILES(r, s, g, f, t)                                                                            \
         {.role = r, .stage = s, .need = ROLE_NEEDS_FILES, .gate = g, .files = f, .task = t},
 #define ROLE_VERDICT(r, s, g, f, k, v, t)                                                                    \
@@ -42,7 +59,16 @@ static const struct role_step steps[] = {
 #undef ROLE_FILES
 #undef ROLE_VERDICT
 #undef ROLE_CHANGE
+#undef ROLE_ASKS
 };
+
+const struct role_question *role_question(const char *role, const char *stage)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(questions); i++)
+                if (strcmp(questions[i].role, role) == 0 && strcmp(questions[i].stage, stage) == 0)
+                        return &questions[i];
+        return NULL;
+}
 
 const struct role_step *role_step(const char *role, const char *stage)
 {

@@ -27,6 +27,17 @@ struct role_step {
         const char *task;          /* what the task file says there is to do */
 };
 
+/* Questions for people, which a run may leave instead of its work. */
+struct role_question {
+        const char *role;
+        const char *stage;
+        const char *file;  /* "05-questions.md" */
+        const char *key;   /* "status" */
+        const char *value; /* "NEEDS_INPUT": also the value of the evidence */
+};
+
+/* NULL for a step that may not ask. */
+const struct role_question *role_question(const char *role, const char *stage);
 /* NULL for a role or stage that runs no agent. */
 const struct role_step *role_step(const char *role, const char *stage);
 /* The role that owns a path (relative to the root of the tree), or NULL when nobody does. */

@@ -87,6 +87,20 @@ static void add_files(struct strbuf *sb, const struct run_info *info, const stru
         strbuf_addch(sb, '\n');
 }
 
+static void add_question(struct strbuf *sb, const struct run_info *info)
+{
+        const struct role_question *q = role_question(info->role, info->stage);
+        if (q == NULL)
+                return;
+        strbuf_addf(sb,
+                    "When you cannot go on without an answer from people, leave your questions in `%s/%s` "
+                    "instead, "
+                    "beginning with exactly this front matter; the questions follow below it, and you run "
+                    "again with "
+                    "the answer:\n\n```yaml\n---\n%s: %s\n---\n```\n\n",
+                    info->docs_dir, q->file, q->key, q->value);
+}
+
 static void add_verdict(struct strbuf *sb, const struct run_info *info, const struct role_step *step)
 {
         strbuf_addf(sb,
@@ -107,6 +121,7 @@ static void add_duty(struct strbuf *sb, const struct run_info *info, const struc
         switch (step->need) {
         case ROLE_NEEDS_FILES:
                 add_files(sb, info, step);
+                add_question(sb, info);
                 break;
         case ROLE_NEEDS_VERDICT:
                 add_verdict(sb, info, step);

@@ -1,4 +1,5 @@
-/* verdict.c - lists the docs folder in the commit, then reads the one file that matters, if any. */
+/* verdict.c - lists the docs folder in the commit, then reads the one file that matters, if any: the verdict,
+ * or the questions that the run has left instead of its work. */
 #include "workerd/verdict.h"
 
 #include <stdlib.h>
@@ -6,12 +7,15 @@
 
 #include "common/git_seq.h"
 #include "common/mem.h"
+#include "common/strbuf.h"
+#include "common/utf8.h"
 #include "workerd/artefacts.h"
 #include "workerd/front_matter.h"
 
-#define LIST_MAX     (1u << 20)
-#define EVIDENCE_MAX 16
-#define HEAD_MIN     7 /* digits of a commit's name that a `head:` key must give */
+#define LIST_MAX      (1u << 20)
+#define EVIDENCE_MAX  16
+#define QUESTIONS_MAX 8192 /* bytes of questions that people are shown */
+#define HEAD_MIN      7    /* digits of a commit's name that a `head:` key must give */
 
 struct verdict_op {
         struct git *git;
@@ -20,6 +24,10 @@ struct verdict_op {
         char *mirror, *sha;
         char *paths[EVIDENCE_MAX]; /* what evidence[].file points to */
         struct verdict_evidence evidence[EVIDENCE_MAX];
+        struct strbuf list;                   /* of the docs folder: of a step that needs files */
+        const struct role_question *question; /* NULL: nothing is asked */
+        struct artefact asked;                /* its file; borrows from the list */
+        char *questions;                      /* what evidence[0].questions points to */
         struct git_seq *seq;
         verdict_fn *fn;
         void *arg;
@@ -31,6 +39,8 @@ static void free_op(struct verdict_op *op)
         git_seq_cancel(op->seq);
         for (size_t i = 0; i < op->result.n_evidence; i++)
                 free(op->paths[i]);
+        strbuf_deinit(&op->list);
+        free(op->questions);
         free(op->mirror);
         free(op->sha);
         free(op);
@@ -83,12 +93,11 @@ static const char *missing_text(enum artefact_found found)
         return "is not in the commit";
 }
 
-static enum git_seq_next need(struct verdict_op *op, const struct git_result *res, const char *pattern,
+static enum git_seq_next need(struct verdict_op *op, const struct strbuf *list, const char *pattern,
                               const char *value)
 {
         struct artefact a;
-        enum artefact_found found =
-                artefact_find(res->out->buf, res->out->len, op->info->docs_dir, pattern, &a);
+        enum artefact_found found = artefact_find(list->buf, list->len, op->info->docs_dir, pattern, &a);
         if (found != ARTEFACT_PRESENT)
                 return absent(op, pattern, missing_text(found));
         add_evidence(op, &a, value);
@@ -103,11 +112,85 @@ static enum git_seq_next on_list(void *arg, const struct git_result *res)
         if (res->truncated)
                 return absent(op, "", "has too many files");
         if (op->step->need == ROLE_NEEDS_VERDICT)
-                return need(op, res, op->step->file, NULL);
+                return need(op, res->out, op->step->file, NULL);
+        strbuf_add(&op->list, res->out->buf, res->out->len);
+        if (op->question != NULL && artefact_find(op->list.buf, op->list.len, op->info->docs_dir,
+                                                  op->question->file, &op->asked) != ARTEFACT_PRESENT)
+                op->question = NULL;
+        return GIT_SEQ_NEXT;
+}
+
+static void judge_files(struct verdict_op *op)
+{
         enum git_seq_next next = GIT_SEQ_NEXT;
         for (const char *const *f = op->step->files; *f != NULL && next == GIT_SEQ_NEXT; f++)
-                next = need(op, res, *f, "present");
-        return next;
+                next = need(op, &op->list, *f, "present");
+}
+
+/* ---- the questions ---- */
+
+/* A file that is as the run has found it was answered: it asks nothing more. */
+static bool build_look_back(void *arg, struct git_cmd *cmd)
+{
+        struct verdict_op *op = arg;
+        if (op->question == NULL || op->info->start_sha == NULL || op->info->start_sha[0] == '\0')
+                return false;
+        cmd->git_dir = op->mirror;
+        cmd->capture_max = LIST_MAX;
+        git_cmd_words(cmd, "--literal-pathspecs", "ls-tree", "-z", "--full-tree", op->info->start_sha, "--",
+                      op->asked.path, NULL);
+        return true;
+}
+
+static enum git_seq_next on_look_back(void *arg, const struct git_result *res)
+{
+        struct verdict_op *op = arg;
+        struct artefact before;
+        const char *at = res->out->buf;
+        if (res->outcome != GIT_OK)
+                return GIT_SEQ_FAIL;
+        if (artefact_next(&at, res->out->buf + res->out->len, &before) &&
+            strcmp(before.blob, op->asked.blob) == 0)
+                op->question = NULL;
+        return GIT_SEQ_NEXT;
+}
+
+static bool build_ask(void *arg, struct git_cmd *cmd)
+{
+        struct verdict_op *op = arg;
+        if (op->question == NULL)
+                return false;
+        cmd->git_dir = op->mirror;
+        cmd->capture_max = FRONT_MATTER_MAX + QUESTIONS_MAX;
+        git_cmd_words(cmd, "cat-file", "blob", op->asked.blob, NULL);
+        return true;
+}
+
+static void ask(struct verdict_op *op, const char *text, size_t len)
+{
+        add_evidence(op, &op->asked, op->question->value);
+        op->questions = xstrndup(text, utf8_cut(text, len, QUESTIONS_MAX));
+        op->evidence[0].questions = op->questions;
+}
+
+/* What is no question of ours is a file like any other. */
+static enum git_seq_next on_ask(void *arg, const struct git_result *res)
+{
+        struct verdict_op *op = arg;
+        struct front_matter *fm = NULL;
+        struct errinfo err = ERRINFO_INIT;
+        if (res->outcome != GIT_OK)
+                return GIT_SEQ_FAIL;
+        if (front_matter_parse(res->out->buf, res->out->len, &fm, &err) != FRONT_MATTER_OK)
+                return GIT_SEQ_NEXT;
+        const char *value = front_matter_get(fm, op->question->key);
+        bool asks = value != NULL && strcmp(value, op->question->value) == 0;
+        front_matter_free(fm);
+        size_t at = front_matter_end(res->out->buf, res->out->len);
+        at += strspn(res->out->buf + at, " \t\r\n");
+        if (asks && at < res->out->len)
+                ask(op, res->out->buf + at, res->out->len - at);
+        return GIT_SEQ_NEXT;
 }
 
 /* ---- the verdict file ---- */
@@ -172,6 +255,8 @@ static enum git_seq_next on_read(void *arg, const struct git_result *res)
 
 static const struct git_step steps[] = {
         {"list the docs folder", build_list, on_list},
+        {"look for earlier questions", build_look_back, on_look_back},
+        {"read the questions", build_ask, on_ask},
         {"read the verdict file", build_read, on_read},
 };
 
@@ -182,6 +267,9 @@ static void on_end(void *arg, const struct git_step *failed, const struct git_re
         if (failed != NULL) {
                 op->result.outcome = VERDICT_UNKNOWN;
                 err_set(&op->result.err, "", "could not %s: %s", failed->name, res->err.text);
+        } else if (op->result.outcome == VERDICT_OK && op->step->need == ROLE_NEEDS_FILES &&
+                   op->questions == NULL) {
+                judge_files(op);
         }
         struct verdict_result result = op->result;
         if (result.outcome != VERDICT_OK)
@@ -200,6 +288,8 @@ struct verdict_op *verdict_read(struct git *git, const struct run_info *info, co
                 .step = step,
                 .mirror = xstrdup(mirror),
                 .sha = xstrdup(sha),
+                .list = STRBUF_INIT,
+                .question = role_question(info->role, info->stage),
                 .fn = fn,
                 .arg = arg,
         };

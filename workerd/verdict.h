@@ -4,7 +4,8 @@
  * A verdict is a known value under the role's key in the front matter of the role's file, an ordinary file in
  * the commit. Anything else (missing, a symbolic link, prose, an unknown value, a `head:` key that names
  * another commit than the one judged) is "not there", with the reason. Required artefacts are judged the same
- * way: present as ordinary, non-empty files.
+ * way: present as ordinary, non-empty files. A step that may ask (roles.def) may leave a file of questions
+ * instead, new or changed by this run, whose front matter says so: then that is what it proves.
  */
 #pragma once
 
@@ -19,8 +20,9 @@ struct verdict_op;
 /* One row of report.evidence. */
 struct verdict_evidence {
         const char *gate;
-        const char *value; /* "APPROVED"; "present" for artefacts */
-        const char *file;  /* path in the tree */
+        const char *value;     /* "APPROVED"; "present" for artefacts; "NEEDS_INPUT" */
+        const char *file;      /* path in the tree */
+        const char *questions; /* what is asked; else NULL */
         char blob[GIT_OID_SIZE];
 };
 

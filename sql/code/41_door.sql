@@ -20,6 +20,7 @@ begin
         insert into orch.history (kind, actor, repo_id, task_id, from_stage, to_stage, stage_version, detail)
         values ('stage', p_actor, t.repo_id, t.id, p_expected_stage, p_to, t.stage_version,
                 jsonb_strip_nulls(jsonb_build_object('reason', p_reason, 'evidence', p_evidence)));
+        perform orch.human_wait_end(t.id, 'moved', p_actor);
         if p_to = 'deploy' then
                 perform orch.deploy_await(t);
         end if;
@@ -78,14 +79,16 @@ begin
                 elsif a.result = 'fail' and s.on_fail is not null then
                         perform orch.send_back(t, s.on_fail, p_actor, s.gate, a.reason);
                 elsif a.result = 'inconclusive' then
-                        perform orch.show_state(t, 'blocked');
+                        perform orch.human_wait_begin(t, s.gate, 'blocked');
                         perform orch.alert(t, format('inconclusive:%s:%s', s.gate, t.stage_version), format('a person decides, because %s', a.reason));
                         exit;
+                elsif orch.label_pass(t, s.gate) then
+                        continue;
                 else
-                        if s.role is not null then
+                        if s.role is not null and not orch.question_ask(t, s) then
                                 perform orch.job_queue(t, s.role);
                         elsif s.shown is not null then
-                                perform orch.show_state(t, s.shown);
+                                perform orch.human_wait_begin(t, s.gate, s.shown);
                         end if;
                         exit;
                 end if;

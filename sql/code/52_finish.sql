@@ -91,6 +91,7 @@ begin
                 if p_report ? 'deploy' then
                         perform orch.deploy_ended(j, actor, p_report);
                 end if;
+                perform orch.question_store(j, r.id, p_report);
         end if;
         update orch.job set status = case p_outcome when 'success' then 'done' else 'cancelled' end, outcome = p_outcome,
                 reason = p_report ->> 'reason', process_id = null, token = null, claimed_at = null, orphaned_at = null,

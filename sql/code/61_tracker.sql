@@ -26,8 +26,8 @@ begin
         end if;
         -- also the lanes of what it waits for, in the one order of all who lock several
         perform from orch.repo where id = p.repo_id or id in (select (orch.task_of(b)).repo_id from unnest(i.blocked_by) b) order by id for no key update;
-        insert into orch.task (project_id, repo_id, tracker_id, work_item, title, description, labels, priority)
-        values (p.id, p.repo_id, i.id::text, i.work_item, i.title, i.description, i.labels, i.priority)
+        insert into orch.task (project_id, repo_id, tracker_id, work_item, title, description, labels, labelled_by, priority)
+        values (p.id, p.repo_id, i.id::text, i.work_item, i.title, i.description, i.labels, i.labelled_by, i.priority)
         on conflict do nothing returning id into new_id;
         if not found then
                 return format('ignored: %s has a task already', i.work_item);
@@ -40,43 +40,6 @@ end
 $$;
 comment on function orch.intake(orch.project, orch.local_item, text) is
         'P-6, R-5: makes the task of a work item under the repo''s lane lock, once; what fails QG-0 gets a comment and no task';
-
-create function orch.decide(t orch.task, p_verdict text, p_comment text, p_actor text) returns text
-language plpgsql as $$
-declare
-        last orch.decision;
-        g orch.gate;
-begin
-        select * into t from orch.task where id = t.id for no key update;
-        if not orch.waits_for_person(t) then
-                select * into last from orch.decision d where d.task_id = t.id order by d.id desc limit 1;
-                if last.verdict = p_verdict then
-                        return format('%s was %s already, in %s; it is in %s', orch.item_name(t), p_verdict, last.stage, t.stage);
-                end if;
-                perform orch.refuse('OR002', format('%s does not wait for a person', orch.item_name(t)),
-                        coalesce((select w.reason from orch.task_wait w where w.task_id = t.id order by w.precedence limit 1), format('It is %s', t.stage)));
-        end if;
-        select * into g from orch.gate where key = (orch.waiting_step(t)).gate;
-        insert into orch.decision (task_id, stage, stage_version, gate, verdict, comment, actor)
-        values (t.id, t.stage, t.stage_version, g.key, p_verdict, p_comment, p_actor) on conflict do nothing;
-        perform orch.record('decision', p_actor, t.id, null, null,
-                jsonb_build_object('verdict', p_verdict, 'comment', p_comment, 'stage', t.stage, 'gate', g.key));
-        if p_verdict = 'rejected' and g.kind = 'decision' then
-                perform orch.failure_note(t, 'person', p_actor, 'rejected', coalesce(p_comment, 'rejected'), null, null);
-        end if;
-        -- rejected at a gate that was inconclusive: it fails now, and advance() sends the task back
-        if p_verdict = 'rejected' and g.kind = 'decision' and t.stage = 'deploy' then
-                perform orch.rework(t, 'development', p_actor, p_comment);
-        elsif p_verdict = 'rejected' and g.kind = 'decision' then
-                update orch.task set next_input = p_comment where id = t.id;
-                perform orch.transition(t.id, t.stage, t.stage_version, t.stage, p_actor, 'rejected: ' || p_comment);
-        end if;
-        perform orch.deploy_resolve(t, p_actor);
-        perform orch.advance(t.id, p_actor);
-        return format('%s %s', t.work_item, p_verdict);
-end
-$$;
-comment on function orch.decide(orch.task, text, text, text) is 'P-9: a person''s verdict at a human gate, or at one that is inconclusive. Given again it changes nothing; refused when the task does not wait for a person.';
 
 create function orch.cancel_task(p_task bigint, p_actor text) returns text
 language plpgsql as $$
@@ -123,7 +86,7 @@ declare
         t orch.task;
         verb text := e.facts ->> 'state';
         actor text := coalesce(e.facts ->> 'actor', e.source);
-        note text := coalesce(nullif(e.facts ->> 'comment', ''), 'no comment was given');
+        note text := nullif(btrim(e.facts ->> 'comment'), '');
 begin
         select * into i from orch.local_item where project_id = p.id and work_item = e.object;
         if not found then
@@ -142,24 +105,14 @@ begin
         perform orch.tracker_blocked_by(t.id, i.blocked_by, actor);
         -- from here on it stays as it is looked at; a cancellation, above, locks the repo first
         select * into t from orch.task where id = t.id for no key update;
-        if verb in ('approved', 'confirm_deploy', 'rejected') then
-                if not orch.waits_for_person(t) then
-                        return format('ignored: %s does not wait for a person', t.work_item);
-                end if;
-                return orch.decide(t, case verb when 'rejected' then 'rejected' else 'approved' end, note, actor);
-        elsif verb = 'to_analyse' and t.stage = 'analysis' and orch.waits_for_person(t) then
-                update orch.task set next_input = note where id = t.id;
-                perform orch.transition(t.id, t.stage, t.stage_version, t.stage, actor, 'analysed again: ' || note);
+        if orch.task_labels_set(t.id, i.labels, i.labelled_by) then
                 perform orch.advance(t.id, actor);
-                return 'the analyst works again';
-        elsif verb in ('needs_input', 'backlog') then
-                return 'ignored: ' || verb;
+                select * into t from orch.task where id = t.id;
         end if;
-        perform orch.comment_on(t, format('hint:%s', e.id), 'Moving a work item by hand starts nothing. STOP, then To Analyse, restarts it from scratch.');
-        return 'hinted: a state set by hand starts nothing';
+        return case when verb is null then format('%s has the labels %s', t.work_item, t.labels) else orch.person_move(t, e, verb, note, actor) end;
 end
 $$;
-comment on function orch.tracker_item_event(orch.project, orch.event) is 'I-2, P-9, P-10, C-1: what a person''s move of a work item does. STOP is looked at before everything else.';
+comment on function orch.tracker_item_event(orch.project, orch.event) is 'I-2, C-1, P-11: what an event of a work item does: STOP is looked at before everything else, then dependencies and labels; the other verbs are in orch.person_move().';
 
 create function orch.local_event(i orch.local_item, p_state text, p_comment text) returns void
 language sql

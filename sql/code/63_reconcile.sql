@@ -20,9 +20,10 @@ declare
 begin
         if t.terminal then
                 return 'terminal';
-        elsif t.cancel_requested_at is not null or s.gate is null or (orch.gate_result(t, s.gate)).result not in ('wait', 'inconclusive') then
+        elsif t.cancel_requested_at is not null or s.gate is null or (orch.gate_result(t, s.gate)).result not in ('wait', 'inconclusive')
+              or orch.passing_label(t, s.gate) is not null then
                 return null;
-        elsif orch.waits_for_person(t) then
+        elsif orch.waits_for_person(t) or orch.waits_for_answer(t) then
                 return 'human';
         elsif s.role is null or exists (select from orch.job j where j.task_id = t.id and j.stage_version = t.stage_version and j.role = s.role) then
                 return 'red';
@@ -51,6 +52,7 @@ begin
                          order by random() limit p_limit -- the longest idle wait for people: in order they would hide all others
                 loop
                         select * into t from orch.task where id = i for no key update skip locked;
+                        t := orch.labels_refresh(t);
                         reason := case when t.id is null then 'busy' else orch.reconcile_skip(t) end;
                         if reason is null then
                                 perform orch.advance(t.id, 'reconciler');

@@ -51,12 +51,14 @@ begin atomic
 end;
 comment on function orch.project_list() is 'All projects';
 
-create function orch.item_create(p_project text, p_title text, p_description text, p_priority integer, p_blocked_by text default null, p_key text default null)
+create function orch.item_create(p_project text, p_title text, p_description text, p_priority integer, p_blocked_by text default null, p_key text default null,
+        p_labels text default null)
 returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
         p orch.project;
         i orch.local_item;
+        labels text[] := orch.labels_read(p_labels);
 begin
         select * into p from orch.project where name = p_project for no key update;
         if not found then
@@ -76,8 +78,8 @@ begin
                 return orch.item_json(i);
         end if;
         update orch.project set last_item_number = last_item_number + 1 where id = p.id returning * into p;
-        insert into orch.local_item (project_id, work_item, title, description, priority, state, created_by, request_key, blocked_by)
-        values (p.id, p.work_item_prefix || '-' || p.last_item_number, p_title, coalesce(p_description, ''), coalesce(p_priority, 2), 'to_analyse', orch.actor(), p_key,
+        insert into orch.local_item (project_id, work_item, title, description, priority, state, created_by, request_key, labels, labelled_by, blocked_by)
+        values (p.id, p.work_item_prefix || '-' || p.last_item_number, p_title, coalesce(p_description, ''), coalesce(p_priority, 2), 'to_analyse', orch.actor(), p_key, labels, coalesce((select jsonb_object_agg(w, orch.actor()) from unnest(labels) w), '{}'),
                 array_remove(regexp_split_to_array(coalesce(p_blocked_by, ''), '[\s,]+'), ''))
         returning * into i;
         perform orch.local_event(i, i.state, null);
@@ -85,12 +87,12 @@ begin
         return orch.item_json(i);
 end
 $$;
-comment on function orch.item_create(text, text, text, integer, text, text) is 'Makes a work item in the local tracker, in To Analyse: the pipeline takes it in. S-15: blocked_by names the items that must be over first. O-2: the same key again finds the item that it made.';
+comment on function orch.item_create(text, text, text, integer, text, text, text) is 'Makes a work item in the local tracker, in To Analyse: the pipeline takes it in. S-15: blocked_by names the items that must be over first. O-2: the same key again finds the item that it made.';
 
 create function orch.item_json(i orch.local_item) returns jsonb
 language sql stable
 return jsonb_build_object('work_item', i.work_item, 'project', (select name from orch.project where id = i.project_id), 'title', i.title,
-        'description', i.description, 'priority', i.priority, 'state', i.state, 'blocked_by', i.blocked_by, 'created_at', i.created_at);
+        'description', i.description, 'priority', i.priority, 'labels', i.labels, 'state', i.state, 'blocked_by', i.blocked_by, 'created_at', i.created_at);
 comment on function orch.item_json(orch.local_item) is 'A work item of the local tracker as people see it';
 
 create function orch.item_move(p_work_item text, p_state text, p_comment text) returns jsonb

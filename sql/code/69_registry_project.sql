@@ -5,6 +5,8 @@ create view orch.project_option as
 select v.key, v.kind, v.about, (select pg_get_expr(d.adbin, d.adrelid) from pg_attribute a join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
                                where a.attrelid = 'orch.project'::regclass and a.attname = v.key) as standard
 from (values
+        ('auto_approve', 'bool', 'P-11: whether the label auto-approve passes the analysis'),
+        ('auto_deploy', 'bool', 'P-11: whether the label auto-deploy confirms the deploy'),
         ('checks_total', 'int', 'M-5: probes of the watch after a deploy'),
         ('degraded_at', 'int', 'M-5: failed probes at which production is DEGRADED'),
         ('gate_config_globs', 'list', 'P-4: files that decide what a gate demands; a change to one must be accepted by the reviewer'),

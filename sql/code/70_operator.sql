@@ -42,6 +42,7 @@ begin
                 when 'pause' then orch.pause_task(t, note, orch.actor())
                 when 'resume' then orch.resume_task(t, orch.actor())
                 when 'priority_set' then orch.prioritise_task(t, (p_arguments ->> 'priority')::smallint, orch.actor())
+                when 'answer' then orch.answer_task(t, note, orch.actor())
                 when 'ack' then orch.ack_task(t, note, orch.actor())
                 when 'retry' then orch.retry_task(t, note, orch.actor()) end;
         select * into t from orch.task where id = t.id;

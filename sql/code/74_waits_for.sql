@@ -35,9 +35,9 @@ select 'task', t.id, t.work_item, 'person', null, coalesce(t.paused_by, 'somebod
 from orch.task t where not t.terminal and t.paused_at is not null and (select orch.setting_bool('serial_gate_pause_enabled'))
 union all
 select 'task', t.id, t.work_item, 'person', null, 'somebody', 'person', coalesce(t.escalated_at, t.stage_entered_at),
-       format(case when t.escalated_at is not null then 'orchctl retry %s' else 'orchctl approve %s' end, t.work_item)
+       format(case when t.escalated_at is not null then 'orchctl retry %s' when orch.waits_for_answer(t) then 'orchctl answer %s TEXT' else 'orchctl approve %s' end, t.work_item)
 from orch.task t where not t.terminal and (t.escalated_at is not null
-        or (not exists (select from orch.job j where j.task_id = t.id and j.active) and orch.waits_for_person(t)))
+        or (not exists (select from orch.job j where j.task_id = t.id and j.active) and (orch.waits_for_person(t) or orch.waits_for_answer(t))))
 union all
 select 'task', t.id, t.work_item, 'slot', null, 'a worker', 'slot', greatest(j.created_at, j.run_at), 'orchctl up'
 from orch.job j join orch.task t on t.id = j.task_id

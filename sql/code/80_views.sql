@@ -20,12 +20,13 @@ cross join lateral (
                                     case when j.stop_requested_at is not null then ' and is being stopped' else '' end), 'it ends'
         from orch.job j where j.task_id = t.id and j.active and j.status = 'running'
         union all
-        select 1002, case when p.decides then 'person' else 'gate' end,
-               case when a.result = 'inconclusive' then a.reason else 'waits for ' || a.reason end,
-               case when p.decides then format('a person decides: orchctl approve %1$s, or orchctl reject %1$s --comment …', t.work_item)
+        select 1002, case when p.decides or q.role is not null then 'person' else 'gate' end,
+               case when q.role is not null then format('waits for an answer: the %s has asked something', q.role) when a.result = 'inconclusive' then a.reason else 'waits for ' || a.reason end,
+               case when q.role is not null then format('a person answers: orchctl answer %s TEXT', t.work_item) when p.decides then format('a person decides: orchctl approve %1$s, or orchctl reject %1$s --comment …', t.work_item)
                     else 'the gate ' || g.key || ' has an answer' end
         from orch.waiting_step(t) s join orch.gate g on g.key = s.gate cross join lateral orch.gate_result(t, s.gate) a
         cross join lateral (select orch.is_for_person(t, s.gate) as decides) p
+        left join lateral (select (orch.open_question(t)).role) q on true
         where t.escalated_at is null and not exists (select from orch.job j where j.task_id = t.id and j.active)
 ) w
 where not t.terminal;
@@ -90,6 +91,7 @@ begin
                 'item', case when i.id is not null then orch.item_json(i) end,
                 'comments', coalesce((select jsonb_agg(jsonb_build_object('at', c.created_at, 'text', c.body) order by c.id) from orch.local_comment c where c.item_id = i.id), '[]'),
                 'task', case when t.id is not null then orch.task_json(t) end,
+                'reviews', coalesce((select jsonb_agg(to_jsonb(c) - '{task_id,work_item,repo,stage}'::text[] order by c.since) from orch.review_clock c where c.task_id = t.id), '[]'),
                 'history', coalesce((select jsonb_agg(jsonb_build_object('at', h.at, 'kind', h.kind, 'actor', h.actor, 'from', h.from_stage, 'to', h.to_stage,
                         'version', h.stage_version, 'job', h.job_id, 'epoch', h.epoch, 'detail', h.detail) order by h.id) from orch.history h where h.task_id = t.id), '[]'),
                 'evidence', coalesce((select jsonb_agg(jsonb_build_object('gate', e.gate, 'value', e.value, 'version', e.stage_version, 'run', e.run_id, 'sha', e.sha,

@@ -110,7 +110,19 @@ left join orch.observation o on (k.state = 'watching' and o.ended_at is null) or
 union all
 select 'orch_wait_findings', 'gauge', format('scope="cluster",kind="%s"', k.kind), 'Deadlocks and starving jobs that people were alerted about', count(f.id)
 from (values ('deadlock'), ('starvation')) k (kind)
-left join orch.wait_finding f on f.kind = k.kind and f.ended_at is null and f.alerted_at is not null group by k.kind;
+left join orch.wait_finding f on f.kind = k.kind and f.ended_at is null and f.alerted_at is not null group by k.kind
+union all
+select 'orch_review_waiting', 'gauge', format('scope="cluster",gate="%s"', g.key), 'I-6: tasks that wait for a person at a gate; 5000: at least', (select count(*)
+        from (select from orch.human_wait w where w.gate = g.key and w.ended_at is null limit orch.count_bound()) x) from orch.human_gate g
+union all
+select 'orch_review_oldest_seconds', 'gauge', format('scope="cluster",gate="%s"', g.key), 'I-6: how long the task that waits longest has waited for a person',
+       coalesce((select extract(epoch from clock_timestamp() - min(w.since)) from orch.human_wait w where w.gate = g.key and w.ended_at is null), 0) from orch.human_gate g
+union all
+select 'orch_reviews_total', 'counter', format('scope="cluster",gate="%s"', g.key), 'I-6: verdicts of people', coalesce(r.verdicts, 0)
+from orch.human_gate g left join orch.review_total r on r.gate = g.key
+union all
+select 'orch_review_seconds_total', 'counter', format('scope="cluster",gate="%s"', g.key), 'I-6: seconds that tasks have waited for people', coalesce(r.seconds, 0)
+from orch.human_gate g left join orch.review_total r on r.gate = g.key;
 comment on view orch.metric is 'Metrics that come from the database: the same on every host, so aggregate with max';
 comment on column orch.metric.name is 'Metric';
 comment on column orch.metric.kind is 'counter or gauge';

@@ -26,6 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 if (value != NULL && strlen(value) > FRONT_MATTER_MAX)
                         abort();
         }
+        size_t end = front_matter_end((const char *)data, size);
+        if (end > size || (r == FRONT_MATTER_NONE && end != size))
+                abort();
         front_matter_free(fm);
         return 0;
 }

@@ -212,6 +212,8 @@ static void on_verdict(void *arg, const struct verdict_result *res)
         for (size_t i = 0; i < res->n_evidence; i++)
                 printf("evidence=%s %s %s %s\n", res->evidence[i].gate, res->evidence[i].value,
                        res->evidence[i].file, res->evidence[i].blob);
+        if (res->n_evidence > 0 && res->evidence[0].questions != NULL)
+                say("text", res->evidence[0].questions);
         end(&res->err);
 }
 

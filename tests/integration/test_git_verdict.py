@@ -106,6 +106,70 @@ def test_artefacts_of_the_analyst(host):
         [["artefacts_analyst", "present", f"{DOCS}/{name}"] for name in names]
 
 
+QUESTIONS = f"{DOCS}/05-questions.md"
+ASKS = "---\nstatus: NEEDS_INPUT\n---\n\n1. Which unit?\n2. Since when?\n"
+
+
+def analysis(host, text, epoch=1, files=()):
+    run = host.run(role="analyst", stage="analysis", epoch=epoch)
+    for name in files:
+        run.write(f"{DOCS}/{name}", f"of run {epoch}\n")
+    run.write(QUESTIONS, text)
+    return run
+
+
+def test_the_analyst_asks(host):
+    """P-9, P-4a: questions with their front matter are what the run has left; its documents need not be there."""
+    run = analysis(host, ASKS)
+    answer = run.verdict(run.commit().sha)
+    assert answer.outcome == "ok" and answer.evidence[0].split(" ")[:3] == ["artefacts_analyst", "NEEDS_INPUT", QUESTIONS]
+    assert len(answer.evidence) == 1 and answer.text == "1. Which unit?"  # the first line; the probe prints the rest below
+
+
+@pytest.mark.parametrize("text", [
+    "status: NEEDS_INPUT\n\nWhich unit?\n", "---\nstatus: needs_input\n---\nWhich unit?\n", "---\nstatus: NEEDS_INPUT\n---\n",
+    "---\nstatus: NEEDS_INPUT\n---\n \n\n", "---\nstatus: DONE\n---\nWhich unit?\n", "---\nstatus: NEEDS_INPUT\nstatus: NEEDS_INPUT\n---\nQ\n",
+    "---\nstatus: [NEEDS_INPUT]\n---\nQ\n", "NEEDS_INPUT", b"---\nstatus: NEEDS_INPUT\nx: \xff\n---\nQ\n",
+])
+def test_what_asks_nothing(host, text):
+    """P-4, P-4a: prose, other words and an empty question are no question: without the documents the attempt has failed, with them it has not."""
+    run = analysis(host, text)
+    answer = run.verdict(run.commit().sha)
+    assert answer.outcome == "absent" and "01-brd.md" in answer.error
+    run = analysis(host, text, epoch=2, files=["01-brd.md", "02-trz.md", "03-acceptance-criteria.md", "04-test-plan.yaml"])
+    answer = run.verdict(run.commit().sha)
+    assert answer.outcome == "ok" and {e.split(" ")[1] for e in answer.evidence} == {"present"}
+
+
+def test_questions_that_were_there_before_ask_nothing(host):
+    """P-9: they were answered; asked anew they are in another file's content."""
+    sha = analysis(host, ASKS).finish()
+    run = host.run(role="analyst", stage="analysis", epoch=2, head_sha=sha)
+    run.write(f"{DOCS}/01-brd.md")
+    answer = run.verdict(run.commit().sha)
+    assert answer.outcome == "absent" and "02-trz.md" in answer.error
+    run.write(QUESTIONS, ASKS + "3. For whom?\n")
+    assert run.verdict(run.commit().sha).evidence[0].split(" ")[1] == "NEEDS_INPUT"
+
+
+def test_a_symbolic_link_asks_nothing(host, folder):
+    """P-4"""
+    outside = folder / "questions.md"
+    outside.write_text(ASKS)
+    run = host.run(role="analyst", stage="analysis")
+    (run.tree / DOCS).mkdir(parents=True)
+    os.symlink(outside, run.tree / QUESTIONS)
+    assert run.verdict(run.commit().sha).outcome == "absent"
+
+
+def test_nobody_else_can_ask(host):
+    """P-9: an architect's questions are taken out of its commit, and would count for nothing."""
+    run = host.run(role="architect", stage="architecture")
+    run.write(QUESTIONS, ASKS)
+    committed = run.commit()
+    assert committed.refused == [QUESTIONS] and run.verdict(committed.sha).outcome == "absent"
+
+
 @pytest.mark.parametrize("name, outcome", [
     ("06-adr/ADR-001-first.md", "ok"), ("06-adr/README.md", "absent"), ("ADR-001-first.md", "absent"),
     ("06-adr/sub/ADR-001-first.md", "absent"),

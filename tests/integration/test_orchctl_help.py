@@ -34,6 +34,7 @@ def test_the_issue_s_commands_are_there():
             "watch", "migrate", "config show", "config set", "config check", "config dump", "up", "down", "upgrade", "project add",
             "project list", "lease list", "lease release", "completion", "help", "pause", "resume", "priority", "retry", "freeze", "unfreeze", "frozen",
             "dependency add", "dependency remove", "dependency list", "waits", "dead-letter list", "dead-letter retry", "dead-letter drop", "act list",
+            "answer", "item label",
             "gates", "project show", "project set", "command set", "command remove", "retention",
             "ack", "escalation list", "limit set", "limit remove", "limit list", "label set", "label list", "circuit list", "circuit close", "token new", "token list"} == set(ALL)
 
@@ -133,7 +134,7 @@ def test_completion():
     firsts = list(dict.fromkeys(name.split()[0] for name in ALL))
     assert complete("") == firsts
     assert complete("st") == ["status"]
-    assert complete("item", "") == ["show", "list", "create", "move"]
+    assert complete("item", "") == ["show", "list", "create", "move", "label"]
     assert complete("config", "d") == ["dump"]
     assert complete("migrate", "--c") == ["--check", "--config"]
     assert complete("--no-color", "item", "create", "--p") == ["--priority"]

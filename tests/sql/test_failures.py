@@ -6,7 +6,7 @@ import pytest
 
 COUNTERS = {
     # P-5: each counter, and every function that writes it: no path resets another's
-    "developer_rounds": {"rework", "retry_escalated"},
+    "developer_rounds": {"rework", "retry_escalated", "reject_apply"},
     "attempts": {"job_start", "job_requeue"},
     "crashes": {"job_take_back"},
     "transients": {"job_fail_attempt"},

@@ -152,7 +152,7 @@ def test_to_analyse_on_an_idle_task_in_analysis(world):
 def test_human_verbs_through_the_tracker(world):
     """I-2, P-9: Approved, Rejected and Confirm Deploy are the person's verdicts."""
     a = world.item()
-    assert world.move(a, "approved").startswith("ignored")
+    assert world.move(a, "approved").startswith("hinted")
     world.succeed(world.claim())
     world.move(a, "rejected", "again")
     world.succeed(world.claim())

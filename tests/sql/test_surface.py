@@ -50,6 +50,8 @@ ACTS |= {"endpoint_set", "endpoint_remove", "project_connect"}
 PURE |= {"deploy_under_way", "deploy_of", "observed_json"}
 LOOKS |= {"deploy_list"}
 ACTS |= {"observe"}
+ACTS |= {"answer", "item_label"}
+PURE |= {"waits_for_answer", "open_question"}
 PURE |= {f"gate_{path.stem}" for path in (pathlib.Path(__file__).parents[2] / "sql/gates").glob("*.sql")}
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
@@ -111,6 +113,8 @@ def test_readonly_sees_views_but_no_bodies(world):
     ("project_add", ("x", "r2", "local", "/x", "main", "DEMO", "true"), "OR002"), ("project_add", ("demo", "other", "local", "/x", "main", "DEMO", "true"), "OR002"),
     ("observe", ("NOPE-1", "healthy", None), "OR001"), ("observe", ("DEMO-1", "fine", None), "OR003"), ("observe", ("DEMO-1", None, None), "OR003"), ("observe", ("DEMO-1", "healthy", None), "OR002"),
     ("pause", ("NOPE-1", None), "OR001"), ("pause", (None, None), "OR001"), ("resume", ("NOPE-1",), "OR001"), ("retry", ("NOPE-1", None), "OR001"), ("ack", ("NOPE-1", None), "OR001"), ("ack", (None, None), "OR001"),
+    ("answer", ("DEMO-1", "to nothing"), "OR002"), ("answer", ("DEMO-1", " "), "OR003"), ("answer", ("NOPE-1", "x"), "OR001"),
+    ("item_label", ("NOPE-1", "x", True), "OR001"), ("item_label", ("DEMO-1", "", True), "OR003"), ("item_label", ("DEMO-1", "a;b", True), "OR003"),
     ("priority_set", ("DEMO-1", -1), "OR003"), ("priority_set", ("DEMO-1", 5), "OR003"), ("priority_set", ("DEMO-1", None), "OR003"),
     ("freeze", ("nowhere", "why", None), "OR001"), ("freeze", ("demo'; drop table orch.task --", "why", None), "OR001"), ("freeze", ("demo", " ", None), "OR003"),
     ("freeze", ("demo", None, None), "OR003"), ("freeze", ("demo", "why", "NOPE-1"), "OR001"), ("unfreeze", ("nowhere",), "OR001"),

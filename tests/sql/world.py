@@ -93,6 +93,12 @@ class World:
                 report["deploy"] = {"status": value or good, "exit_code": 0, "reason": f"it was {value or good}"}
         return self.finish(job, **report)
 
+    def ask(self, job, questions, gate="artefacts_analyst"):
+        """Ends a job with questions instead of its work, as an analyst may."""
+        file = f"{job['docs_dir']}/05-questions.md"
+        return self.finish(job, evidence=[{"gate": gate, "value": "NEEDS_INPUT", "file": file, "questions": questions}],
+                           head_sha=fake_sha(), code_tree=fake_sha())
+
     def work(self, until=None, item=None):
         """Claims and succeeds until nothing is claimable, approving for people, or until a task is in a stage."""
         while True:

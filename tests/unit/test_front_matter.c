@@ -147,6 +147,24 @@ static void test_number_of_keys(void **state)
         }
 }
 
+static void test_where_the_text_begins(void **state)
+{
+        static const struct {
+                const char *text, *rest;
+        } rows[] = {
+                {"---\na: b\n---\nText", "Text"},
+                {"---\r\na: b\r\n---\r\n\r\nText\n---\n", "\r\nText\n---\n"},
+                {"---\na: b\n---", ""},
+                {"---\na: b\nText", ""},
+                {"Text\n---\n", ""},
+                {"", ""},
+        };
+        (void)state;
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+                assert_string_equal(rows[i].text + front_matter_end(rows[i].text, strlen(rows[i].text)),
+                                    rows[i].rest);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -154,6 +172,7 @@ int main(void)
                 cmocka_unit_test(test_none_and_refused),
                 cmocka_unit_test(test_bounds),
                 cmocka_unit_test(test_number_of_keys),
+                cmocka_unit_test(test_where_the_text_begins),
         };
         return cmocka_run_group_tests_name("front_matter", tests, NULL, NULL);
 }

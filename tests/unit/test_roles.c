@@ -26,6 +26,7 @@ static void test_owners(void **state)
                 {DOCS "/14-deploy-log.md", "finalizer"},
                 {DOCS "/15-staging-log.md", "deployer"},
                 {DOCS "/16-post-deploy.md", "monitor"},
+                {DOCS "/05-questions.md", "analyst"},
                 {DOCS "/05-notes.md", NULL},
                 {DOCS "/sub/12-review.md", NULL},
                 {DOCS "x/12-review.md", NULL},
@@ -99,6 +100,23 @@ static void test_steps(void **state)
         assert_null(role_step("ci", "development"));
 }
 
+/* P-9: the analyst alone can ask. */
+static void test_who_may_ask(void **state)
+{
+        static const char *const others[][2] = {{"architect", "architecture"},  {"developer", "development"},
+                                                {"reviewer", "review"},         {"tester", "testing"},
+                                                {"deployer", "deploy-staging"}, {"deployer", "deploy"},
+                                                {"analyst", "development"}};
+        (void)state;
+        const struct role_question *q = role_question("analyst", "analysis");
+        assert_non_null(q);
+        assert_string_equal(q->value, "NEEDS_INPUT");
+        assert_true(role_may_change("analyst", DOCS, DOCS "/05-questions.md"));
+        assert_false(role_may_change("architect", DOCS, DOCS "/05-questions.md"));
+        for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+                assert_null(role_question(others[i][0], others[i][1]));
+}
+
 /* A role may always write what it must leave. */
 static void test_duties_are_allowed(void **state)
 {
@@ -125,6 +143,7 @@ int main(void)
                 cmocka_unit_test(test_owners),
                 cmocka_unit_test(test_may_change),
                 cmocka_unit_test(test_steps),
+                cmocka_unit_test(test_who_may_ask),
                 cmocka_unit_test(test_duties_are_allowed),
         };
         return cmocka_run_group_tests_name("roles", tests, NULL, NULL);
