@@ -90,7 +90,7 @@ def test_failed_sends_back(suite, project, make_deploy):
 
 def test_never_ending_command_is_stopped(make_suite, project, make_deploy):
     """M-3, J-3: by its own clock, deploy_timeout, which is not the agents'."""
-    deploy = make_deploy(make_suite(deploy_timeout="1s").start(), wait=False, end="sleep 600")
+    deploy = make_deploy(make_suite(deploy_timeout="1s").start(), wait=False, end="sleep 600")  # lasts
     item = deploy.begin()
     record = deploy.wait_status(item, "FAILED")
     assert "deploy_timeout" in record["reason"] and not is_alive(int(deploy.started()[0].split()[2]))
@@ -126,13 +126,14 @@ def test_a_link_in_place_of_the_docs_folder_is_not_followed(suite, project, agen
 
 def test_what_the_command_leaves_running_lives(suite, project, make_deploy):
     """M-3: a deploy may start production; it is not the orchestrator's to kill."""
-    deploy = make_deploy(suite, wait=False, end="setsid sleep 300 >/dev/null 2>&1 & echo $! >>$PWD/../../../left; exit 0")
+    left = suite.folder / "left"
+    deploy = make_deploy(suite, wait=False, end=f"setsid sleep 300 >/dev/null 2>&1 & echo $! >{left}")  # lasts
     item = deploy.begin()
     deploy.line.wait_stage(item, "done")
-    left = int((suite.folder / "state/left").read_text())
-    assert is_alive(left)
-    os.kill(left, signal.SIGKILL)
-    os.waitpid(left, 0)
+    pid = int(left.read_text())
+    assert is_alive(pid)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 # --- whatever dies -----------------------------------------------------------------------------------------------
@@ -230,7 +231,7 @@ def test_another_boot_starts_nothing(suite, project, make_deploy):
 def test_shim_killed_leaves_no_exit_code(make_suite, project, make_deploy, check, status):
     """M-3: a hook that writes no exit code. Production is asked; without an answer a person decides, and rejects."""
     suite = make_suite(probe_timeout="20s").start()
-    deploy = make_deploy(suite, end="sleep 600")
+    deploy = make_deploy(suite, end="sleep 600")  # lasts
     if check:
         deploy.line.command("deploy_check", check)
     item = deploy.begin()

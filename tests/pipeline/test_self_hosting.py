@@ -23,12 +23,12 @@ REPLACE = """\
 set -eu
 echo "$ORCH_HEAD_SHA" >>{starts}
 mkdir {new}
-cp {build}/orch-* {build}/orchctl {new}
+find {build} -maxdepth 1 -type f -name 'orch*' -exec cp -t {new} {{}} +
 sed 's|^bin_dir = .*|bin_dir = {new}|' {config} >{new}/orchestrator.conf
 kill -TERM "$(cat {state}/supervisor.pid)"
 flock {state}/supervisor.pid true # it has left
 setsid {new}/orch-supervisor --config {new}/orchestrator.conf >>{log} 2>&1 </dev/null &
-until bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}' 2>/dev/null; do sleep 0.1; done
+until bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}' 2>/dev/null; do sleep 0.1; done # lasts
 """
 
 
