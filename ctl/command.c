@@ -38,6 +38,7 @@ const struct command *const commands[] = {
         &command_label_list,
         &command_limit_list,
         &command_retention,
+        &command_usage,
         &command_endpoint_list,
         &command_circuit_list,
         &command_lease_list,

@@ -77,6 +77,8 @@ extern const struct command command_circuit_list;
 extern const struct command command_circuit_close;
 /* cmd_retention.c */
 extern const struct command command_retention;
+/* cmd_usage.c */
+extern const struct command command_usage;
 /* cmd_act.c */
 extern const struct command command_act_list;
 /* cmd_project.c */

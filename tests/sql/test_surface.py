@@ -42,7 +42,7 @@ LOOKS = {"project_list", "project_show", "lease_list", "item_list", "status_snap
 PURE |= {"ci_commits"}
 LOOKS |= {"gates"}
 PURE |= {"kept_since", "retention_batch", "label_text"}
-LOOKS |= {"retention", "endpoint_list"}
+LOOKS |= {"retention", "endpoint_list", "usage"}
 ACTS = {"project_add", "item_create", "item_move", "approve", "reject", "cancel", "setting_set", "lease_release", "pause", "resume", "freeze",
         "unfreeze", "priority_set", "retry", "dead_letter_retry", "dependency_add", "dependency_remove",
         "project_set", "project_command_set", "project_command_remove", "limit_set", "label_set", "limit_remove", "circuit_close", "dead_letter_drop", "whatif", "ack"}

@@ -124,11 +124,11 @@ def test_until_when_an_account_is_parked(world):
     assert world.db.value("select attempts from orch.job") == 0
 
 
-@pytest.mark.parametrize("at", [1, 99999999999999999999, int(time.time()) - 5, int(time.time()) + 86400 * 30])
+@pytest.mark.parametrize("at", ["1", "99999999999999999999", "now - 5", "now + 86400 * 30"])
 def test_times_that_cannot_be(world, at):
     """J-4: an account is not parked for a month because of one number."""
     world.item()
-    world.finish(world.claim(), "transient", provider_error="used up", provider_retry_at=at)
+    world.finish(world.claim(), "transient", provider_error="used up", provider_retry_at=eval(at, {"now": int(time.time())}))
     assert open_for_s(world) < 60
 
 
@@ -151,3 +151,18 @@ def test_what_another_attempt_cannot_help(world):
     assert "log in" in world.task(a)["escalation"]
     assert world.db.value("select status from orch.job") == "failed"
     assert world.db.value("select state from orch.provider_circuit") == "open"
+
+
+def test_orchctl_usage(world):
+    """J-7: by day, repo and model; the dearest items first; what was in vain."""
+    world.set("job_backoff_s", "0")
+    assert world.operate("usage", 7)["days"] == []
+    a = world.item()
+    world.finish(world.claim(), "failed", model="claude-opus-4-8", usage=tokens(claude_opus_4_8=(1000000, 0, 0, 0)))
+    world.finish(world.claim(), "transient", model="claude-opus-4-8", usage=tokens(claude_opus_4_8=(2000000, 7, 0, 0)))
+    said = world.operate("usage", 1)
+    assert [(d["repo"], d["model"], d["runs"], d["input"], d["usd"], d["wasted_usd"]) for d in said["days"]] == \
+        [("demo", "claude-opus-4-8", 2, 3000000, "15.00", "15.00")]
+    assert [(i["work_item"], i["usd"]) for i in said["items"]] == [(a, "15.00")]
+    world.db.query("update orch.run set started_at = started_at - interval '3 days'")
+    assert world.operate("usage", 2)["items"] == [] and len(world.operate("usage", None)["items"]) == 1
