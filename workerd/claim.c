@@ -140,6 +140,8 @@ void claim_run_info(const struct claim *c, struct run_info *ret)
                 .earlier = c->earlier,
                 .docs_dir = c->docs_dir,
                 .test_command = or_empty(c->test_command),
+                .test_globs = or_empty(c->test_globs),
+                .gate_config_globs = or_empty(c->gate_config_globs),
                 .repo = c->repo,
                 .url = c->location,
                 .branch = c->branch,

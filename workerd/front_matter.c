@@ -11,10 +11,13 @@
 
 #define MAX_DEPTH 16
 #define MAX_KEYS  64
+#define MAX_WORDS 256
 
 struct pair {
         char *key;
         char *value; /* NULL: it is there, but no scalar */
+        bool is_list;
+        struct argv list;
 };
 
 struct front_matter {
@@ -172,6 +175,30 @@ static int skip_nested(struct reader *rd)
         return 0;
 }
 
+/* The rest of a list whose start is the present event. One with anything but words in it is skipped whole. */
+static int read_list(struct reader *rd, struct pair *p)
+{
+        p->is_list = true;
+        for (;;) {
+                int r = next_event(rd);
+                if (r != 0 || rd->event.type == YAML_SEQUENCE_END_EVENT)
+                        return r;
+                if (rd->event.type != YAML_SCALAR_EVENT) {
+                        p->is_list = false;
+                        r = skip_nested(rd);
+                        if (r != 0)
+                                return r;
+                        continue;
+                }
+                if (p->list.n == MAX_WORDS)
+                        return invalid(rd->err, "too many words in a list");
+                _cleanup_(freep) char *word = scalar_text(&rd->event);
+                if (word == NULL)
+                        return invalid(rd->err, "NUL in a value");
+                argv_add(&p->list, word);
+        }
+}
+
 /* The present event is the key. */
 static int read_pair(struct reader *rd, struct front_matter *fm)
 {
@@ -191,6 +218,8 @@ static int read_pair(struct reader *rd, struct front_matter *fm)
         int r = next_event(rd);
         if (r != 0)
                 return r;
+        if (rd->event.type == YAML_SEQUENCE_START_EVENT)
+                return read_list(rd, p);
         if (rd->event.type != YAML_SCALAR_EVENT)
                 return skip_nested(rd);
         p->value = scalar_text(&rd->event);
@@ -250,6 +279,7 @@ void front_matter_free(struct front_matter *fm)
         for (size_t i = 0; i < fm->n; i++) {
                 free(fm->pairs[i].key);
                 free(fm->pairs[i].value);
+                argv_deinit(&fm->pairs[i].list);
         }
         free(fm);
 }
@@ -260,4 +290,28 @@ const char *front_matter_get(const struct front_matter *fm, const char *key)
                 if (strcmp(fm->pairs[i].key, key) == 0)
                         return fm->pairs[i].value;
         return NULL;
+}
+
+static void add_words(const char *value, struct argv *ret)
+{
+        _cleanup_(freep) char *copy = xstrdup(value);
+        char *rest = NULL;
+        for (char *word = strtok_r(copy, " \t,", &rest); word != NULL; word = strtok_r(NULL, " \t,", &rest))
+                argv_add(ret, word);
+}
+
+int front_matter_list(const struct front_matter *fm, const char *key, struct argv *ret)
+{
+        for (size_t i = 0; i < fm->n; i++) {
+                const struct pair *p = &fm->pairs[i];
+                if (strcmp(p->key, key) != 0)
+                        continue;
+                if (p->value == NULL && !p->is_list)
+                        return FRONT_MATTER_INVALID;
+                if (p->value != NULL)
+                        add_words(p->value, ret);
+                for (size_t k = 0; k < p->list.n; k++)
+                        argv_add(ret, p->list.words[k]);
+        }
+        return FRONT_MATTER_OK;
 }

@@ -20,6 +20,7 @@
 #include "workerd/shell_command.h"
 #include "workerd/shim_link.h"
 #include "workerd/tree.h"
+#include "workerd/test_changes.h"
 #include "workerd/verdict.h"
 
 #define RETRY_MIN_MS 1000
@@ -53,6 +54,7 @@ static void drop_operations(struct job *job)
         commit_cancel(take_ptr(job->commit_op));
         tree_cancel(take_ptr(job->tree_op));
         tree_remove_cancel(take_ptr(job->tree_remove));
+        test_changes_cancel(take_ptr(job->test_changes_op));
         verdict_cancel(take_ptr(job->verdict_op));
         git_push_cancel(take_ptr(job->push_op));
         forge_cancel(job->forge, take_ptr(job->forge_call));
@@ -207,6 +209,7 @@ void job_free(struct job *job)
         loop_timer_free(job->timer);
         loop_timer_free(job->promise_timer);
         report_deinit(&job->report);
+        argv_deinit(&job->test_changes);
         run_dir_deinit(&job->dir);
         run_dir_deinit(&job->deploy);
         free(job->deploy_command);

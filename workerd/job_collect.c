@@ -104,11 +104,16 @@ static void on_judged(void *arg, const struct verdict_result *res)
         }
 }
 
+static void judge(struct job *job)
+{
+        job->verdict_op = verdict_read(job->host->git, &job->info, job->step, job->mirror,
+                                       job->report.head_sha, on_judged, job);
+}
+
 void job_judge(struct job *job)
 {
         job_set_state(job, JOB_JUDGING);
-        job->verdict_op = verdict_read(job->host->git, &job->info, job->step, job->mirror,
-                                       job->report.head_sha, on_judged, job);
+        job_weigh(job, job->report.patch_base, job->report.head_sha, judge);
 }
 
 static void moved_by_others(struct job *job)

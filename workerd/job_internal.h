@@ -104,9 +104,10 @@ struct job {
         struct report report;
         char base_sha[GIT_OID_SIZE];
         char start_sha[GIT_OID_SIZE];
-        bool adopted;       /* its run was begun by another worker */
-        bool launched;      /* its run may have a shim: whoever gives it up lets it go, for an heir */
-        bool pushed_before; /* by an earlier life of this job */
+        struct argv test_changes; /* of the branch, as last looked at */
+        bool adopted;             /* its run was begun by another worker */
+        bool launched;            /* its run may have a shim: whoever gives it up lets it go, for an heir */
+        bool pushed_before;       /* by an earlier life of this job */
         char moved_to[GIT_OID_SIZE]; /* where a push has found the branch; "": none was refused so */
         unsigned finish_refused;     /* times that the database refused the report itself */
         int64_t confirmed_ms; /* since when the claim is known to be ours (job_confirmed()); 0: not yet */
@@ -118,6 +119,7 @@ struct job {
         struct loop_timer *timer;
         struct loop_timer *promise_timer;  /* job_promise.c */
         void (*again)(struct job *job);    /* what RETRYING tries again */
+        void (*weighed)(struct job *job);  /* what follows job_weigh() */
         void (*unpushed)(struct job *job); /* what follows SEEKING when nothing was pushed */
         bool unsaved;                      /* the tree could not be committed: it stays */
         size_t cleaned;                    /* folders removed so far */
@@ -129,6 +131,7 @@ struct job {
         struct commit_op *commit_op;
         struct tree_op *tree_op;
         struct tree_remove *tree_remove;
+        struct test_changes_op *test_changes_op;
         struct verdict_op *verdict_op;
         struct git_push_op *push_op;
         struct forge *forge;
@@ -184,6 +187,8 @@ bool job_acceptable(struct job *job); /* false: and concluded */
 void job_prepare(struct job *job);
 /* Fetches, and looks for what an earlier life of this job has pushed; then job_judge(), or `unpushed`. */
 void job_seek(struct job *job, void (*unpushed)(struct job *job));
+/* What the branch does to its tests up to `head`, when the step is to weigh that; then `fn`. */
+void job_weigh(struct job *job, const char *base, const char *head, void (*fn)(struct job *job));
 /* job_start.c: announces the run, and starts its shim. Leads to job_agent_ended(). */
 void job_start(struct job *job);
 const char *job_agent_command(const struct job *job); /* as it is configured */

@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "workerd/commit.h"
 #include "workerd/leftovers.h"
+#include "workerd/test_changes.h"
 #include "workerd/mirror.h"
 #include "workerd/tree.h"
 
@@ -21,6 +22,31 @@ static void update_mirror(struct job *job);
 static bool runs_on_head(const struct job *job)
 {
         return claim_shell_command(&job->claim) != NULL || job->claim.kind == CLAIM_DEPLOY;
+}
+
+static void on_weighed(void *arg, const struct test_changes_result *res)
+{
+        struct job *job = arg;
+        job->test_changes_op = NULL;
+        if (!res->known) {
+                job_conclude(job, REPORT_TRANSIENT, "the changes to tests are not known: %s", res->err.text);
+                return;
+        }
+        for (size_t i = 0; i < res->signals->n; i++)
+                argv_add(&job->test_changes, res->signals->words[i]);
+        job->weighed(job);
+}
+
+void job_weigh(struct job *job, const char *base, const char *head, void (*fn)(struct job *job))
+{
+        argv_deinit(&job->test_changes);
+        job->info.test_changes = &job->test_changes;
+        job->weighed = fn;
+        if (role_weighs_tests(job->step) && base != NULL && base[0] != '\0')
+                job->test_changes_op = test_changes_find(job->host->git, &job->info, job->mirror, base, head,
+                                                         on_weighed, job);
+        else
+                fn(job);
 }
 
 static void on_cut(void *arg, const struct tree_result *res)
@@ -38,7 +64,7 @@ static void on_cut(void *arg, const struct tree_result *res)
                 else if (job->claim.kind == CLAIM_FINALIZE)
                         job_finalize_cut(job);
                 else
-                        job_start(job);
+                        job_weigh(job, job->base_sha, job->start_sha, job_start);
                 return;
         case TREE_MOVED:
                 job_conclude(job, REPORT_FAILED,

@@ -38,6 +38,7 @@ void report_forget_evidence(struct report *r)
                 free(e->blob);
                 free(e->sha);
                 free(e->questions);
+                free(e->detail);
         }
         free(take_ptr(r->evidence));
         r->n_evidence = 0;
@@ -189,6 +190,7 @@ void report_add_evidence(struct report *r, const struct verdict_evidence *e, con
                 .blob = copy(e->blob),
                 .sha = copy(sha),
                 .questions = copy(e->questions),
+                .detail = copy(e->detail),
         };
 }
 
@@ -271,6 +273,7 @@ static void put_evidence(struct json_out *j, const struct report *r)
                 put(j, "blob", e->blob);
                 put(j, "sha", e->sha);
                 put(j, "questions", e->questions);
+                put(j, "detail", e->detail);
                 json_out_object_end(j);
         }
         json_out_array_end(j);

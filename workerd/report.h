@@ -36,7 +36,7 @@ enum report_outcome {
 };
 
 struct report_evidence {
-        char *gate, *value, *file, *blob, *sha, *questions;
+        char *gate, *value, *file, *blob, *sha, *questions, *detail;
 };
 
 struct report {

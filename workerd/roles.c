@@ -17,12 +17,14 @@ static const struct {
 #define ROLE_VERDICT(...)
 #define ROLE_CHANGE(...)
 #define ROLE_ASKS(...)
+#define ROLE_LIST(...)
 #include "workerd/roles.def"
 #undef ROLE_OWNS
 #undef ROLE_FILES
 #undef ROLE_VERDICT
 #undef ROLE_CHANGE
 #undef ROLE_ASKS
+#undef ROLE_LIST
 };
 
 static const struct role_question questions[] = {
@@ -31,12 +33,14 @@ static const struct role_question questions[] = {
 #define ROLE_VERDICT(...)
 #define ROLE_CHANGE(...)
 #define ROLE_ASKS(role, stage, file, key, value) {role, stage, file, key, value},
+#define ROLE_LIST(...)
 #include "workerd/roles.def"
 #undef ROLE_OWNS
 #undef ROLE_FILES
 #undef ROLE_VERDICT
 #undef ROLE_CHANGE
 #undef ROLE_ASKS
+#undef ROLE_LIST
 };
 
 static const struct role_step steps[] = {
@@ -54,12 +58,14 @@ static const struct role_step steps[] = {
          .values = v,                                                                                        \
          .task = t},
 #define ROLE_CHANGE(r, s, t) {.role = r, .stage = s, .need = ROLE_NEEDS_CHANGE, .gate = "", .task = t},
+#define ROLE_LIST(...)
 #include "workerd/roles.def"
 #undef ROLE_OWNS
 #undef ROLE_FILES
 #undef ROLE_VERDICT
 #undef ROLE_CHANGE
 #undef ROLE_ASKS
+#undef ROLE_LIST
 };
 
 const struct role_question *role_question(const char *role, const char *stage)
@@ -68,6 +74,37 @@ const struct role_question *role_question(const char *role, const char *stage)
                 if (strcmp(questions[i].role, role) == 0 && strcmp(questions[i].stage, stage) == 0)
                         return &questions[i];
         return NULL;
+}
+
+static const struct {
+        const char *role, *stage, *key;
+} lists[] = {
+#define ROLE_OWNS(...)
+#define ROLE_FILES(...)
+#define ROLE_VERDICT(...)
+#define ROLE_CHANGE(...)
+#define ROLE_LIST(role, stage, key) {role, stage, key},
+#define ROLE_ASKS(...)
+#include "workerd/roles.def"
+#undef ROLE_OWNS
+#undef ROLE_FILES
+#undef ROLE_VERDICT
+#undef ROLE_CHANGE
+#undef ROLE_LIST
+#undef ROLE_ASKS
+};
+
+const char *role_list(const struct role_step *step)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+                if (strcmp(lists[i].role, step->role) == 0 && strcmp(lists[i].stage, step->stage) == 0)
+                        return lists[i].key;
+        return NULL;
+}
+
+bool role_weighs_tests(const struct role_step *step)
+{
+        return step != NULL && strcmp(step->gate, "review_approved") == 0;
 }
 
 const struct role_step *role_step(const char *role, const char *stage)

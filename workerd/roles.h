@@ -40,6 +40,10 @@ struct role_question {
 const struct role_question *role_question(const char *role, const char *stage);
 /* NULL for a role or stage that runs no agent. */
 const struct role_step *role_step(const char *role, const char *stage);
+/* The list that the front matter of the step's verdict may have; NULL: none. */
+const char *role_list(const struct role_step *step);
+/* Whether the step's verdict must answer what the branch does to its tests (test_changes.h). */
+bool role_weighs_tests(const struct role_step *step);
 /* The role that owns a path (relative to the root of the tree), or NULL when nobody does. */
 const char *role_owner(const char *docs_dir, const char *path);
 /* Whether the role's work is a verdict. It changes nothing outside the task's docs folder: nobody would judge

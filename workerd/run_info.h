@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "common/argv.h"
+
 struct run_info {
         int64_t job;
         int64_t epoch;
@@ -22,6 +24,7 @@ struct run_info {
         const char *earlier;     /* what else has failed so far: foreign text; or NULL */
         const char *docs_dir;    /* "docs/work-items/ORCH-1", relative to the tree */
         const char *test_command;
+        const char *test_globs, *gate_config_globs; /* one pattern per line (test_changes.h) */
 
         const char *repo; /* name of the mirror */
         const char *url;  /* what git fetches from and pushes to */
@@ -30,6 +33,7 @@ struct run_info {
         const char *head_sha; /* of the branch as we last pushed it; NULL before the cut */
 
         /* known once the tree is prepared (struct tree_result) */
-        const char *base_sha;  /* merge base with the default branch */
+        const char *base_sha;            /* merge base with the default branch */
+        const struct argv *test_changes; /* what the branch does to its tests; NULL or empty: nothing */
         const char *start_sha; /* the commit that the tree was checked out at, and that a verdict judges */
 };

@@ -113,6 +113,24 @@ static void add_verdict(struct strbuf *sb, const struct run_info *info, const st
         for (const char *const *v = step->values; *v != NULL; v++)
                 strbuf_addf(sb, " `%s`", *v);
         strbuf_addstr(sb, ". Nothing else counts, prose least of all. Your reasons follow below it.\n\n");
+        if (role_list(step) != NULL)
+                strbuf_addf(
+                        sb,
+                        "When something failed, list it in the front matter by its ids: `%s: [id, id]`.\n\n",
+                        role_list(step));
+}
+
+/* P-4: what weakens tests is not approved in passing. */
+static void add_test_changes(struct strbuf *sb, const struct argv *signals)
+{
+        if (signals == NULL || signals->n == 0)
+                return;
+        strbuf_addstr(sb, "The branch changes what tests it:\n\n");
+        for (size_t i = 0; i < signals->n; i++)
+                strbuf_addf(sb, "- `%s`\n", signals->words[i]);
+        strbuf_addstr(sb, "\nLook at each. If all of that is right, an approval must say so in its front "
+                          "matter, with the line "
+                          "`test_changes: ACCEPTED`; without it the approval does not count.\n\n");
 }
 
 static void add_duty(struct strbuf *sb, const struct run_info *info, const struct role_step *step)
@@ -125,6 +143,7 @@ static void add_duty(struct strbuf *sb, const struct run_info *info, const struc
                 break;
         case ROLE_NEEDS_VERDICT:
                 add_verdict(sb, info, step);
+                add_test_changes(sb, info->test_changes);
                 strbuf_addstr(sb,
                               "Change nothing outside the docs folder: it is taken out of your commit.\n\n");
                 break;

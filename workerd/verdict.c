@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/git_seq.h"
+#include "common/json_write.h"
 #include "common/mem.h"
 #include "common/strbuf.h"
 #include "common/utf8.h"
@@ -22,6 +23,7 @@ struct verdict_op {
         const struct run_info *info;
         const struct role_step *step;
         char *mirror, *sha;
+        char *detail;
         char *paths[EVIDENCE_MAX]; /* what evidence[].file points to */
         struct verdict_evidence evidence[EVIDENCE_MAX];
         struct strbuf list;                   /* of the docs folder: of a step that needs files */
@@ -41,6 +43,7 @@ static void free_op(struct verdict_op *op)
                 free(op->paths[i]);
         strbuf_deinit(&op->list);
         free(op->questions);
+        free(op->detail);
         free(op->mirror);
         free(op->sha);
         free(op);
@@ -222,6 +225,58 @@ static bool judged_this(const struct verdict_op *op, const char *head)
         return len >= HEAD_MIN && op->info->start_sha != NULL && strncmp(op->info->start_sha, head, len) == 0;
 }
 
+static void put_list(struct json_out *j, const char *key, const struct argv *words)
+{
+        if (words == NULL || words->n == 0)
+                return;
+        json_out_key(j, key);
+        json_out_array(j);
+        for (size_t i = 0; i < words->n; i++)
+                json_out_str(j, words->words[i]);
+        json_out_array_end(j);
+}
+
+/* What else the verdict says; false: its list is none. */
+static bool read_detail(struct verdict_op *op, const struct front_matter *fm)
+{
+        _cleanup_(argv_deinit) struct argv words = ARGV_INIT;
+        struct strbuf sb = STRBUF_INIT;
+        const char *key = role_list(op->step);
+        if (key != NULL && front_matter_list(fm, key, &words) != FRONT_MATTER_OK)
+                return false;
+        struct json_out *j = json_out_new(false);
+        json_out_object(j);
+        put_list(j, key, &words);
+        put_list(j, "test_changes", op->info->test_changes);
+        json_out_object_end(j);
+        json_out_finish(j, &sb);
+        json_out_free(j);
+        op->detail = strbuf_take(&sb);
+        op->evidence[0].detail = op->detail;
+        return true;
+}
+
+/* Whether an approval answers what the branch does to its tests. */
+static bool is_accepted(const struct verdict_op *op, const struct front_matter *fm)
+{
+        const struct argv *signals = op->info->test_changes;
+        const char *said = front_matter_get(fm, "test_changes");
+        return signals == NULL || signals->n == 0 || op->evidence[0].value != op->step->values[0] ||
+               (said != NULL && strcmp(said, "ACCEPTED") == 0);
+}
+
+static enum git_seq_next not_accepted(struct verdict_op *op)
+{
+        struct strbuf why = STRBUF_INIT;
+        strbuf_addstr(&why,
+                      "the branch changes its tests, and the review does not say `test_changes: ACCEPTED`");
+        for (size_t i = 0; i < op->info->test_changes->n; i++)
+                strbuf_addf(&why, "%s%s", i == 0 ? ": " : "; ", op->info->test_changes->words[i]);
+        enum git_seq_next next = absent(op, op->step->file, why.buf);
+        strbuf_deinit(&why);
+        return next;
+}
+
 static enum git_seq_next judge(struct verdict_op *op, const struct front_matter *fm)
 {
         const char *value = front_matter_get(fm, op->step->key);
@@ -233,6 +288,10 @@ static enum git_seq_next judge(struct verdict_op *op, const struct front_matter 
         op->evidence[0].value = known_value(op->step, value);
         if (op->evidence[0].value == NULL)
                 return absent(op, op->step->file, "its verdict is not one of the known values");
+        if (!is_accepted(op, fm))
+                return not_accepted(op);
+        if (!read_detail(op, fm))
+                return absent(op, op->step->file, "one of its lists is none");
         return GIT_SEQ_END;
 }
 

@@ -3,9 +3,11 @@
  *
  * A verdict is a known value under the role's key in the front matter of the role's file, an ordinary file in
  * the commit. Anything else (missing, a symbolic link, prose, an unknown value, a `head:` key that names
- * another commit than the one judged) is "not there", with the reason. Required artefacts are judged the same
- * way: present as ordinary, non-empty files. A step that may ask (roles.def) may leave a file of questions
- * instead, new or changed by this run, whose front matter says so: then that is what it proves.
+ * another commit than the one judged, a list that is none) is "not there", with the reason. So is an approval
+ * of a branch that changes its tests (info->test_changes), unless it says `test_changes: ACCEPTED`. Required
+ * artefacts are judged the same way: present as ordinary, non-empty files. A step that may ask (roles.def)
+ * may leave a file of questions instead, new or changed by this run, whose front matter says so: then that is
+ * what it proves.
  */
 #pragma once
 
@@ -24,6 +26,7 @@ struct verdict_evidence {
         const char *file;      /* path in the tree */
         const char *questions; /* what is asked; else NULL */
         char blob[GIT_OID_SIZE];
+        const char *detail; /* a JSON object, or NULL: the step's list, what was accepted */
 };
 
 enum verdict_outcome {

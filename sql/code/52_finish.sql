@@ -5,9 +5,9 @@ language plpgsql as $$
 begin
         insert into orch.evidence (task_id, gate, stage_version, run_id, value, sha, code_tree, file, blob, source, patch_id, base_sha, detail)
         select j.task_id, e.gate, j.stage_version, p_run, e.value, coalesce(e.sha, p_report ->> 'head_sha', t.head_sha),
-                coalesce(p_report ->> 'code_tree', t.code_tree), e.file, e.blob, coalesce(e.source, 'run'), t.patch_id, coalesce(p_report ->> 'base_sha', p_report ->> 'patch_base'), coalesce(e.detail, '{}')
+                coalesce(p_report ->> 'code_tree', t.code_tree), e.file, e.blob, coalesce(e.source, 'run'), t.patch_id, coalesce(p_report ->> 'base_sha', p_report ->> 'patch_base'), coalesce(e.detail::jsonb, '{}') -- an object, or the text of one
         from jsonb_to_recordset(coalesce(p_report -> 'evidence', '[]'))
-                as e (gate text, value text, sha text, file text, blob text, source text, detail jsonb)
+                as e (gate text, value text, sha text, file text, blob text, source text, detail text)
         join orch.stage_step s on s.gate = e.gate and s.stage = j.stage and s.role = j.role
         join orch.task t on t.id = j.task_id;
         if p_report -> 'check' ->> 'state' is not null then

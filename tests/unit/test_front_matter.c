@@ -50,6 +50,43 @@ static void test_values(void **state)
         }
 }
 
+/* M-7: a list is a YAML list of words, or words in a line; anything else in its place is no list. */
+static void test_lists(void **state)
+{
+        static const struct {
+                const char *text;
+                const char *words; /* joined by a bar; NULL: invalid */
+        } rows[] = {
+                {"---\nx: y\n---\n", ""},
+                {"---\nl:\n---\n", ""},
+                {"---\nl: []\n---\n", ""},
+                {"---\nl: [a, 'b c']\n---\n", "a|b c|"},
+                {"---\nl:\n  - a\n  - b\nx: y\n---\n", "a|b|"},
+                {"---\nl: a, b  c\n---\n", "a|b|c|"},
+                {"---\nl: a\n---\n", "a|"},
+                {"---\nl: {a: b}\n---\n", NULL},
+                {"---\nl: [a, [b]]\n---\n", NULL},
+                {"---\nl: [a, {b: c}]\nx: y\n---\n", NULL},
+        };
+        (void)state;
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                struct front_matter *fm;
+                struct errinfo err = ERRINFO_INIT;
+                struct argv words = ARGV_INIT;
+                struct strbuf joined = STRBUF_INIT;
+                assert_int_equal(parse(rows[i].text, strlen(rows[i].text), &fm, &err), FRONT_MATTER_OK);
+                int r = front_matter_list(fm, "l", &words);
+                assert_int_equal(r, rows[i].words != NULL ? FRONT_MATTER_OK : FRONT_MATTER_INVALID);
+                for (size_t k = 0; k < words.n; k++)
+                        strbuf_addf(&joined, "%s|", words.words[k]);
+                if (rows[i].words != NULL)
+                        assert_string_equal(joined.buf, rows[i].words);
+                strbuf_deinit(&joined);
+                argv_deinit(&words);
+                front_matter_free(fm);
+        }
+}
+
 static void test_none_and_refused(void **state)
 {
 #define T(text) text, sizeof(text) - 1
@@ -168,9 +205,8 @@ static void test_where_the_text_begins(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_values),
-                cmocka_unit_test(test_none_and_refused),
-                cmocka_unit_test(test_bounds),
+                cmocka_unit_test(test_values),           cmocka_unit_test(test_lists),
+                cmocka_unit_test(test_none_and_refused), cmocka_unit_test(test_bounds),
                 cmocka_unit_test(test_number_of_keys),
                 cmocka_unit_test(test_where_the_text_begins),
         };
