@@ -81,6 +81,7 @@ int claim_read(struct claim *ret, const struct db_result *res, int row, struct e
                 .command = copy(res, row, "command"),
                 .test_globs = copy(res, row, "test_globs"),
                 .gate_config_globs = copy(res, row, "gate_config_globs"),
+                .announced = copy(res, row, "announced"),
         };
         if (read_kind(db_text(res, row, "kind"), &ret->kind) < 0) {
                 err_set(err, "", "the claimed job is of a kind that this release does not know");
@@ -96,7 +97,7 @@ void claim_deinit(struct claim *c)
                 c->stage,    c->input,     c->branch,         c->head_sha,          c->repo,
                 c->forge,    c->location,  c->default_branch, c->docs_dir,          c->test_command,
                 c->base_sha, c->command,   c->test_globs,     c->gate_config_globs, c->failed_log,
-                c->earlier,  c->session,   c->resumes,        c->former_sessions};
+                c->earlier,  c->session,   c->resumes,        c->former_sessions,   c->announced};
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
                 free(strings[i]);
         *c = (struct claim){.token = NULL};

@@ -31,6 +31,7 @@ struct claim {
         char *repo, *forge, *location, *default_branch, *docs_dir, *test_command;
         char *command;                        /* the project's, for the step */
         char *test_globs, *gate_config_globs; /* one pattern per line */
+        char *announced; /* commits that runs of the job were about to push, separated by blanks */
 };
 
 /* Copies row `row` of job_claim or job_adopt. 0, or -EINVAL with the reason in `err`: the row makes no sense

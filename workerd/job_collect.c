@@ -182,21 +182,30 @@ static void on_asked(void *arg, const struct db_result *res)
                 push(job);
 }
 
-/* Who was fenced while the agent worked must not push: the branch is another's now. */
-void job_ask(struct job *job)
+/* Who was fenced while the agent worked must not push: the branch is another's now. What is pushed is
+ * announced first. */
+static void ask_to_push(struct job *job)
+{
+        struct job_fence_text fence = job_fence_params(job);
+        const char *params[] = {fence.job, fence.epoch, job->claim.token, job->report.head_sha};
+        job->request = db_query(job->host->db, &Q_JOB_PUSHING, params, ASK_DEADLINE_MS, on_asked, job);
+}
+
+static void ask_to_merge(struct job *job)
 {
         char pid[24];
         struct job_fence_text fence = job_fence_params(job);
-        (void)snprintf(pid, sizeof(pid), "%ld", (long)(job->agent != 0 ? job->agent : getpid()));
-        const char *params[] = {fence.job,
-                                fence.epoch,
-                                job->claim.token,
-                                pid,
-                                job->claim.kind == CLAIM_AGENT ? job->dir.log : NULL,
-                                job->info.base_sha,
-                                NULL,
-                                NULL,
-                                NULL};
-        job_set_state(job, JOB_ASKING);
+        (void)snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+        const char *params[] = {fence.job, fence.epoch, job->claim.token, pid, NULL, job->info.base_sha, NULL,
+                                NULL,      NULL};
         job->request = db_query(job->host->db, &Q_JOB_STARTED, params, ASK_DEADLINE_MS, on_asked, job);
+}
+
+void job_ask(struct job *job)
+{
+        job_set_state(job, JOB_ASKING);
+        if (job->claim.kind == CLAIM_MERGE)
+                ask_to_merge(job);
+        else
+                ask_to_push(job);
 }

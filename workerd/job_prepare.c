@@ -123,12 +123,28 @@ static void unreachable(struct job *job, const char *what, const struct errinfo 
                 job_conclude(job, REPORT_TRANSIENT, "%s: %s", what, err->text);
 }
 
+/* P-4: a trailer is text, which anybody can write who can push. What counts is that a run of this job said,
+ * before it pushed, that this commit is its own. */
+static bool is_announced(const struct job *job, const char *sha)
+{
+        const char *said = job->claim.announced;
+        return strcmp(sha, job->report.head_sha != NULL ? job->report.head_sha : "") == 0 ||
+               (said != NULL && strstr(said, sha) != NULL);
+}
+
 static void on_sought(void *arg, const struct commit_result *res)
 {
         struct job *job = arg;
         job->commit_op = NULL;
         switch (res->outcome) {
         case COMMIT_OK:
+                if (!is_announced(job, res->sha)) {
+                        job_conclude(job, REPORT_FAILED,
+                                     "somebody else has pushed to the branch %s: commit %s says that it is "
+                                     "of this job, and no run of it has made it",
+                                     job->claim.branch, res->sha);
+                        return;
+                }
                 log_info(EV("job.found-pushed"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),
                          LF_S("sha", res->sha), LF_I("made_by_epoch", res->epoch));
                 job->pushed_before = true;

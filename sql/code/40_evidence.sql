@@ -46,11 +46,11 @@ language plpgsql stable as $$
 declare
         judge record;
 begin
-        select o.writes_code, to_jsonb(r) ->> 'session_id' as session_id into judge
+        select o.writes_code, r.session_id into judge
         from orch.run r join orch.job j on j.id = r.job_id join orch.role o on o.key = j.role where r.id = p_run;
         return coalesce(judge.writes_code, false) or (judge.session_id is not null and exists (
                 select from orch.job j join orch.role o on o.key = j.role and o.writes_code join orch.run r on r.job_id = j.id
-                where j.task_id = t.id and to_jsonb(r) ->> 'session_id' = judge.session_id));
+                where j.task_id = t.id and r.session_id = judge.session_id));
 end
 $$;
 comment on function orch.wrote_code(orch.task, bigint) is

@@ -242,7 +242,8 @@ select j.id as job_id, j.epoch, j.token, t.id as task_id, t.work_item, t.title, 
        orch.failed_log(j) as failed_log, orch.failure_digest(j) as earlier,
        t.branch, t.head_sha, t.code_tree, r.name as repo, p.forge, p.forge_location, p.default_branch,
        p.docs_root || '/' || t.work_item as docs_dir, p.test_command, c.command, array_to_string(p.test_globs, E'\n') as test_globs,
-       array_to_string(p.gate_config_globs, E'\n') as gate_config_globs, j.crashes > 0 as crashed, n.base_sha, j.process_id,
+       array_to_string(p.gate_config_globs, E'\n') as gate_config_globs,
+       (select string_agg(a.head_sha, ' ') from orch.run a where a.job_id = j.id) as announced, j.crashes > 0 as crashed, n.base_sha, j.process_id,
        n.session_id, n.resumes, case when j.epoch > 1 and j.kind = 'agent' then orch.former_sessions(j.id, j.epoch, (select p.host_id from orch.process p where p.id = j.process_id)) end
                as former_sessions,
        j.orphaned_at, floor(extract(epoch from clock_timestamp() - j.claimed_at))::integer as claimed_s
@@ -283,6 +284,7 @@ comment on column orch.running_job.test_command is 'Test command of the project'
 comment on column orch.running_job.command is 'M-6: the project''s command that the step is there for';
 comment on column orch.running_job.test_globs is 'Which files are tests, one pattern per line';
 comment on column orch.running_job.gate_config_globs is 'Which files decide what a gate demands, one pattern per line';
+comment on column orch.running_job.announced is 'P-4: commits that runs of the job were about to push, separated by blanks';
 comment on column orch.running_job.crashed is 'Whether an earlier claim was lost';
 comment on column orch.running_job.base_sha is 'Commit the default branch was at when the run began';
 comment on column orch.running_job.process_id is 'Owner';
@@ -336,6 +338,19 @@ end
 $$;
 comment on function orch.job_claim(bigint, bigint, integer) is
         'J-1: claims the next jobs for a live process, as many as it has free slots, and says all that a run of each needs; no row when nothing is claimable. Plans are made once: the statements name their states as constants.';
+
+create function orch.job_pushing(p_job bigint, p_epoch bigint, p_token uuid, p_head text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+        update orch.run r set head_sha = p_head
+        where r.job_id = p_job and r.epoch = p_epoch and r.token = p_token and r.ended_at is null
+          and exists (select from orch.job j where j.id = p_job and j.epoch = p_epoch and j.token = p_token and j.status = 'running'
+                      and j.stop_requested_at is null);
+        return found;
+end
+$$;
+comment on function orch.job_pushing(bigint, bigint, uuid, text) is
+        'P-4: notes the commit that a run is about to push, before it does: a commit on the branch that says it is of this job is believed only when a run has announced it. False: fenced or asked to stop - stop, write nothing else.';
 
 create function orch.job_started(p_job bigint, p_epoch bigint, p_token uuid, p_pid integer, p_log text, p_base_sha text, p_takeover_ms integer default null,
         p_session uuid default null, p_resumes uuid default null) returns boolean

@@ -7,7 +7,7 @@ begin
         execute 'revoke all on all functions in schema orch from public';
         for g in select * from (values
                 ('orch_webhookd', array['event_intake', 'status_snapshot', 'queue_snapshot', 'metric_rows']),
-                ('orch_workerd', array['job_claim', 'job_started', 'job_finish', 'job_release', 'event_unrouted', 'event_route', 'event_malformed', 'event_route_failed',
+                ('orch_workerd', array['job_claim', 'job_started', 'job_pushing', 'job_finish', 'job_release', 'event_unrouted', 'event_route', 'event_malformed', 'event_route_failed',
                         'event_handle', 'effect_claim', 'effect_finish', 'process_disown', 'orphans', 'process_report', 'job_adopt', 'runs_over', 'run_usage', 'local_item_set_state', 'local_item_comment']),
                 ('orch_reaperd', array['process_beats', 'process_gone', 'reap_overdue', 'orphan_list', 'orphan_lost', 'orphan_stranded']),
                 ('orch_reconcilerd', array['reconcile_gates', 'waits_check', 'escalations_raise']),

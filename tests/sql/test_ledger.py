@@ -96,16 +96,11 @@ def test_the_newest_counts(world):
 
 # --- who may say it -------------------------------------------------------------------------------------------
 
-def add_sessions(world):
-    world.db.query("alter table orch.run add column if not exists session_id text")
-
-
 def test_a_review_by_a_session_that_wrote_the_code_is_void(world, tested):
     """P-4: the reviewer's run is never one that wrote the code: not by going on with the developer's session either."""
-    add_sessions(world)
-    world.db.query("update orch.run r set session_id = j.role from orch.job j where j.id = r.job_id")
+    world.db.query("update orch.run r set session_id = md5(j.role)::uuid from orch.job j where j.id = r.job_id")
     assert standings(world, tested, "review_approved") == ["counts"]
-    world.db.query("update orch.run r set session_id = 'developer' from orch.job j where j.id = r.job_id and j.role = 'reviewer'")
+    world.db.query("update orch.run r set session_id = md5('developer')::uuid from orch.job j where j.id = r.job_id and j.role = 'reviewer'")
     assert standings(world, tested, "review_approved") == ["void: its run wrote the code"]
     assert gate(world, tested, "review_approved")["result"] == "wait"
     assert standings(world, tested, "tests_passed") == ["counts"], "only a review has to be by another"
@@ -113,7 +108,6 @@ def test_a_review_by_a_session_that_wrote_the_code_is_void(world, tested):
 
 def test_agents_without_sessions_are_known_by_their_role(world, tested):
     """P-4: no session id is nobody's session id; the role still decides."""
-    add_sessions(world)
     world.db.query("update orch.run set session_id = null")
     assert standings(world, tested, "review_approved") == ["counts"]
     world.db.query("update orch.evidence e set run_id = (select r.id from orch.run r join orch.job j on j.id = r.job_id where j.role = 'developer')"

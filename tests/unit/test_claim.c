@@ -5,7 +5,7 @@
 
 #include "tests/unit/fake_db.h"
 
-#define N_CELLS 30
+#define N_CELLS 31
 
 static const struct fake_cell good[N_CELLS + 1] = {
         {"job_id", "12"},
@@ -38,6 +38,7 @@ static const struct fake_cell good[N_CELLS + 1] = {
         {"command", NULL},
         {"test_globs", "test_*"},
         {"gate_config_globs", ""},
+        {"announced", "aa bb"},
         {NULL, NULL},
 };
 
