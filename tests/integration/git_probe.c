@@ -214,6 +214,8 @@ static void on_verdict(void *arg, const struct verdict_result *res)
                        res->evidence[i].file, res->evidence[i].blob);
         if (res->n_evidence > 0 && res->evidence[0].questions != NULL)
                 say("text", res->evidence[0].questions);
+        if (res->n_evidence > 0 && res->evidence[0].detail != NULL)
+                say("detail", res->evidence[0].detail);
         end(&res->err);
 }
 

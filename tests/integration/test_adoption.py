@@ -110,8 +110,8 @@ def test_killed_between_the_steps_of_the_end(make_suite, project, agents, event,
     record: another worker goes on from where it was, and no agent runs again."""
     suite = make_suite()
     line = Pipeline(suite.start(), project)
-    away = {"commit": None, "push": "job_started", "record": "job_finish"}[event]
-    args = {"job_started": "bigint, bigint, uuid, integer, text, text, integer", "job_finish": "bigint, bigint, uuid, text, jsonb"}
+    away = {"commit": None, "push": "job_pushing", "record": "job_finish"}[event]
+    args = {"job_pushing": "bigint, bigint, uuid, text", "job_finish": "bigint, bigint, uuid, text, jsonb"}
     if event == "commit":
         agents.set("analyst", 'for f in 01-brd.md 02-trz.md 03-acceptance-criteria.md; do echo x >"$docs/$f"; done\n'
                               'echo "cases: []" >"$docs/04-test-plan.yaml"\n'

@@ -1,5 +1,6 @@
 """What a commit proves: verdicts and artefacts (P-4, P-4a)."""
 
+import json
 import os
 
 import pytest
@@ -21,6 +22,8 @@ def review(host, text, epoch=1):
     ("---\nverdict: REQUEST_CHANGES\n---\n# Why\n", "REQUEST_CHANGES"),
     ("\ufeff---\r\nverdict: \"APPROVED\"\r\nnotes: [a, b]\r\n---\r\nProse.\r\n", "APPROVED"),
     ("---\nverdict: 'APPROVED' # by me\n---", "APPROVED"),
+    ("---\nverdict: APPROVED\nreviewed: {by: me, files: [a, {b: c}]}\n---\n", "APPROVED"),
+    ("---\nverdict: APPROVED\n---\n" + "verdict: REQUEST_CHANGES\n" * 450000, "APPROVED"),  # 10 MiB, of which little is read
 ])
 def test_verdicts_that_count(host, text, value):
     """P-4"""
@@ -47,6 +50,18 @@ def test_verdicts_that_count(host, text, value):
     "---\nverdict: APPROVED\nhead: ''\n---\n",
     "---\n" + "x: y\n" * 20000 + "verdict: APPROVED\n---\n",
     "---\nAPPROVED\n---\n",
+    "---\nverdict: {APPROVED: true}\n---\n",
+    "---\nverdict: 1\n---\n",
+    "---\nverdict: |\n  APPROVED\n  I think\n---\n",
+    "---\nreview: {verdict: APPROVED}\n---\n",
+    "---\n%YAML 1.1\n--- \nverdict: APPROVED\n---\n",
+    "---\nbase: &b {verdict: APPROVED}\n<<: *b\n---\n",
+    "\n---\nverdict: APPROVED\n---\n",
+    " ---\nverdict: APPROVED\n---\n",
+    "---\r\nVERDICT: APPROVED\r\n---\r\n",
+    "\ufeff\ufeff---\nverdict: APPROVED\n---\n",
+    "---\nverdict: APPROVED\nx: \"" + "y" * 70000 + "\"\n---\n",
+    "---\n" + "z" * 10485760,
     b"---\nverdict: APPROVED\nnote: \xff\n---\n",
     "",
 ])
@@ -71,6 +86,41 @@ def test_a_symbolic_link_is_no_verdict(host, folder):
     os.symlink(outside, run.tree / REVIEW)
     answer = run.verdict(run.commit().sha)
     assert answer.outcome == "absent" and "not an ordinary file" in answer.error
+
+
+@pytest.mark.parametrize("make", [
+    lambda tree, outside: os.symlink(outside, tree / DOCS),
+    lambda tree, outside: (tree / REVIEW / "verdict").mkdir(parents=True) or (tree / REVIEW / "verdict/a.md").write_text("---\nverdict: APPROVED\n---\n"),
+], ids=["the folder is a link", "the file is a folder"])
+def test_what_stands_in_its_place_is_no_verdict(host, folder, make):
+    """P-4: nothing is followed, out of the tree or within it. A path with `..` cannot be in a commit at all."""
+    outside = folder / "elsewhere"
+    outside.mkdir()
+    (outside / "12-review.md").write_text("---\nverdict: APPROVED\n---\n")
+    run = host.run(role="reviewer", stage="review")
+    (run.tree / DOCS).parent.mkdir(parents=True, exist_ok=True)
+    make(run.tree, outside)
+    answer = run.verdict(run.commit().sha)
+    assert answer.outcome == "absent" and not answer.evidence
+
+
+@pytest.mark.parametrize("listed, failed", [
+    ("", None), ("failed_checks: []\n", None), ("failed_checks:\n", None), ("failed_checks: [smoke-dns, login]\n", ["smoke-dns", "login"]),
+    ("failed_checks: smoke-dns, login\n", ["smoke-dns", "login"]), ("failed_checks:\n- smoke-dns\n", ["smoke-dns"])])
+def test_the_failed_checks_of_staging(host, listed, failed):
+    """M-7: kept beside the status."""
+    run = host.run(role="deployer", stage="deploy-staging")
+    run.write(f"{DOCS}/15-staging-log.md", f"---\nstaging_status: FAILED\n{listed}---\n")
+    answer = run.verdict(run.commit().sha)
+    assert answer.outcome == "ok" and json.loads(answer.detail).get("failed_checks") == failed
+
+
+@pytest.mark.parametrize("listed", ["{smoke-dns: true}", "[[smoke-dns]]", "[{id: smoke-dns}]", "[&a smoke-dns]"])
+def test_a_list_that_is_none_is_no_verdict(host, listed):
+    """M-7: a failure that cannot be read is not passed over, whatever the status says."""
+    run = host.run(role="deployer", stage="deploy-staging")
+    run.write(f"{DOCS}/15-staging-log.md", f"---\nstaging_status: SUCCESS\nfailed_checks: {listed}\n---\n")
+    assert run.verdict(run.commit().sha).outcome == "absent"
 
 
 def test_the_verdict_is_read_from_the_commit_not_from_the_tree(host):
