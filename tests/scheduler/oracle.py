@@ -67,6 +67,8 @@ def axes(world, job):
     blocking = set()
     if is_terminal(task) or (task["cancel"] and not deploy_is_under_way(world, task)):
         blocking.add("cancel")
+    if job["role"] == "merger" and (world["merging"] or {}).get(str(job["repo"]), job["task"]) != job["task"]:
+        blocking.add("lease")  # M-1
     if is_entry(job) and is_gated(world, repo) and is_on(world, "serial_gate_freeze_enabled") and repo["id"] in world["frozen"]:
         blocking.add("freeze")
     if is_paused(world, task):

@@ -61,6 +61,7 @@ prepare snapshot as select jsonb_build_object(
         'jobs', (select jsonb_object_agg(id, jsonb_build_object('id', id, 'task', task_id, 'repo', repo_id, 'role', role, 'version', stage_version,
                 'status', status, 'priority', priority, 'run_at', extract(epoch from run_at), 'created', extract(epoch from created_at))) from orch.job),
         'deploys', (select jsonb_object_agg(task_id || '-' || stage_version, jsonb_build_object('status', status)) from orch.deploy_record where initiated_at is not null),
+        'merging', (select jsonb_object_agg(repo_id, task_id) from orch.merge_lease),
         'frozen', (select jsonb_agg(repo_id) from orch.repo_freeze where cleared_at is null),
         'dependencies', (select jsonb_agg(jsonb_build_array(task_id, waits_for)) from orch.task_dependency),
         'limits', (select jsonb_agg(jsonb_build_array(scope, name, slots)) from orch.capacity_limit),
