@@ -84,7 +84,7 @@ comment on function orch.is_for_person(orch.task, text) is 'P-9: whether a perso
 create function orch.waits_for_person(t orch.task) returns boolean
 language plpgsql stable as $$
 begin
-        return not t.terminal and t.escalated_at is null and t.cancel_requested_at is null
+        return not t.terminal and t.escalated_at is null and (t.cancel_requested_at is null or orch.stop_window(t) = 'critical')
                 and not exists (select from orch.job j where j.task_id = t.id and j.active)
                 and orch.is_for_person(t, (orch.waiting_step(t)).gate);
 end

@@ -59,18 +59,24 @@ declare
         s orch.stage_step;
         a orch.gate_answer;
         moves integer := 0;
+        stop text; -- orch.stop_window(), once it is stopped
 begin
         loop
                 select * into t from orch.task where id = p_task for no key update;
                 exit when not found or t.terminal or (t.escalated_at is not null and t.cancel_requested_at is null)
                         or exists (select from orch.job j where j.task_id = t.id and j.active);
+                stop := case when t.cancel_requested_at is not null then orch.stop_window(t) end;
+                exit when stop = 'doubt';
+                if stop = 'none' then -- before any gate is asked
+                        perform orch.cancel_apply(t, p_actor);
+                        return moves + 1;
+                end if;
                 s := orch.waiting_step(t);
                 if s.gate is not null then
                         a := orch.gate_result(t, s.gate);
                 end if;
-                if t.cancel_requested_at is not null
-                   and not (orch.in_critical_window(t) and (s.gate is null or a.result in ('wait', 'inconclusive'))) then
-                        perform orch.cancel_apply(t, p_actor);
+                if stop = 'critical' and s.gate is not null and a.result = 'fail' then
+                        perform orch.cancel_apply(t, p_actor); -- it has ended, and what follows would be another round
                         return moves + 1;
                 elsif t.escalated_at is not null then
                         exit;
@@ -100,6 +106,46 @@ $$;
 comment on function orch.advance(bigint, text) is
         'The engine: looks at the present stage''s gates and does what follows - queues the missing job, sends back, moves on, asks a person, or applies a deferred cancellation. Level-triggered and idempotent: anybody may call it at any time. Returns how often the task moved.';
 
+create function orch.stop_window(t orch.task) returns text
+language plpgsql stable as $$
+begin
+        return case when orch.in_critical_window(t) then 'critical' else 'none' end;
+exception when others then
+        if not orch.is_axis_fault(sqlstate) then
+                raise;
+        end if;
+        return 'doubt';
+end
+$$;
+comment on function orch.stop_window(orch.task) is
+        'C-5: what a cancellation finds: none: it is applied at once; critical: an irreversible step is under way, it is deferred; doubt: nobody can tell, which counts as critical, and nothing new is begun either';
+
+create function orch.ends_window(p_kind text) returns boolean
+language sql immutable
+return p_kind in ('deploy', 'finalize', 'merge');
+comment on function orch.ends_window(text) is 'C-6: kinds of jobs that end an irreversible step: a deferred cancellation leaves them queued, or it would wait for ever';
+
+create function orch.branch_delete(t orch.task) returns void
+language plpgsql as $$
+declare
+        object text := 'branch:' || t.repo_id || ':' || t.branch;
+        payload jsonb := jsonb_build_object('branch', t.branch, 'expected', t.head_sha);
+begin
+        if t.branch is null then
+                return;
+        end if;
+        -- also before the first push was recorded: its answer may have been lost
+        perform orch.effect_add(t.id, 'forge', 'delete_branch', object, 'delete_branch:' || t.id, payload);
+        -- git may outlive the worker that started it, and the forge may outlive git
+        if exists (select from orch.job j join orch.run r on r.job_id = j.id where j.task_id = t.id and r.outcome = 'lost') then
+                perform orch.effect_add(t.id, 'forge', 'delete_branch', object, 'delete_branch_late:' || t.id, payload);
+                update orch.effect set run_at = clock_timestamp() + make_interval(secs => orch.setting_int('late_push_s')) where idempotency_key = 'delete_branch_late:' || t.id;
+        end if;
+end
+$$;
+comment on function orch.branch_delete(orch.task) is
+        'C-3, C-4: has the branch of a task deleted; a forge that is down is asked again. When a worker of the task was lost the forge is looked at once more after late_push_s: the push of a dead worker may arrive late';
+
 create function orch.cancel_apply(t orch.task, p_actor text) returns void
 language plpgsql as $$
 begin
@@ -108,10 +154,7 @@ begin
         delete from orch.transition_lease where task_id = t.id;
         delete from orch.merge_lease where task_id = t.id;
         delete from orch.deploy_record where task_id = t.id and initiated_at is null;
-        if t.branch is not null then -- also before the first push was recorded: its answer may have been lost
-                perform orch.effect_add(t.id, 'forge', 'delete_branch', 'branch:' || t.repo_id || ':' || t.branch, 'delete_branch:' || t.id,
-                        jsonb_build_object('branch', t.branch, 'expected', t.head_sha));
-        end if;
+        perform orch.branch_delete(t);
         if not orch.transition(t.id, t.stage, t.stage_version, 'cancelled', p_actor, 'cancelled by ' || coalesce(t.cancel_requested_by, p_actor)) then
                 raise exception 'task % moved while it was locked', t.id;
         end if;

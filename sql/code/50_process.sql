@@ -100,6 +100,7 @@ create function orch.job_requeue(j orch.job, p_actor text, p_outcome text, p_rea
 language plpgsql as $$
 declare
         t orch.task;
+        stop text;
 begin
         select * into t from orch.task where id = j.task_id for no key update;
         update orch.job set status = 'queued', outcome = p_outcome, reason = p_reason, process_id = null, token = null,
@@ -109,7 +110,8 @@ begin
                 attempts = attempts - case when p_refund then 1 else 0 end
         where id = j.id;
         -- asked after it has ended to run: as long as it ran it was itself what a cancellation waits for (C-6)
-        if t.terminal or (t.cancel_requested_at is not null and not orch.in_critical_window(t)) then
+        stop := case when t.cancel_requested_at is not null then orch.stop_window(t) end;
+        if t.terminal or stop = 'none' or (stop = 'doubt' and not orch.ends_window(j.kind)) then
                 update orch.job set status = 'cancelled', outcome = 'cancelled', ended_at = clock_timestamp() where id = j.id;
                 perform orch.advance(t.id, p_actor);
                 return;
@@ -129,6 +131,9 @@ begin
                 claimed_at = null, orphaned_at = null, epoch = epoch + 1, ended_at = clock_timestamp() where id = j.id;
         select * into t from orch.task where id = j.task_id for no key update;
         if t.cancel_requested_at is not null then
+                t.escalated_at := clock_timestamp(); -- as it would be: what was given up is not under way (C-5)
+        end if;
+        if t.cancel_requested_at is not null and orch.stop_window(t) = 'none' then
                 perform orch.cancel_apply(t, p_actor);
         elsif not t.terminal then
                 perform orch.escalate(t, p_actor, format('the %s failed: %s', j.role, p_reason));

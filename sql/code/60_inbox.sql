@@ -121,6 +121,10 @@ begin
                 event_id := e.id;
                 begin
                         outcome := orch.event_handle_one(e);
+                        if outcome like 'waits:%' then
+                                update orch.event v set outcome = event_handle.outcome, run_at = clock_timestamp() + interval '1 second' where v.id = e.id;
+                                continue; -- nothing was done, and nobody is told each time
+                        end if;
                         update orch.event v set status = case when event_handle.outcome like 'ignored%' then 'ignored' else 'handled' end,
                                 outcome = event_handle.outcome, ended_at = clock_timestamp() where v.id = e.id;
                 exception when others then

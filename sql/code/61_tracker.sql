@@ -45,26 +45,25 @@ create function orch.cancel_task(p_task bigint, p_actor text) returns text
 language plpgsql as $$
 declare
         t orch.task;
-        critical boolean;
+        stop text;
 begin
         perform from orch.repo r where r.id = (select repo_id from orch.task where id = p_task) for no key update;
         select * into t from orch.task where id = p_task for no key update;
         if t.terminal then
                 return format('nothing to cancel: %s is %s', orch.item_name(t), t.stage);
         end if;
-        begin
-                critical := orch.in_critical_window(t);
-        exception when others then
-                critical := true;
-        end;
+        stop := orch.stop_window(t);
         if t.cancel_requested_at is null then
                 update orch.task set cancel_requested_at = clock_timestamp(), cancel_requested_by = p_actor where id = t.id returning * into t;
-                perform orch.record('cancel', p_actor, t.id, null, null, jsonb_build_object('requested', true, 'deferred', critical));
-                if critical then
+                perform orch.record('cancel', p_actor, t.id, null, null, jsonb_build_object('requested', true, 'deferred', stop <> 'none'));
+                if stop <> 'none' then
                         perform orch.comment_on(t, 'cancel-deferred:' || t.stage_version, 'Cancellation is deferred: the deploy has begun. It is applied when that has ended.');
                 end if;
         end if;
-        if critical then
+        if stop <> 'none' then
+                -- but not a job that ends the step itself: it would never end honestly
+                update orch.job set status = 'cancelled', outcome = 'cancelled', ended_at = clock_timestamp()
+                where task_id = t.id and status = 'queued' and not orch.ends_window(kind);
                 return format('the cancellation of %s is deferred until its deploy has ended', t.work_item);
         end if;
         update orch.job set status = 'cancelled', outcome = 'cancelled', ended_at = clock_timestamp() where task_id = t.id and status = 'queued';
@@ -101,6 +100,9 @@ begin
                 return orch.cancel_task(t.id, actor);
         elsif t.id is null then
                 return case verb when 'to_analyse' then orch.intake(p, i, actor) else 'ignored: no task, and only To Analyse makes one' end;
+        end if;
+        if verb = 'to_analyse' and t.cancel_requested_at is not null and orch.stop_window(t) = 'none' then
+                return format('waits: %s is being cancelled, and begins anew when that is done', t.work_item);
         end if;
         perform orch.tracker_blocked_by(t.id, i.blocked_by, actor);
         -- from here on it stays as it is looked at; a cancellation, above, locks the repo first

@@ -2,7 +2,7 @@
 
 create view orch.idle_task as
 select t.id as task_id, t.work_item, t.stage, greatest(t.stage_entered_at, (select max(j.ended_at) from orch.job j where j.task_id = t.id)) as idle_since,
-       case when t.escalated_at is not null then 'escalated'
+       case when t.escalated_at is not null and t.cancel_requested_at is null then 'escalated'
             when exists (select from orch.transition_lease l where l.task_id = t.id) then 'lease' end as skip
 from orch.task t
 where not t.terminal and not exists (select from orch.job j where j.task_id = t.id and j.active);

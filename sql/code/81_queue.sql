@@ -11,7 +11,7 @@ select * from (values
                 'merge', coalesce((select jsonb_agg(jsonb_build_object('repo', r.name, 'work_item', t.work_item, 'taken_at', m.taken_at))
                         from (select * from orch.merge_lease order by repo_id limit 200) m join orch.task t on t.id = m.task_id join orch.repo r on r.id = m.repo_id), '[]')) $q$),
         ('stop', $q$ select coalesce(jsonb_agg(jsonb_build_object('work_item', t.work_item, 'stage', t.stage, 'requested_by', t.cancel_requested_by, 'requested_at', t.cancel_requested_at,
-                        'deferred', orch.in_critical_window(t), 'agent_told_at', (select j.stop_requested_at from orch.job j where j.task_id = t.id and j.active)) order by t.id), '[]')
+                        'deferred', orch.stop_window(t) <> 'none', 'agent_told_at', (select j.stop_requested_at from orch.job j where j.task_id = t.id and j.active)) order by t.id), '[]')
                 from (select * from orch.task where cancel_requested_at is not null order by id limit 200) t $q$),
         ('capacity', $q$ select coalesce(jsonb_agg(to_jsonb(u) order by u.scope, u.name), '[]') from (select * from orch.capacity_use order by scope, name limit 200) u $q$),
         ('resilience', $q$ select jsonb_build_object(

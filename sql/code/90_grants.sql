@@ -18,6 +18,7 @@ begin
                 ('orch_operator, orch_readonly', (select array_agg('gate_' || key) from orch.gate)),
                 ('orch_operator, orch_readonly', array['ci_commits']),
                 -- what the views are made of runs with the rights of whoever reads them
+                ('orch_operator, orch_readonly', array['stop_window']),
                 ('orch_operator, orch_readonly', array['setting_text', 'setting_bool', 'setting_int', 'in_scope', 'serial_gated', 'blocks_of', 'axis_answers', 'axis_ask', 'is_axis_fault', 'oldest_claimable_s', 'worker_miss', 'budget_spent', 'cost_estimate', 'needs_transition_lease', 'needs_merge_lease', 'has_living_owner', 'in_critical_window', 'gate_result', 'gate_evidence',
                         'gate_decision', 'gate_job', 'gate_ask', 'gate_visit', 'visit_of', 'evidence_standing', 'evidence_void', 'wrote_code', 'has_step', 'is_for_person', 'waiting_step', 'waits_for_person', 'item_name', 'task_json', 'state_at', 'has_side_effects', 'failed_log', 'failure_digest', 'works_again', 'counted', 'estimated', 'count_bound',
                         'inbox_age_s', 'former_sessions']),

@@ -1,0 +1,236 @@
+"""STOP, rule by rule, as far as rows go (C-1 to C-8). How a task is cancelled in each stage is in test_cancel.py."""
+
+import psycopg2
+import pytest
+
+DOUBT = "create or replace function orch.in_critical_window(t orch.task) returns boolean language plpgsql stable as $$ begin raise exception 'no answer'; end $$"
+
+
+def stopped(world, item):
+    """The task of an item that was cancelled in full, and what must hold of it (C-3)."""
+    task = world.db.row("select * from orch.task where work_item like %s order by id desc limit 1", f"{item}#cancelled-%")
+    assert task["stage"] == "cancelled" and task["cancelled_at"] and task["cancel_requested_at"] is None
+    assert task["work_item"] == f"{item}#cancelled-{task['id']}" and task["tracker_id"].endswith(f"#cancelled-{task['id']}")
+    for table in ("merge_lease", "transition_lease"):
+        assert world.db.value(f"select count(*) from orch.{table} where task_id = %s", task["id"]) == 0
+    assert world.db.value("select count(*) from orch.job where active and task_id = %s", task["id"]) == 0
+    return task
+
+
+def footprint(world):
+    """All that an act could leave behind, but for the audit of who asked."""
+    return [world.db.query(f"select * from orch.{table} order by id") for table in ("task", "job", "effect", "history", "decision", "run", "deploy_record")]
+
+
+def heal(world, definition):
+    world.db.query("create or replace " + definition.removeprefix("CREATE OR REPLACE "))
+
+
+@pytest.fixture
+def doubt(world):
+    """C-5: whether a task is in the critical window cannot be found out; call it to end that."""
+    definition = world.db.value("select pg_get_functiondef('orch.in_critical_window(orch.task)'::regprocedure)")
+    world.db.query(DOUBT)
+    return lambda: heal(world, definition)
+
+
+# --- C-1, C-2 ------------------------------------------------------------------------------------------------------
+
+def test_stop_comes_before_everything_else(world):
+    """C-1: also of an item whose dependencies cannot be read, whose gate is broken, that is paused or escalated."""
+    a, b = world.item(), world.item()
+    world.work(until="analysis", item=a)
+    world.operate("pause", a, None)
+    world.db.query("update orch.local_item set blocked_by = array[%s] where work_item = %s", a, a)
+    world.db.query("create or replace function orch.gate_ask(t orch.task, p_gate text) returns orch.gate_answer language plpgsql stable"
+                   " as $$ begin raise exception 'the gate is broken'; end $$")
+    assert "is cancelled" in world.move(a, "stop")
+    stopped(world, a)
+    assert "is cancelled" in world.move(b, "stop")
+
+
+def test_stop_of_what_is_not_there(world):
+    """C-2: absent: nothing happens, and nothing is kept for later."""
+    with pytest.raises(psycopg2.Error, match="there is no work item"):
+        world.operate("cancel", "DEMO-77", None)
+    item = world.item(handle=False)
+    world.db.query("delete from orch.event")
+    before = footprint(world)
+    assert world.move(item, "stop") == "ignored: nothing to stop"
+    assert footprint(world) == before
+    assert "taken in" in world.move(item, "to_analyse")
+
+
+@pytest.mark.parametrize("until", ["done", "cancelled"])
+def test_stop_of_what_is_over(world, until):
+    """C-2: done or cancelled: no effect of any kind, no second message."""
+    item = world.item()
+    if until == "done":
+        world.work(until="done", item=item)
+    else:
+        world.operate("cancel", item, None)
+    before = footprint(world)
+    assert "nothing to cancel" in world.operate("cancel", item, None)["message"]
+    assert world.move(item, "stop").startswith(("ignored", "nothing to cancel"))
+    assert footprint(world) == before
+
+
+def test_stop_of_what_is_being_stopped(world):
+    """C-2: the running agent is told once; asking again changes nothing."""
+    item = world.item()
+    world.claim()
+    world.operate("cancel", item, None)
+    before = footprint(world)
+    world.operate("cancel", item, None)
+    world.move(item, "stop")
+    assert footprint(world) == before
+
+
+# --- C-3 -----------------------------------------------------------------------------------------------------------
+
+def test_stop_and_at_once_to_analyse(world):
+    """C-3, P-10: nobody has to wait until the agent is gone to ask for a new beginning."""
+    item = world.item()
+    job = world.claim()
+    world.operate("item_move", item, "stop", None)
+    world.operate("item_move", item, "to_analyse", None)
+    world.handle_events()
+    assert world.task(item)["id"] == job["task_id"], "a second task while the first has an agent"
+    world.finish(job, "cancelled")
+    world.db.query("update orch.event set run_at = now() where status = 'routed'")
+    assert "taken in" in world.handle_events()[-1]
+    assert stopped(world, item)["id"] == job["task_id"] < world.task_id(item)
+    assert not [c for c in world.effects("comment", item) if "by hand" in c["text"]]
+
+
+def test_created_again_while_the_branch_is_still_to_go(world):
+    """C-3: the new task gets another branch as long as the deletion of the old one is to come; then the plain name again."""
+    item = world.item()
+    branches = []
+    for _ in range(3):
+        job = world.claim()
+        branches.append(world.task(item)["branch"])
+        world.operate("cancel", item, None)
+        world.finish(job, "cancelled")
+        stopped(world, item)
+        if len(branches) == 2:
+            world.db.query("update orch.effect set status = 'done', ended_at = now() where kind = 'delete_branch'")
+        assert "taken in" in world.move(item, "to_analyse")
+    second = world.db.column("select id from orch.task order by id")[1]
+    assert branches == [branches[0], f"{branches[0]}-{second}", branches[0]]
+
+
+def test_a_push_that_comes_late_is_looked_for(world):
+    """C-3, C-7: who died in the middle of a push may be outlived by it: the branch is looked at again, later."""
+    item = world.item()
+    world.claim()
+    world.operate("cancel", item, None)
+    world.call("process_gone", world.process, "pid gone", True, user="orch_reaperd")
+    stopped(world, item)
+    first, second = world.db.query("select *, extract(epoch from run_at - created_at) as wait_s from orch.effect where kind = 'delete_branch' order by id")
+    assert first["payload"] == second["payload"] and first["wait_s"] < 1 < second["wait_s"]
+    assert "taken in" in world.move(item, "to_analyse")
+    process, epoch = world.add_process(pid=2)
+    assert world.claim(process, epoch)["branch"] != first["payload"]["branch"], "the late push would be the new task's"
+
+
+# --- C-5: doubt ----------------------------------------------------------------------------------------------------
+
+def test_doubt_is_critical(world, doubt):
+    """C-5, C-6: what cannot be found out is left alone: stamped once, one message, queued jobs cancelled, nothing new begins."""
+    a, b = world.item(), world.item()
+    job = world.claim()
+    for _ in range(2):
+        assert "deferred" in world.operate("cancel", a, None)["message"]
+    task = world.task(a)
+    assert task["cancel_requested_at"] and len([c for c in world.effects("comment", a) if "deferred" in c["text"]]) == 1
+    assert world.jobs(a)[0]["status"] == "running" and world.jobs(a)[0]["stop_requested_at"] is None
+    world.succeed(job)
+    assert world.task(a)["stage"] == "analysis" and len(world.jobs(a)) == 1
+    assert "deferred" in world.operate("cancel", b, None)["message"]
+    assert [j["status"] for j in world.jobs(b)] == ["cancelled"]
+    world.set("stage_grace_s", "0")
+    world.call("reconcile_gates", 100, user="orch_reconcilerd")
+    assert [world.task(i)["stage"] for i in (a, b)] == ["analysis", "analysis"]
+    doubt()
+    world.call("reconcile_gates", 100, user="orch_reconcilerd")
+    stopped(world, a)
+    stopped(world, b)
+
+
+@pytest.mark.parametrize("way_back", ["transient", "released", "lost", "failed"])
+def test_doubt_while_the_agent_ends(world, doubt, way_back):
+    """C-5, J-6: whoever ends the step cannot find out either: it is recorded, and a worker that reports gets no error."""
+    world.set("job_max_attempts", "1")
+    item = world.item()
+    job = world.claim()
+    world.operate("cancel", item, None)
+    if way_back == "released":
+        world.call("job_release", job["job_id"], job["epoch"], job["token"], "drain")
+    elif way_back == "lost":
+        world.call("process_gone", world.process, "pid gone", True, user="orch_reaperd")
+    else:
+        world.finish(job, way_back, reason="exit 1")
+    assert world.db.value("select status from orch.job") != "running"
+    assert world.claim() is None
+    doubt()
+    world.set("stage_grace_s", "0")
+    world.operate("cancel", item, None)
+    stopped(world, item)
+
+
+# --- C-7, C-8 ------------------------------------------------------------------------------------------------------
+
+def outlive(world, item, job, stale):
+    """Everything that could bring a task back, tried on one that was cancelled."""
+    operator = {"approve": (item, "yes"), "reject": (item, "no"), "retry": (item, None), "resume": (item,), "pause": (item, None),
+                "lease_release": (item,), "ack": (item, None), "cancel": (item, None)}
+    for act, arguments in operator.items():
+        try:
+            world.operate(act, *arguments)
+        except psycopg2.Error as e:
+            assert e.pgcode == "OR002", (act, e)
+    for verb in ("approved", "confirm_deploy", "rejected", "needs_input", "stop"):
+        world.move(item, verb)
+    fence = job["job_id"], job["epoch"], job["token"]
+    assert world.finish(job, "success", head_sha="a" * 40) in ("fenced", "recorded")
+    assert not world.call("job_release", *fence, "late")[0]["job_release"]
+    assert not world.call("job_started", *fence, 1, "/log", None)[0]["job_started"]
+    process, epoch = world.add_process(pid=3)
+    assert not world.call("job_adopt", process, epoch, job["job_id"], job["epoch"])
+    world.call("process_gone", stale, "pid gone", True, user="orch_reaperd")
+    world.call("reap_overdue", 100, user="orch_reaperd")
+    for _ in range(2):
+        world.call("reconcile_gates", 100, user="orch_reconcilerd")
+    world.db.query("select orch.advance(id, 'test') from orch.task")
+    world.handle_events()
+    assert world.claim(process, epoch) is None
+
+
+@pytest.mark.parametrize("stage", ["analysis", "architecture", "development", "review", "testing", "deploy-staging", "deploy"])
+def test_nothing_revives(world, stage):
+    """C-7, J-6, C-8: no retry, resume, approval, late report, adoption, reaper, reconciler or restart; and it is neither a rejection nor a rollback."""
+    world.set("stage_grace_s", "0")
+    item = world.item()
+    world.work(until=stage, item=item)
+    job = world.claim() or world.db.row("select j.id as job_id, r.epoch, r.token from orch.job j join orch.run r on r.job_id = j.id order by r.id desc limit 1")
+    world.operate("cancel", item, None)
+    if world.db.value("select count(*) from orch.job where status = 'running'"):
+        world.finish(job, "cancelled")
+    task = stopped(world, item)
+    told = len(world.effects("state", item)) + len(world.effects("comment", item))
+    counts = world.db.row("select (select count(*) from orch.decision) as decisions, (select count(*) from orch.repo_freeze) as freezes, (select count(*) from orch.job) as jobs")
+    outlive(world, item, job, world.process)
+    assert stopped(world, item) == task
+    assert (task["developer_rounds"], task["merge_attempts"]) == (0, 0)
+    assert len(world.effects("state", item)) + len(world.effects("comment", item)) == told
+    assert world.db.row("select (select count(*) from orch.decision) as decisions, (select count(*) from orch.repo_freeze) as freezes, (select count(*) from orch.job) as jobs") == counts
+
+
+def test_it_holds_no_gate_closed(world):
+    """C-7, S-4, S-5: neither the lane nor a dependency waits for what was cancelled."""
+    a, b = world.item(), world.item()
+    world.operate("dependency_add", b, a)
+    assert set(world.blocks(b)) == {"dependency", "active-task"}
+    world.operate("cancel", a, None)
+    assert world.blocks(b) == []
