@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define NAME_MAX_BYTES 200
+#define OURS           "feature/" /* the database names branches (P-8); whoever protects one names another */
 
 static bool plain_char(char c)
 {
@@ -58,6 +59,11 @@ int branch_guard(const char *branch, const char *default_branch, struct errinfo 
         /* Some forges and file systems take names that differ in case only for one and the same. */
         if (strcasecmp(branch, default_branch) == 0) {
                 err_set(err, "", "branch \"%.80s\" is the default branch: it is never pushed to or deleted",
+                        branch);
+                return -EPERM;
+        }
+        if (strncmp(branch, OURS, strlen(OURS)) != 0) {
+                err_set(err, "", "branch \"%.80s\" is none of ours (" OURS "...): it is never pushed to or deleted",
                         branch);
                 return -EPERM;
         }

@@ -1,5 +1,6 @@
 /*
- * branch_guard.h - the one place that says which branches are never pushed to and never deleted (rule C-4).
+ * branch_guard.h - the one place that says which branches are never pushed to and never deleted (rule C-4):
+ * the default branch, and every other one that is not a task's. So nobody has to tell us which are protected.
  *
  * Asked by git_push() and by forge_delete_branch(), before anything is sent. In doubt (no default branch
  * known, a name that git would read as something else) it refuses.

@@ -2,6 +2,7 @@
 
 import psycopg2
 import pytest
+from world import World
 
 DOUBT = "create or replace function orch.in_critical_window(t orch.task) returns boolean language plpgsql stable as $$ begin raise exception 'no answer'; end $$"
 
@@ -234,3 +235,99 @@ def test_it_holds_no_gate_closed(world):
     assert set(world.blocks(b)) == {"dependency", "active-task"}
     world.operate("cancel", a, None)
     assert world.blocks(b) == []
+
+
+# --- the property, without processes: tests/pipeline/test_stop_everywhere.py has it with them ------------------------------------
+
+def end_run(world, job, how):
+    """What can become of a run whose task was stopped."""
+    if how == "lost":
+        world.call("process_gone", world.process, "pid gone", True, user="orch_reaperd")
+    elif how == "orphaned":
+        world.call("job_started", job["job_id"], job["epoch"], job["token"], 1, "/log", None)
+        world.call("process_gone", world.process, "pid gone", False, user="orch_reaperd")
+        heir, epoch = world.add_process(pid=4)
+        for adopted in world.call("job_adopt", heir, epoch, job["job_id"], job["epoch"]):
+            world.finish(adopted, "cancelled" if world.call("process_beat", heir, epoch, False)[0]["stop_jobs"] else "failed")
+    elif how == "released":
+        world.call("job_release", job["job_id"], job["epoch"], job["token"], "drain")
+    elif how == "success":
+        succeed(world, job)
+    elif how == "cancelled" and not world.db.value("select stop_requested_at is not null from orch.job where id = %s", job["job_id"]):
+        succeed(world, job) # deferred: nobody has told the worker
+    else:
+        world.finish(job, how, reason="so it ended")
+
+
+def succeed(world, job):
+    if job["kind"] == "check":
+        world.finish(job, check={"state": "pass"})
+    else:
+        world.succeed(job)
+
+
+def bring_to(world, item, step, queued):
+    """The item's job of that step, claimed; None when it is only queued, or when a person is waited for."""
+    while True:
+        task = world.task(item)
+        if waiting := world.db.column("select (orch.waiting_step(t)).gate from orch.task t where id = %s and orch.waits_for_person(t)", task["id"]):
+            if task["stage"] == step["stage"] and waiting == [step["gate"]]:
+                return None
+            world.operate("approve", item, None)
+        elif queued and [j for j in world.jobs(item) if (j["status"], j["stage"], j["role"]) == ("queued", step["stage"], step["role"])]:
+            return None
+        else:
+            job = world.claim()
+            if (job["stage"], job["role"]) == (step["stage"], step["role"]):
+                return job
+            succeed(world, job)
+
+
+def goes_on(world):
+    """Whatever still goes on by itself or because people say no: another worker takes what is claimable."""
+    process, epoch = world.add_process(pid=5)
+    for _ in range(20):
+        world.call("reconcile_gates", 100, user="orch_reconcilerd")
+        world.db.query("update orch.job set run_at = now(), due_at = null where status = 'queued'")
+        for item in world.db.column("select work_item from orch.task t where orch.waits_for_person(t)"):
+            world.operate("reject", item, "it was to be stopped")
+        if job := world.claim(process, epoch):
+            succeed(world, job)
+        elif world.db.value("select bool_and(terminal) from orch.task"):
+            return
+
+
+ENDS = ["cancelled", "success", "failed", "timeout", "transient", "released", "lost", "orphaned"]
+
+
+@pytest.mark.parametrize("how", ["queued", *ENDS])
+def test_stop_at_every_step(cluster, how):
+    """C-3, C-5, C-6, C-7, J-6: at each step of the table, and however the step then ends: cancelled in full, or done - and done only if it was told so."""
+    database = cluster.fresh()
+    try:
+        world = World(database)
+        world.set("stage_grace_s", "0")
+        world.set("serial_gate_enabled", "off")
+        for step in database.query("select s.stage, s.role, s.gate, s.command from orch.stage_step s join orch.stage g on g.key = s.stage order by g.position, s.seq"):
+            check_step(world, step, how)
+            world.process, world.epoch = world.add_process(pid=6)
+    finally:
+        database.drop()
+
+
+def check_step(world, step, how):
+    item = world.item()
+    if step["command"]:
+        world.operate("project_command_set", world.project, step["command"], "true")
+    job = bring_to(world, item, step, queued=how == "queued")
+    said = world.operate("cancel", item, None)["message"]
+    if job:
+        end_run(world, job, how)
+    goes_on(world)
+    task = world.db.row("select * from orch.task order by id desc limit 1")
+    if task["stage"] == "done":
+        assert "deferred" in said and task["cancel_requested_at"] is None, (step, how, said)
+    else:
+        stopped(world, item)
+    if step["command"]:
+        world.operate("project_command_remove", world.project, step["command"])

@@ -30,6 +30,14 @@ def free_port():
                 continue
 
 
+def send_signal(pid, signo):
+    """To a process that may have ended meanwhile."""
+    try:
+        os.kill(pid, signo)
+    except ProcessLookupError:
+        pass
+
+
 class Here:
     """The machine itself; support/hosts.py has others."""
 
@@ -150,7 +158,7 @@ class Suite:
         stopped, pids = [], None
         while pids != (pids := [self.process.pid] + [p.pid for p in descendants(self.process.pid)]):
             for pid in set(pids) - set(stopped):
-                os.kill(pid, signal.SIGSTOP)
+                send_signal(pid, signal.SIGSTOP)
                 stopped.append(pid)
         return stopped
 
@@ -160,8 +168,12 @@ class Suite:
 
     def power_off(self):
         """kill -9 of every process of the suite at one moment, agents too: nobody can do a last thing."""
-        for pid in self.pause():
-            os.kill(pid, signal.SIGKILL)
+        self.kill_all(self.pause())
+
+    def kill_all(self, pids):
+        """kill -9 of the supervisor and others."""
+        for pid in pids:
+            send_signal(pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
 

@@ -14,8 +14,15 @@ static void test_guard(void **state)
                 int r;
         } rows[] = {
                 {"feature/ORCH-1-fix", "main", 0},
-                {"main2", "main", 0},
-                {"x/main", "main", 0},
+                {"feature/main", "main", 0},
+                {"main2", "main", -EPERM},
+                {"x/main", "main", -EPERM},
+                {"release/2.x", "main", -EPERM}, /* protected, whether we were told or not */
+                {"feature", "main", -EPERM},
+                {"Feature/a", "main", -EPERM},
+                {"feature/", "main", -EPERM},
+                {"feature/a", "feature/a", -EPERM},
+                {"feature/a", "FEATURE/A", -EPERM},
                 {"main", "main", -EPERM},
                 {"MAIN", "main", -EPERM},
                 {"release/1.x", "release/1.x", -EPERM},
@@ -24,8 +31,7 @@ static void test_guard(void **state)
                 {"refs/heads/main", "main", -EPERM},
                 {"HEAD", "main", -EPERM},
                 {"main:main", "main", -EPERM},
-                {"+main", "main",
-                 0}, /* a name like any other: refspecs are built with refs/heads/ in front */
+                {"+feature/a", "main", -EPERM},
                 {"", "main", -EPERM},
         };
         (void)state;
