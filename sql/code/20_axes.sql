@@ -31,10 +31,11 @@ comment on function orch.deploy_under_way(orch.task) is
 
 create function orch.in_critical_window(t orch.task) returns boolean
 language sql stable
-return t.stage = 'deploy' and (orch.deploy_under_way(t)
-        or exists (select from orch.job j where j.task_id = t.id and j.stage_version = t.stage_version and j.status = 'running' and j.role in ('releaser', 'finalizer', 'merger')));
+return orch.deploy_under_way(t)
+        or exists (select from orch.job j where j.task_id = t.id and j.status = 'running'
+                   and (exists (select from orch.merge_lease m where m.task_id = t.id) or (t.stage = 'deploy' and j.kind in ('deploy', 'finalize', 'merge'))));
 comment on function orch.in_critical_window(orch.task) is
-        'C-5: the deploy was initiated and has not ended, or a step that cannot be taken back runs: a cancellation waits';
+        'C-5: the deploy was initiated and has not ended, or the task holds the merge lease and one of its jobs runs, or one that cannot be taken back: a cancellation waits. Asked by orch.stop_window() alone, but for the axis, which fails closed.';
 
 create view orch.axis_cancel as
 select j.id as job_id,

@@ -120,7 +120,7 @@ begin
         if t.terminal then
                 perform orch.refuse('OR002', format('%s is %s: there is nothing to try again', orch.item_name(t), t.stage),
                         'Begin anew with: orchctl item move ' || orch.item_name(t) || ' to_analyse');
-        elsif t.cancel_requested_at is not null then
+        elsif t.cancel_requested_at is not null and not (t.escalated_at is not null and orch.stop_window(t) = 'critical') then -- C-6: else it would wait for ever
                 perform orch.refuse('OR002', format('%s is being cancelled', t.work_item));
         elsif t.escalated_at is not null then
                 perform orch.record('retry', p_actor, t.id, null, null, jsonb_build_object('escalation', t.escalation, 'comment', p_note));

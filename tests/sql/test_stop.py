@@ -180,6 +180,77 @@ def test_doubt_while_the_agent_ends(world, doubt, way_back):
     stopped(world, item)
 
 
+# --- C-5: the merge lease -----------------------------------------------------------------------------------------
+
+def take_merge_lease(world, item):
+    task = world.task(item)
+    world.db.query("insert into orch.merge_lease (repo_id, task_id) values (%s, %s) on conflict do nothing", task["repo_id"], task["id"])
+
+
+def test_a_running_job_under_the_merge_lease_is_critical(world):
+    """C-5, C-6: it is left alone, and whoever ends it applies the cancellation, which gives the lease back."""
+    item = world.item()
+    world.work(until="deploy-staging", item=item)
+    job = world.claim()
+    take_merge_lease(world, item)
+    assert "deferred" in world.operate("cancel", item, None)["message"]
+    assert world.jobs(item)[-1]["status"] == "running" and world.jobs(item)[-1]["stop_requested_at"] is None
+    world.succeed(job)
+    stopped(world, item)
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_the_merge_lease_alone_is_not_critical(world, running):
+    """C-5: parked, for a person or for a worker, with the lease: a full reset, which gives it back; another task's running job is none of its."""
+    item, other = world.item(), world.item()
+    world.work(until="deploy", item=item)
+    take_merge_lease(world, item)
+    if running:
+        world.set("serial_gate_enabled", "off")
+        assert world.claim()["work_item"] == other
+    assert "is cancelled" in world.operate("cancel", item, None)["message"]
+    stopped(world, item)
+
+
+# --- C-5, C-6: the deploy ---------------------------------------------------------------------------------------------
+
+def begin_deploy(world, item):
+    """The finalizer's job of a deploy that was initiated."""
+    world.command("deploy", "true")
+    world.work(until="deploy", item=item)
+    world.operate("approve", item, None)
+    while (job := world.claim())["role"] != "finalizer":
+        world.succeed(job)
+    return job
+
+
+def test_paused_and_stopped_it_can_be_resumed(world):
+    """C-6, S-8: the deferred cancellation waits for the finalizer, which a pause holds back: resume is not refused."""
+    item = world.item()
+    job = begin_deploy(world, item)
+    world.operate("pause", item, None)
+    assert "deferred" in world.operate("cancel", item, None)["message"]
+    world.call("job_release", job["job_id"], job["epoch"], job["token"], "drain")
+    assert world.claim() is None and world.task(item)["stage"] == "deploy"
+    world.operate("resume", item)
+    world.work()
+    assert world.task(item)["stage"] == "done" and world.task(item)["cancel_requested_at"] is None
+
+
+def test_given_up_while_the_deploy_is_under_way(world):
+    """C-5, C-6, P-5: the finalizer fails for good, and nobody knows what came of the deploy: not cancelled; a person is told, and has a way."""
+    world.set("job_max_attempts", "1")
+    item = world.item()
+    job = begin_deploy(world, item)
+    assert "deferred" in world.operate("cancel", item, None)["message"]
+    world.finish(job, "failed", reason="no disk")
+    assert world.task(item)["stage"] == "deploy" and world.waits(item)[0] == "escalated"
+    assert "deferred" in world.operate("cancel", item, None)["message"]
+    world.operate("retry", item, None)
+    world.succeed(world.claim(), "FAILED")
+    stopped(world, item)
+
+
 # --- C-7, C-8 ------------------------------------------------------------------------------------------------------
 
 def outlive(world, item, job, stale):
