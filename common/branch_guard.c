@@ -63,7 +63,8 @@ int branch_guard(const char *branch, const char *default_branch, struct errinfo 
                 return -EPERM;
         }
         if (strncmp(branch, OURS, strlen(OURS)) != 0) {
-                err_set(err, "", "branch \"%.80s\" is none of ours (" OURS "...): it is never pushed to or deleted",
+                err_set(err, "",
+                        "branch \"%.80s\" is none of ours (" OURS "...): it is never pushed to or deleted",
                         branch);
                 return -EPERM;
         }

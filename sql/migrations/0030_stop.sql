@@ -1,4 +1,4 @@
--- 0099_stop: how long the push of a worker that died may take to arrive (C-3, C-7).
+-- 0030_stop: how long the push of a worker that died may take to arrive (C-3, C-7).
 set local role orch_owner;
 
 insert into orch.setting_row (key, kind, value, standard, about) values
