@@ -207,8 +207,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_values),           cmocka_unit_test(test_lists),
                 cmocka_unit_test(test_none_and_refused), cmocka_unit_test(test_bounds),
-                cmocka_unit_test(test_number_of_keys),
-                cmocka_unit_test(test_where_the_text_begins),
+                cmocka_unit_test(test_number_of_keys),   cmocka_unit_test(test_where_the_text_begins),
         };
         return cmocka_run_group_tests_name("front_matter", tests, NULL, NULL);
 }
