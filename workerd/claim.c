@@ -18,8 +18,9 @@ static char *copy(const struct db_result *res, int row, const char *column)
 static int read_kind(const char *kind, enum claim_kind *ret)
 {
         static const char *const names[] = {
-                [CLAIM_AGENT] = "agent", [CLAIM_CI] = "ci",         [CLAIM_CHECK] = "check",
-                [CLAIM_MERGE] = "merge", [CLAIM_DEPLOY] = "deploy", [CLAIM_FINALIZE] = "finalize"};
+                [CLAIM_AGENT] = "agent",         [CLAIM_CI] = "ci",       [CLAIM_CHECK] = "check",
+                [CLAIM_INTEGRATE] = "integrate", [CLAIM_MERGE] = "merge", [CLAIM_DEPLOY] = "deploy",
+                [CLAIM_FINALIZE] = "finalize"};
         for (size_t i = 0; kind != NULL && i < ARRAY_SIZE(names); i++) {
                 if (strcmp(kind, names[i]) != 0)
                         continue;
@@ -82,6 +83,13 @@ int claim_read(struct claim *ret, const struct db_result *res, int row, struct e
                 .test_globs = copy(res, row, "test_globs"),
                 .gate_config_globs = copy(res, row, "gate_config_globs"),
                 .announced = copy(res, row, "announced"),
+                .pushing = copy(res, row, "pushing"),
+                .run_head = copy(res, row, "run_head"),
+                .tested_base = copy(res, row, "tested_base"),
+                .deployed_sha = copy(res, row, "deployed_sha"),
+                .markers = copy(res, row, "integrity_markers"),
+                .tested = db_bool(res, row, "tested"),
+                .rebase_always = db_bool(res, row, "rebase_always"),
         };
         if (read_kind(db_text(res, row, "kind"), &ret->kind) < 0) {
                 err_set(err, "", "the claimed job is of a kind that this release does not know");
@@ -97,7 +105,8 @@ void claim_deinit(struct claim *c)
                 c->stage,    c->input,     c->branch,         c->head_sha,          c->repo,
                 c->forge,    c->location,  c->default_branch, c->docs_dir,          c->test_command,
                 c->base_sha, c->command,   c->test_globs,     c->gate_config_globs, c->failed_log,
-                c->earlier,  c->session,   c->resumes,        c->former_sessions,   c->announced};
+                c->earlier,  c->session,   c->resumes,        c->former_sessions,   c->announced,
+                c->pushing,  c->run_head,  c->tested_base,    c->deployed_sha,      c->markers};
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
                 free(strings[i]);
         *c = (struct claim){.token = NULL};
@@ -114,9 +123,10 @@ const char *claim_shell_command(const struct claim *c)
         case CLAIM_CI:
                 return or_empty(c->test_command);
         case CLAIM_CHECK:
+        case CLAIM_INTEGRATE:
+        case CLAIM_MERGE:
                 return or_empty(c->command);
         case CLAIM_AGENT:
-        case CLAIM_MERGE:
         case CLAIM_DEPLOY:
         case CLAIM_FINALIZE:
                 break;

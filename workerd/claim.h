@@ -12,7 +12,15 @@
 struct db_result;
 struct errinfo;
 
-enum claim_kind { CLAIM_AGENT, CLAIM_CI, CLAIM_CHECK, CLAIM_MERGE, CLAIM_DEPLOY, CLAIM_FINALIZE };
+enum claim_kind {
+        CLAIM_AGENT,
+        CLAIM_CI,
+        CLAIM_CHECK,
+        CLAIM_INTEGRATE,
+        CLAIM_MERGE,
+        CLAIM_DEPLOY,
+        CLAIM_FINALIZE
+};
 
 struct claim {
         int64_t job;
@@ -32,6 +40,15 @@ struct claim {
         char *command;                        /* the project's, for the step */
         char *test_globs, *gate_config_globs; /* one pattern per line */
         char *announced; /* commits that runs of the job were about to push, separated by blanks */
+
+        /* of the integrator and the merger */
+        char *pushing;      /* heads that an earlier life of the job may have pushed: "{SHA,SHA}" */
+        char *run_head;     /* of a run that was begun before: what it tests */
+        char *tested_base;  /* what the head was tested on; NULL: it was not */
+        char *deployed_sha; /* what runs in production; NULL: nothing does */
+        char *markers;      /* "PATH:NEEDLE" lines */
+        bool tested;        /* the code of the head has passed the tests */
+        bool rebase_always;
 };
 
 /* Copies row `row` of job_claim or job_adopt. 0, or -EINVAL with the reason in `err`: the row makes no sense

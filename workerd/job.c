@@ -15,8 +15,10 @@
 #include "common/proc.h"
 #include "workerd/commit.h"
 #include "workerd/evict.h"
+#include "workerd/landing.h"
 #include "workerd/leftovers.h"
 #include "workerd/mirror.h"
+#include "workerd/rebase.h"
 #include "workerd/shell_command.h"
 #include "workerd/shim_link.h"
 #include "workerd/tree.h"
@@ -56,6 +58,9 @@ static void drop_operations(struct job *job)
         tree_remove_cancel(take_ptr(job->tree_remove));
         test_changes_cancel(take_ptr(job->test_changes_op));
         verdict_cancel(take_ptr(job->verdict_op));
+        rebase_cancel(take_ptr(job->rebase_op));
+        landing_look_cancel(take_ptr(job->look_op));
+        landing_verify_cancel(take_ptr(job->verify_op));
         git_push_cancel(take_ptr(job->push_op));
         forge_cancel(job->forge, take_ptr(job->forge_call));
         shell_command_cancel(take_ptr(job->check));
@@ -94,8 +99,10 @@ static void begin(struct job *job)
                 adopt(job);
         else if (job->adopted)
                 return; /* concluded */
+        else if (job->claim.kind == CLAIM_INTEGRATE)
+                job_integrate(job);
         else if (job->claim.kind == CLAIM_MERGE)
-                job_ask(job);
+                job_merge(job);
         else if (job->claim.kind == CLAIM_DEPLOY)
                 job_deploy(job);
         else if (job->claim.kind == CLAIM_FINALIZE)
@@ -218,6 +225,7 @@ void job_free(struct job *job)
         free(job->deploy_host);
         free(job->mirror);
         free(job->continue_file);
+        free(job->land.said);
         claim_deinit(&job->claim);
         free(job);
 }
@@ -292,6 +300,12 @@ void job_conclude(struct job *job, enum report_outcome outcome, const char *fmt,
         report_outcome(&job->report, outcome, "%s", reason.buf);
         strbuf_deinit(&reason);
         job_record(job);
+}
+
+void job_final(struct job *job, const char *why)
+{
+        job->report.final = true;
+        job_conclude(job, REPORT_FAILED, "%s", why);
 }
 
 void job_retry(struct job *job, const char *what, const struct errinfo *err, void (*again)(struct job *job))

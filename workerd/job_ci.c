@@ -1,7 +1,7 @@
 /*
- * job_ci.c - roles ci, coverage and image: the project's own command on the branch head. Its exit is the
- * commit status, or the evidence of the step; no file counts. Red is an answer, not a failure of the job: the
- * gate sends the task back (P-5).
+ * job_ci.c - the project's own command: on the branch head (roles ci, coverage and image), or on what would
+ * land (integrator, merger). Its exit is the commit status, or the evidence of the step; no file counts. Red
+ * is an answer, not a failure of the job: the gate sends the task back (P-5).
  */
 #include "workerd/job_internal.h"
 
@@ -24,22 +24,37 @@ static const char *output_end(const struct strbuf *log)
 
 static const char *name(const struct job *job)
 {
-        return job->claim.kind == CLAIM_CI ? "test" : job->claim.role;
+        return job->claim.kind == CLAIM_CHECK ? job->claim.role : "test";
 }
 
-static void answer(struct job *job, bool good)
+/* What the exit is for. */
+static void answer(struct job *job, bool good, const char *said)
 {
-        if (job->claim.kind == CLAIM_CI)
+        switch (job->claim.kind) {
+        case CLAIM_CI:
                 report_ci_state(&job->report, good ? "success" : "failure");
-        else
+                break;
+        case CLAIM_INTEGRATE:
+                job_integrate_tested(job, good, said);
+                return;
+        case CLAIM_MERGE:
+                job_merge_tested(job, good, said);
+                return;
+        case CLAIM_AGENT:
+        case CLAIM_CHECK:
+        case CLAIM_DEPLOY:
+        case CLAIM_FINALIZE:
                 report_check_state(&job->report, good ? "pass" : "fail");
+                break;
+        }
+        job_conclude(job, REPORT_SUCCESS, "%s", said);
 }
 
 static void red(struct job *job, const char *how)
 {
-        answer(job, false);
-        job_conclude(job, REPORT_SUCCESS, "the %s command %s; its output ended in:\n%s", name(job), how,
-                     output_end(&job->report.log_excerpt));
+        _cleanup_(freep) char *said = xasprintf("the %s command %s; its output ended in:\n%s", name(job), how,
+                                                output_end(&job->report.log_excerpt));
+        answer(job, false, said);
 }
 
 static void exited(struct job *job, int code)
@@ -50,8 +65,8 @@ static void exited(struct job *job, int code)
                 red(job, how);
                 return;
         }
-        answer(job, true);
-        job_conclude(job, REPORT_SUCCESS, "the %s command %s", name(job), how);
+        _cleanup_(freep) char *said = xasprintf("the %s command %s", name(job), how);
+        answer(job, true, said);
 }
 
 static void killed(struct job *job, int signo)

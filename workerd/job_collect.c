@@ -176,8 +176,10 @@ static void on_asked(void *arg, const struct db_result *res)
         else if (!db_bool(res, 0, "held"))
                 job_stop(job,
                          JOB_STOP_CANCELLED); /* or fenced: then recording it says so, and changes nothing */
+        else if (job->claim.kind == CLAIM_INTEGRATE)
+                job_integrate_asked(job);
         else if (job->claim.kind == CLAIM_MERGE)
-                job_merge(job);
+                job_merge_asked(job);
         else
                 push(job);
 }
@@ -191,21 +193,22 @@ static void ask_to_push(struct job *job)
         job->request = db_query(job->host->db, &Q_JOB_PUSHING, params, ASK_DEADLINE_MS, on_asked, job);
 }
 
-static void ask_to_merge(struct job *job)
+/* Says what is about to be done, so that whoever goes on after a crash knows what was ours: a head that is to
+ * be pushed, a head that is to be tested, or a merge with the base it was tested on. */
+static void ask_with_intent(struct job *job)
 {
-        char pid[24];
         struct job_fence_text fence = job_fence_params(job);
-        (void)snprintf(pid, sizeof(pid), "%ld", (long)getpid());
-        const char *params[] = {fence.job, fence.epoch, job->claim.token, pid, NULL, job->info.base_sha, NULL,
-                                NULL,      NULL};
-        job->request = db_query(job->host->db, &Q_JOB_STARTED, params, ASK_DEADLINE_MS, on_asked, job);
+        const char *what = job->claim.kind == CLAIM_MERGE ? "merge" : job->land.push ? "push" : "test";
+        const char *head = job->claim.kind == CLAIM_MERGE ? job->claim.head_sha : job->land.head;
+        const char *params[] = {fence.job, fence.epoch, job->claim.token, what, head, job->land.base};
+        job->request = db_query(job->host->db, &Q_JOB_INTENT, params, ASK_DEADLINE_MS, on_asked, job);
 }
 
 void job_ask(struct job *job)
 {
         job_set_state(job, JOB_ASKING);
-        if (job->claim.kind == CLAIM_MERGE)
-                ask_to_merge(job);
+        if (job->claim.kind == CLAIM_INTEGRATE || job->claim.kind == CLAIM_MERGE)
+                ask_with_intent(job);
         else
                 ask_to_push(job);
 }

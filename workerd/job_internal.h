@@ -32,22 +32,35 @@ struct shim_link;
  * X(id, name, yields_to, leads_to): `yields_to` says from which kind of stop on the step is left at once; a
  * weaker stop lets it end first. What a state waits for:
  *
- *   NEW         the loop's next turn
- *   ATTACHING   (adopted) the shim's hello, or that the job's lock is free; timer: the next look
- *   MIRRORING   mirror_update
- *   SEEKING     commit_find: did an earlier life of the job push its work?
- *   CLEARING    removal of an earlier folder of this claim
- *   CUTTING     tree_prepare, tree_checkout
- *   STARTING    job_started: the run is announced before its shim exists; timer: again, or for a beat that
- * counts RUNNING     the shim's end; timer: the shim hangs READING     the loop's next turn: the rest of what
- * the agent said HUNTING     orch-shim --clean: what a killed shim has left is killed; timer: again
- * COMMITTING  commit_make JUDGING     verdict_read ASKING      job_started: is the claim still ours? PUSHING
- * commit_push MERGING     forge_merge LOOKING     deploy_look INITIATING  deploy_initiate: from its answer on
- * the deploy is started, whatever is asked of us BEGINNING   the deploy's shim: that its command runs, or its
- * end; timer: no answer AWAITING    (finalizer) the end of the deploy's shim, or orch-shim --clean; timer:
- * the next look CHECKING    the project's deploy_check RETRYING    the timer RECORDING job_finish or
- * job_release; timer: again. Fenced: that we have said so, for a moment CLEANING    removal of tree/, home/
- * and tmp/ ENDED the loop's next turn
+ *   NEW          the loop's next turn
+ *   ATTACHING    (adopted) the shim's hello, or that the job's lock is free; timer: the next look
+ *   MIRRORING    mirror_update
+ *   SEEKING      commit_find: did an earlier life of the job push its work?
+ *   REBASING     rebase_start
+ *   TRYING       landing_look: what would a merge land?
+ *   CLEARING     removal of an earlier folder of this claim
+ *   CUTTING      tree_prepare, tree_checkout
+ *   STARTING     job_started: the run is announced before its shim exists; timer: again, or for a beat that
+ *                counts
+ *   RUNNING      the shim's end; timer: the shim hangs
+ *   READING      the loop's next turn: the rest of what the agent said
+ *   HUNTING      orch-shim --clean: what a killed shim has left is killed; timer: again
+ *   COMMITTING   commit_make
+ *   JUDGING      verdict_read
+ *   DESCRIBING   commit_describe
+ *   ASKING       job_started, job_intent: is the claim still ours?
+ *   PUSHING      commit_push
+ *   MERGING      forge_merge
+ *   VERIFYING    landing_verify: is what landed what was tested?
+ *   LOOKING      deploy_look
+ *   INITIATING   deploy_initiate: from its answer on the deploy is started, whatever is asked of us
+ *   BEGINNING    the deploy's shim: that its command runs, or its end; timer: no answer
+ *   AWAITING     (finalizer) the end of the deploy's shim, or orch-shim --clean; timer: the next look
+ *   CHECKING     the project's deploy_check
+ *   RETRYING     the timer
+ *   RECORDING    job_finish or job_release; timer: again. Fenced: that we have said so, for a moment
+ *   CLEANING     removal of tree/, home/ and tmp/
+ *   ENDED        the loop's next turn
  *
  * Every state before RECORDING may also lead there, with an outcome that says why, and to ENDED, when the run
  * is let go. git and the database bound their own calls, so only states that wait for something else have a
@@ -57,22 +70,29 @@ struct shim_link;
 #define JOB_STATES(X)                                                                                        \
         X(NEW, "new", JOB_STOP_LEAVE, TO(MIRRORING) | TO(ASKING) | TO(ATTACHING) | TO(LOOKING))              \
         X(ATTACHING, "attaching", JOB_STOP_LEAVE,                                                            \
-          TO(RUNNING) | TO(READING) | TO(MIRRORING) | TO(COMMITTING) | TO(HUNTING))                          \
-        X(MIRRORING, "mirroring", JOB_STOP_LEAVE, TO(SEEKING) | TO(CLEARING) | TO(CUTTING) | TO(RETRYING))   \
+          TO(RUNNING) | TO(READING) | TO(MIRRORING) | TO(COMMITTING) | TO(DESCRIBING) | TO(HUNTING))         \
+        X(MIRRORING, "mirroring", JOB_STOP_LEAVE,                                                            \
+          TO(SEEKING) | TO(REBASING) | TO(TRYING) | TO(VERIFYING) | TO(CLEARING) | TO(CUTTING) |             \
+                  TO(RETRYING))                                                                              \
         X(SEEKING, "seeking", JOB_STOP_LEAVE,                                                                \
           TO(JUDGING) | TO(CLEARING) | TO(CUTTING) | TO(COMMITTING) | TO(RETRYING))                          \
+        X(REBASING, "rebasing", JOB_STOP_LEAVE, TO(DESCRIBING) | TO(ASKING))                                 \
+        X(TRYING, "trying", JOB_STOP_LEAVE, TO(ASKING) | TO(CLEARING) | TO(CUTTING))                         \
         X(CLEARING, "clearing", JOB_STOP_LEAVE, TO(CUTTING))                                                 \
         X(CUTTING, "cutting", JOB_STOP_LEAVE, TO(STARTING) | TO(INITIATING) | TO(COMMITTING))                \
         X(STARTING, "starting", JOB_STOP_LEAVE, TO(RUNNING))                                                 \
         X(RUNNING, "running", JOB_STOP_LEAVE,                                                                \
-          TO(READING) | TO(COMMITTING) | TO(MIRRORING) | TO(ATTACHING) | TO(HUNTING))                        \
+          TO(READING) | TO(COMMITTING) | TO(MIRRORING) | TO(DESCRIBING) | TO(ATTACHING) | TO(HUNTING))       \
         X(READING, "reading", JOB_STOP_FENCED, TO(COMMITTING) | TO(MIRRORING))                               \
         X(HUNTING, "hunting", JOB_STOP_NEVER, 0)                                                             \
         X(COMMITTING, "committing", JOB_STOP_CANCELLED, TO(JUDGING))                                         \
         X(JUDGING, "judging", JOB_STOP_CANCELLED, TO(ASKING))                                                \
-        X(ASKING, "asking", JOB_STOP_CANCELLED, TO(PUSHING) | TO(MERGING) | TO(RETRYING))                    \
-        X(PUSHING, "pushing", JOB_STOP_FENCED, TO(MIRRORING) | TO(RETRYING))                                 \
-        X(MERGING, "merging", JOB_STOP_FENCED, TO(RETRYING))                                                 \
+        X(DESCRIBING, "describing", JOB_STOP_LEAVE, TO(ASKING) | TO(MIRRORING))                              \
+        X(ASKING, "asking", JOB_STOP_CANCELLED,                                                              \
+          TO(PUSHING) | TO(MERGING) | TO(CLEARING) | TO(CUTTING) | TO(RETRYING))                             \
+        X(PUSHING, "pushing", JOB_STOP_FENCED, TO(MIRRORING) | TO(CLEARING) | TO(CUTTING) | TO(RETRYING))    \
+        X(MERGING, "merging", JOB_STOP_FENCED, TO(MIRRORING) | TO(RETRYING))                                 \
+        X(VERIFYING, "verifying", JOB_STOP_LEAVE, TO(RETRYING))                                              \
         X(LOOKING, "looking", JOB_STOP_LEAVE, TO(MIRRORING) | TO(INITIATING) | TO(AWAITING) | TO(RETRYING))  \
         X(INITIATING, "initiating", JOB_STOP_FENCED, TO(BEGINNING) | TO(RETRYING))                           \
         X(BEGINNING, "beginning", JOB_STOP_NEVER, TO(RETRYING))                                              \
@@ -89,6 +109,18 @@ enum job_state {
 #define X(id, name, yields_to, leads_to) JOB_##id,
         JOB_STATES(X)
 #undef X
+};
+
+/* Of the integrator and the merger: what is to be on the branch, or in the default branch. */
+struct job_land {
+        char head[GIT_OID_SIZE];   /* what is tested: the head, or the merge of it; "": not known yet */
+        char base[GIT_OID_SIZE];   /* the default branch that it is on, or would land on */
+        char remote[GIT_OID_SIZE]; /* where the branch was found */
+        bool push, test;           /* `head` is still to be pushed; and tested */
+        bool green;                /* it was tested */
+        unsigned looks;            /* pushes that found the branch elsewhere */
+        char *said;                /* how the test ended */
+        void (*described)(struct job *job); /* what follows DESCRIBING */
 };
 
 struct job {
@@ -120,9 +152,11 @@ struct job {
         struct loop_timer *promise_timer;  /* job_promise.c */
         void (*again)(struct job *job);    /* what RETRYING tries again */
         void (*weighed)(struct job *job);  /* what follows job_weigh() */
+        void (*fetched)(struct job *job);  /* what follows MIRRORING */
         void (*unpushed)(struct job *job); /* what follows SEEKING when nothing was pushed */
-        bool unsaved;                      /* the tree could not be committed: it stays */
-        size_t cleaned;                    /* folders removed so far */
+        struct job_land land;
+        bool unsaved;   /* the tree could not be committed: it stays */
+        size_t cleaned; /* folders removed so far */
         job_done_fn *fn;
         void *arg;
 
@@ -133,6 +167,9 @@ struct job {
         struct tree_remove *tree_remove;
         struct test_changes_op *test_changes_op;
         struct verdict_op *verdict_op;
+        struct rebase_op *rebase_op;
+        struct landing_look *look_op;
+        struct landing_verify *verify_op;
         struct git_push_op *push_op;
         struct forge *forge;
         struct forge_call *forge_call;
@@ -169,6 +206,8 @@ void job_set_state(struct job *job, enum job_state next);
 /* Ends the present step with an outcome (when none is known yet) and goes on to record it. */
 void job_conclude(struct job *job, enum report_outcome outcome, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
+/* The same for a failure that no other attempt can mend. */
+void job_final(struct job *job, const char *why);
 /* Something outside is not there: RETRYING, then `again`; or after too many tries TRANSIENT. */
 void job_retry(struct job *job, const char *what, const struct errinfo *err, void (*again)(struct job *job));
 /* The database said "fenced": counted and logged, then as job_stop(). */
@@ -185,6 +224,11 @@ struct job_fence_text job_fence_params(const struct job *job);
 /* job_prepare.c: mirror, earlier push, tree. Leads to job_start(), or to job_judge(). */
 bool job_acceptable(struct job *job); /* false: and concluded */
 void job_prepare(struct job *job);
+/* Fetches; then `next`. */
+void job_fetch(struct job *job, void (*next)(struct job *job));
+void job_fetch_again(struct job *job);
+/* A fresh tree for the project's own command, at land.head or the head of the branch; then job_start(). */
+void job_cut(struct job *job);
 /* Fetches, and looks for what an earlier life of this job has pushed; then job_judge(), or `unpushed`. */
 void job_seek(struct job *job, void (*unpushed)(struct job *job));
 /* What the branch does to its tests up to `head`, when the step is to weigh that; then `fn`. */
@@ -227,9 +271,16 @@ void job_agent_judge(struct job *job);
 void job_collect(struct job *job);
 void job_judge(struct job *job);
 void job_ask(struct job *job);
-/* job_ci.c, job_merge.c */
+/* job_ci.c: how the project's own command ended. */
+struct run_status;
 void job_ci_ended(struct job *job, const struct run_status *st);
+/* job_integrate.c, job_merge.c: begin; go on when the claim is known to be ours; go on after the test. */
+void job_integrate(struct job *job);
+void job_integrate_asked(struct job *job);
+void job_integrate_tested(struct job *job, bool green, const char *said);
 void job_merge(struct job *job);
+void job_merge_asked(struct job *job);
+void job_merge_tested(struct job *job, bool green, const char *said);
 /* job_deploy.c: phase B of a deploy (M-3). job_finalize.c: phase C. */
 void job_deploy(struct job *job);
 void job_deploy_cut(struct job *job); /* the work tree is there */

@@ -1,29 +1,128 @@
 /*
- * job_merge.c - role merger: the branch, at the head that was tested, into the default branch, through the
- * forge. A conflict is an answer, not a failure of the job: the gate sends the task back (M-2). Merged
- * already is merged.
+ * job_merge.c - role merger: the branch, at the head and on the base that were tested, into the default
+ * branch, through the forge; then what has landed is verified (M-4).
+ *
+ * A default branch that has moved since the test (the deploy came in between, so the branch stays as it is)
+ * is merged with the head on trial, and that is tested first. A conflict, a red test and a mismatch are
+ * answers, not failures of the job: the gate says what follows. Merged already is merged.
  */
 #include "workerd/job_internal.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "common/log.h"
 #include "common/mem.h"
+#include "workerd/landing.h"
+#include "workerd/mirror.h"
 #include "workerd/verdict.h"
+
+static void look(struct job *job);
+static void verify(struct job *job);
+
+static void conclude(struct job *job, const char *value, const char *sha, const char *why)
+{
+        const struct verdict_evidence evidence = {.gate = "merge_verified", .value = value};
+        report_add_evidence(&job->report, &evidence, sha);
+        report_base(&job->report, job->land.base);
+        job_conclude(job, REPORT_SUCCESS, "%s", why);
+}
+
+/* ---- before ---- */
+
+static void base_moved(struct job *job, const char *base)
+{
+        job_conclude(job, REPORT_BASE_MOVED, "%s went from %s to %s while the merge was tested",
+                     job->claim.default_branch, job->land.base, base);
+}
+
+/* What was tested before, by us or by the integrator, or is to be tested now. */
+static void on_untested(struct job *job, const struct landing_look_result *res)
+{
+        if (job->land.green && strcmp(job->land.base, res->base_sha) == 0) {
+                job_ask(job);
+        } else if (job->land.green) {
+                base_moved(job, res->base_sha);
+        } else {
+                memcpy(job->land.base, res->base_sha, GIT_OID_SIZE);
+                memcpy(job->land.head, res->candidate, GIT_OID_SIZE);
+                job->land.test = true;
+                job_cut(job);
+        }
+}
+
+static void on_looked(void *arg, const struct landing_look_result *res)
+{
+        struct job *job = arg;
+        job->look_op = NULL;
+        switch (res->outcome) {
+        case LANDING_READY:
+        case LANDING_MERGED:
+                if (!job->land.green)
+                        memcpy(job->land.base, res->base_sha, GIT_OID_SIZE);
+                job_ask(job);
+                return;
+        case LANDING_UNTESTED:
+                on_untested(job, res);
+                return;
+        case LANDING_CONFLICT:
+                memcpy(job->land.base, res->base_sha, GIT_OID_SIZE);
+                conclude(job, "failed", job->claim.head_sha, res->err.text);
+                return;
+        case LANDING_GONE:
+                job_final(job, res->err.text);
+                return;
+        case LANDING_FAILED:
+                mirror_suspect(job->mirror);
+                job_conclude(job, REPORT_TRANSIENT, "the merge could not be looked at: %s", res->err.text);
+                return;
+        }
+}
+
+static void look(struct job *job)
+{
+        job_set_state(job, JOB_TRYING);
+        job->look_op =
+                landing_look(job->host->git, &job->info, job->mirror, job->claim.tested_base, on_looked, job);
+}
+
+void job_merge(struct job *job)
+{
+        if (job_acceptable(job))
+                job_fetch(job, look);
+}
+
+void job_merge_tested(struct job *job, bool green, const char *said)
+{
+        if (job->land.base[0] == '\0' && /* adopted: what is tested began on the base it would land on */
+            !git_oid_read(job->claim.base_sha != NULL ? job->claim.base_sha : "", job->land.base))
+                job->land.base[0] = '\0';
+        job->land.green = green;
+        if (green) {
+                job_fetch(job, look);
+                return;
+        }
+        _cleanup_(freep) char *why =
+                xasprintf("merged with %s, which has moved, it fails: %s", job->claim.default_branch, said);
+        conclude(job, "failed", job->claim.head_sha, why);
+}
+
+/* ---- the merge ---- */
 
 static void landed(struct job *job, const struct forge_merge_answer *answer)
 {
-        const struct verdict_evidence evidence = {.gate = "merge_verified", .value = "merged"};
-        report_add_evidence(&job->report, &evidence, answer->merged_sha);
         report_merge(&job->report, answer->merged_sha, answer->base_sha, answer->tree);
         log_info(EV("job.merged"), LF_I("job", job->claim.job), LF_S("branch", job->claim.branch),
                  LF_S("sha", answer->merged_sha), LF_S("how", forge_merge_outcome_name(answer->outcome)));
-        job_conclude(job, REPORT_SUCCESS, "merged as %s", answer->merged_sha);
+        job_fetch(job, verify);
 }
 
-static void conflicted(struct job *job, const struct forge_merge_answer *answer)
+static void refused(struct job *job, const struct forge_merge_answer *answer)
 {
-        const struct verdict_evidence evidence = {.gate = "merge_verified", .value = "conflict"};
-        report_add_evidence(&job->report, &evidence, job->claim.head_sha);
-        job_conclude(job, REPORT_SUCCESS, "the branch does not merge: %s", answer->port.err.text);
+        _cleanup_(freep) char *why =
+                xasprintf("the forge does not merge (%s): %s", forge_merge_outcome_name(answer->outcome),
+                          answer->port.err.text);
+        job_final(job, why);
 }
 
 static void on_merged(void *arg, const struct forge_merge_answer *answer)
@@ -36,14 +135,15 @@ static void on_merged(void *arg, const struct forge_merge_answer *answer)
                 landed(job, answer);
                 return;
         case FORGE_CONFLICT:
-                conflicted(job, answer);
+                conclude(job, "failed", job->claim.head_sha, answer->port.err.text);
+                return;
+        case FORGE_BASE_MOVED:
+                base_moved(job, answer->base_sha);
                 return;
         case FORGE_MOVED:
-        case FORGE_BASE_MOVED:
         case FORGE_REFUSED:
         case FORGE_NOT_FOUND:
-                job_conclude(job, REPORT_FAILED, "the forge does not merge (%s): %s",
-                             forge_merge_outcome_name(answer->outcome), answer->port.err.text);
+                refused(job, answer);
                 return;
         case FORGE_UNAVAILABLE:
         case FORGE_UNKNOWN:
@@ -52,14 +152,10 @@ static void on_merged(void *arg, const struct forge_merge_answer *answer)
         }
 }
 
-void job_merge(struct job *job)
+void job_merge_asked(struct job *job)
 {
         const struct claim *c = &job->claim;
         struct errinfo err = ERRINFO_INIT;
-        if (c->head_sha == NULL) {
-                job_conclude(job, REPORT_FAILED, "there is nothing to merge: the branch was never pushed");
-                return;
-        }
         if (job->forge == NULL)
                 job->forge = forge_new(job->host->git, c->forge, c->location, c->default_branch, &err);
         if (job->forge == NULL) {
@@ -67,8 +163,53 @@ void job_merge(struct job *job)
                 return;
         }
         _cleanup_(freep) char *message = xasprintf("Merge %s: %s", c->work_item, job->info.title);
-        const struct forge_merge_spec spec = {
-                .branch = c->branch, .expected_head = c->head_sha, .message = message};
+        const struct forge_merge_spec spec = {.branch = c->branch,
+                                              .expected_head = c->head_sha,
+                                              .expected_base = job->land.base,
+                                              .message = message};
         job_set_state(job, JOB_MERGING);
         job->forge_call = forge_merge(job->forge, &spec, on_merged, job);
+}
+
+/* ---- after ---- */
+
+static void on_verified(void *arg, enum landing_verdict verdict, const struct errinfo *err)
+{
+        struct job *job = arg;
+        job->verify_op = NULL;
+        switch (verdict) {
+        case LANDING_VERIFIED: {
+                _cleanup_(freep) char *why = xasprintf("merged as %s", job->report.merged_sha);
+                conclude(job, "merged", job->report.merged_sha, why);
+                return;
+        }
+        case LANDING_MISMATCH:
+                log_error(EV("job.mismatch"), LF_I("job", job->claim.job),
+                          LF_S("sha", job->report.merged_sha), LF_ERR(err),
+                          LF_S("then", "the repo is frozen, and a person decides"));
+                conclude(job, "mismatch", job->report.merged_sha, err->text);
+                return;
+        case LANDING_UNKNOWN:
+                mirror_suspect(job->mirror);
+                job_retry(job, "look at what landed", err, job_fetch_again);
+                return;
+        }
+}
+
+static void verify(struct job *job)
+{
+        const struct claim *c = &job->claim;
+        const struct landing_spec spec = {
+                .mirror = job->mirror,
+                .default_branch = c->default_branch,
+                .head = c->head_sha,
+                .deployed = c->deployed_sha,
+                .tested_base = job->land.green ? job->land.base : c->tested_base,
+                .merged_sha = job->report.merged_sha,
+                .landed_base = job->report.base_sha,
+                .landed_tree = job->report.merge_tree,
+                .markers = c->markers,
+        };
+        job_set_state(job, JOB_VERIFYING);
+        job->verify_op = landing_verify(job->host->git, &spec, on_verified, job);
 }

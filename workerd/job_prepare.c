@@ -15,7 +15,6 @@
 #include "workerd/mirror.h"
 #include "workerd/tree.h"
 
-static void cut(struct job *job);
 static void update_mirror(struct job *job);
 
 /* A command of the project: it gets the head as it is, and what it leaves there is no work. */
@@ -86,12 +85,12 @@ static void on_cleared(void *arg, int r, const struct errinfo *err)
                 job_conclude(job, REPORT_TRANSIENT, "an earlier run folder could not be removed: %s",
                              err->text);
         else
-                cut(job);
+                job_cut(job);
 }
 
 /* The folder exists already when this very claim was given out before and lost with its database (a
  * failover). */
-static void cut(struct job *job)
+void job_cut(struct job *job)
 {
         struct errinfo err = ERRINFO_INIT;
         int r = run_dir_create(&job->dir, &err);
@@ -109,7 +108,8 @@ static void cut(struct job *job)
         job_set_state(job, JOB_CUTTING);
         if (runs_on_head(job))
                 job->tree_op = tree_checkout(job->host->git, &job->info, &job->dir, job->mirror,
-                                             job->claim.head_sha, on_cut, job);
+                                             job->land.head[0] != '\0' ? job->land.head : job->claim.head_sha,
+                                             on_cut, job);
         else
                 job->tree_op = tree_prepare(job->host->git, &job->info, &job->dir, job->mirror, on_cut, job);
 }
@@ -174,10 +174,8 @@ static void on_mirrored(void *arg, const struct mirror_result *res)
         job->mirror_op = NULL;
         if (res->outcome != MIRROR_OK)
                 unreachable(job, "the repository could not be fetched", &res->err);
-        else if (runs_on_head(job))
-                cut(job);
         else
-                seek(job);
+                job->fetched(job);
 }
 
 static void update_mirror(struct job *job)
@@ -186,10 +184,21 @@ static void update_mirror(struct job *job)
         job->mirror_op = mirror_update(job->host->git, job->mirror, job->claim.location, on_mirrored, job);
 }
 
+void job_fetch(struct job *job, void (*next)(struct job *job))
+{
+        job->fetched = next;
+        update_mirror(job);
+}
+
+void job_fetch_again(struct job *job)
+{
+        update_mirror(job);
+}
+
 void job_seek(struct job *job, void (*unpushed)(struct job *job))
 {
         job->unpushed = unpushed;
-        update_mirror(job);
+        job_fetch(job, seek);
 }
 
 /* Of a run of the project's own command. */
@@ -223,6 +232,10 @@ bool job_acceptable(struct job *job)
 
 void job_prepare(struct job *job)
 {
-        if (job_acceptable(job))
-                job_seek(job, cut);
+        if (!job_acceptable(job))
+                return;
+        if (runs_on_head(job))
+                job_fetch(job, job_cut);
+        else
+                job_seek(job, job_cut);
 }

@@ -46,11 +46,11 @@ void report_forget_evidence(struct report *r)
 
 void report_deinit(struct report *r)
 {
-        char *strings[] = {r->reason,         r->head_sha,      r->parent_sha, r->tree,
-                           r->code_tree,      r->branch,        r->merged_sha, r->base_sha,
-                           r->merge_tree,     r->deploy_reason, r->patch_id,   r->patch_base,
-                           r->model,          r->version,       r->session,    r->provider_error,
-                           r->session_retired};
+        char *strings[] = {r->reason,          r->head_sha,      r->parent_sha, r->tree,
+                           r->code_tree,       r->branch,        r->merged_sha, r->base_sha,
+                           r->merge_tree,      r->deploy_reason, r->patch_id,   r->patch_base,
+                           r->model,           r->version,       r->session,    r->provider_error,
+                           r->session_retired, r->tested_base};
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
                 free(strings[i]);
         report_forget_evidence(r);
@@ -164,6 +164,11 @@ void report_ci_state(struct report *r, const char *state)
 void report_check_state(struct report *r, const char *state)
 {
         r->check_state = state;
+}
+
+void report_base(struct report *r, const char *tested_base)
+{
+        set(&r->tested_base, tested_base);
 }
 
 void report_merge(struct report *r, const char *merged_sha, const char *base_sha, const char *tree)
@@ -318,8 +323,6 @@ static void put_agent(struct json_out *j, const struct report *r)
         put(j, "provider_error", r->provider_error);
         if (r->provider_retry_s > 0)
                 json_out_kint(j, "provider_retry_at", r->provider_retry_s);
-        if (r->final)
-                json_out_kbool(j, "final", true);
         if (r->usage.n_models == 0 && r->usage.cost_micro_usd < 0)
                 return;
         json_out_key(j, "usage");
@@ -335,7 +338,10 @@ void report_write(const struct report *r, struct strbuf *sb)
         if (r->signo > 0)
                 json_out_kint(j, "signal", r->signo);
         put(j, "reason", r->reason);
+        if (r->final)
+                json_out_kbool(j, "final", true);
         put_commit(j, r);
+        put(j, "base_sha", r->tested_base);
         put_state(j, "ci", r->ci_state);
         put_state(j, "check", r->check_state);
         put_merge(j, r);

@@ -26,7 +26,8 @@ struct verdict_evidence;
         X(NO_VERDICT, "no-verdict")                                                                          \
         X(MISSING_ARTEFACTS, "missing-artefacts")                                                            \
         X(CANCELLED, "cancelled")                                                                            \
-        X(TRANSIENT, "transient")
+        X(TRANSIENT, "transient")                                                                            \
+        X(BASE_MOVED, "base-moved")
 
 enum report_outcome {
         REPORT_NONE = 0, /* not known yet */
@@ -47,10 +48,11 @@ struct report {
         char *head_sha, *parent_sha, *tree, *code_tree; /* of the run's commit */
         char *patch_id, *patch_base;                    /* of the branch, up to that commit */
         char *branch;
-        bool pushed;             /* the commit is on the branch: only then is it reported */
-        const char *ci_state;    /* "success", "failure", or NULL */
-        const char *check_state; /* "pass", "fail", or NULL */
-        char *merged_sha, *base_sha, *merge_tree;
+        bool pushed;                              /* the commit is on the branch: only then is it reported */
+        const char *ci_state;                     /* "success", "failure", or NULL */
+        const char *check_state;                  /* "pass", "fail", or NULL */
+        char *merged_sha, *base_sha, *merge_tree; /* of a merge, and the base it landed on */
+        char *tested_base;                        /* what the head, or the merge, was tested on */
         const char *deploy_status; /* "SUCCESS", "FAILED", "UNKNOWN", or NULL: it is no deploy */
         int deploy_exit_code;      /* of the project's command; -1: none */
         char *deploy_reason;
@@ -91,6 +93,7 @@ void report_usage(const struct agent_usage *usage, struct strbuf *sb);
 void report_commit(struct report *r, const struct commit_result *commit, const char *branch);
 void report_ci_state(struct report *r, const char *state);    /* borrows a literal */
 void report_check_state(struct report *r, const char *state); /* borrows a literal */
+void report_base(struct report *r, const char *tested_base);
 void report_merge(struct report *r, const char *merged_sha, const char *base_sha, const char *tree);
 /* What the finalizer has found; `status` is a literal. */
 void report_deploy(struct report *r, const char *status, int exit_code, const char *reason);

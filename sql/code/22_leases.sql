@@ -1,19 +1,14 @@
 -- 22_leases: what a job must own besides its claim (T-1, M-1), and the axis of it. The claim takes the leases itself, or does
 -- not start the job, so that it does not depend on this view; both go by the same words.
 
-create function orch.has_side_effects(j orch.job) returns boolean
-language sql stable
-return j.kind in ('merge', 'deploy', 'finalize');
-comment on function orch.has_side_effects(orch.job) is 'T-1: whether the job is a transition with side effects, which only the owner of the task''s transition lease may enter';
-
 create function orch.needs_transition_lease(j orch.job, p_repo text) returns boolean
 language sql stable
-return orch.has_side_effects(j) and orch.setting_bool('transition_lease_enabled') and orch.in_scope('transition_lease_repos', p_repo);
+return (select o.side_effects from orch.role o where o.key = j.role) and orch.setting_bool('transition_lease_enabled') and orch.in_scope('transition_lease_repos', p_repo);
 comment on function orch.needs_transition_lease(orch.job, text) is 'T-1, S-12: whether a job of that repo must own the transition lease of its task';
 
 create function orch.needs_merge_lease(j orch.job) returns boolean
 language sql stable
-return j.kind = 'merge';
+return j.kind in ('integrate', 'merge');
 comment on function orch.needs_merge_lease(orch.job) is 'M-1: whether a job must own the merge lease of its repo';
 
 create function orch.has_living_owner(l orch.transition_lease) returns boolean
@@ -22,8 +17,9 @@ return exists (select from orch.process p where p.id = l.process_id and p.ended_
 comment on function orch.has_living_owner(orch.transition_lease) is 'T-1: whether the owner of a transition lease lives; of one that is gone the next claim takes it';
 
 create view orch.axis_lease as
-select j.id as job_id, format('%s is being merged into repo %s', h.work_item, r.name) as reason,
-       format('that merge ends, or: orchctl lease release %s', h.work_item) as ends_when
+select j.id as job_id, format('%s has the merge lease of repo %s since %s, and is in %s', h.work_item, r.name,
+               to_char(m.taken_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), h.stage) as reason,
+       format('%1$s is merged, sent back or cancelled, or: orchctl lease release %1$s', h.work_item) as ends_when
 from orch.job j join orch.merge_lease m on m.repo_id = j.repo_id and m.task_id <> j.task_id
 join orch.task h on h.id = m.task_id join orch.repo r on r.id = j.repo_id
 where j.status = 'queued' and orch.needs_merge_lease(j)

@@ -25,12 +25,15 @@ begin
                 perform orch.deploy_await(t);
         end if;
         perform orch.show_state(t, case when p_to = 'done' and orch.observe_begin(t) then 'monitoring' else s.shown end) from orch.stage s where s.key = p_to;
+        if not (select s.keeps_merge_lease from orch.stage s where s.key = p_to) then
+                perform orch.merge_lease_give(t, p_actor, format('%s is in %s', t.work_item, p_to));
+        end if;
         perform orch.wake();
         return true;
 end
 $$;
 comment on function orch.transition(bigint, text, integer, text, text, text, bigint) is
-        'P-12: moves a task if it still is where the caller believes it to be; history and effects in the same transaction. False: the race is lost and nothing has happened.';
+        'P-12: moves a task if it still is where the caller believes it to be; history, effects, and the end of its merge lease (M-1) in the same transaction. False: the race is lost and nothing has happened.';
 
 create function orch.job_queue(t orch.task, p_role text) returns bigint
 language plpgsql as $$
@@ -43,14 +46,20 @@ begin
         from orch.role r where r.key = p_role
         on conflict do nothing
         returning id into new_id;
-        if found then
+        if not found and not exists (select from orch.job j where j.task_id = t.id and j.active) then
+                -- the one step that is done anew in the same visit, because what it has found can be void without another stage
+                update orch.job set status = 'queued', max_attempts = attempts + orch.setting_int('job_max_attempts'), run_at = clock_timestamp(),
+                        outcome = null, reason = null, input = t.next_input, ended_at = null
+                where task_id = t.id and stage_version = t.stage_version and role = p_role and kind = 'integrate' and status = 'done' returning id into new_id;
+        end if;
+        if new_id is not null then
                 update orch.task set next_input = null where id = t.id and next_input is not null;
                 perform orch.wake();
         end if;
         return new_id;
 end
 $$;
-comment on function orch.job_queue(orch.task, text) is 'Queues the job of a role for the present stage version, once (R-5)';
+comment on function orch.job_queue(orch.task, text) is 'Queues the job of a role for the present stage version, once (R-5); the integrator''s again when its gate has opened again (gate merge_ready)';
 
 create function orch.advance(p_task bigint, p_actor text) returns integer
 language plpgsql as $$
@@ -82,6 +91,8 @@ begin
                         exit;
                 elsif s.gate is null then
                         exit when not orch.transition(t.id, t.stage, t.stage_version, (select next from orch.stage where key = t.stage), p_actor, orch.pass_note(t));
+                elsif a.result = 'fail' and s.gate = 'merge_ready' and orch.review_is_void(t) then
+                        perform orch.review_again(t, p_actor, a.reason);
                 elsif a.result = 'fail' and s.on_fail is not null then
                         perform orch.send_back(t, s.on_fail, p_actor, s.gate, a.reason);
                 elsif a.result = 'inconclusive' then
@@ -152,7 +163,6 @@ begin
         update orch.job set status = 'cancelled', outcome = 'cancelled', ended_at = clock_timestamp()
         where task_id = t.id and status = 'queued';
         delete from orch.transition_lease where task_id = t.id;
-        delete from orch.merge_lease where task_id = t.id;
         delete from orch.deploy_record where task_id = t.id and initiated_at is null;
         perform orch.branch_delete(t);
         if not orch.transition(t.id, t.stage, t.stage_version, 'cancelled', p_actor, 'cancelled by ' || coalesce(t.cancel_requested_by, p_actor)) then

@@ -16,6 +16,7 @@ begin
         insert into orch.escalation (task_id, reason, severity, raised_by)
         values (t.id, p_reason, coalesce(p_severity, case when orch.stop_window(t) <> 'none' then 'urgent' else 'normal' end), p_actor) returning * into e;
         perform orch.record('escalate', p_actor, t.id, null, null, jsonb_build_object('reason', p_reason, 'severity', e.severity));
+        perform orch.merge_lease_yield(t, p_actor, 'escalated');
         perform orch.show_state(t, 'blocked');
         perform orch.alert(t, 'escalated:' || e.id, p_reason);
 end

@@ -163,7 +163,7 @@ begin
         perform orch.run_end(j.id, j.epoch, p_outcome, p_reason);
         perform orch.record(case p_outcome when 'lost' then 'reap' else 'release' end, p_actor, j.task_id, j.id, j.epoch,
                 jsonb_build_object('role', j.role, 'reason', p_reason));
-        perform orch.claim_leases_give(j, p_promise is not null);
+        perform orch.claim_leases_give(j);
         if p_outcome = 'lost' then
                 update orch.job set crashes = crashes + 1 where id = j.id returning * into j;
                 if j.crashes > orch.setting_int('job_max_crashes') then

@@ -57,31 +57,24 @@ begin
                         return false;
                 end if;
         end if;
-        if orch.needs_merge_lease(j) then
-                insert into orch.merge_lease as m (repo_id, task_id) values (j.repo_id, j.task_id)
-                on conflict (repo_id) do update set taken_at = clock_timestamp() where m.task_id = excluded.task_id;
-                if not found then
-                        delete from orch.transition_lease where task_id = j.task_id;
-                        return false;
-                end if;
+        if not orch.merge_lease_take(j, format('process %s', p_process)) then
+                delete from orch.transition_lease where task_id = j.task_id;
+                return false;
         end if;
         return true;
 end
 $$;
 comment on function orch.claim_leases_take(bigint, bigint) is
-        'T-1, M-1: what a job must own besides its claim: the task''s transition lease if it has side effects, the repo''s merge lease if it merges. False: another owner has one, as orch.axis_lease says to people.';
+        'T-1, M-1: what a job must own besides its claim: the task''s transition lease if it has side effects, the repo''s merge lease if it rebases or merges. False: another owner has one, as orch.axis_lease says to people.';
 
-create function orch.claim_leases_give(j orch.job, p_keep_merge boolean default false) returns void
+create function orch.claim_leases_give(j orch.job) returns void
 language plpgsql as $$
 begin
-        if orch.needs_merge_lease(j) and not p_keep_merge then
-                delete from orch.merge_lease where task_id = j.task_id;
-        end if;
         delete from orch.transition_lease where task_id = j.task_id and epoch = j.epoch;
 end
 $$;
-comment on function orch.claim_leases_give(orch.job, boolean) is
-        'Gives back what claim_leases_take() took for this claim; the merge lease is kept while the former owner of a merge may still act: the job finds it when it runs again';
+comment on function orch.claim_leases_give(orch.job) is
+        'Gives back the transition lease that claim_leases_take() took for this claim. The merge lease is its task''s, not the claim''s: 44_merge says when that is given back';
 
 create function orch.claim_take(p_job bigint, w orch.worker) returns orch.job
 language plpgsql as $$
@@ -241,12 +234,13 @@ select j.id as job_id, j.epoch, j.token, t.id as task_id, t.work_item, t.title, 
        j.attempts as attempt, j.max_attempts, nullif(concat_ws(E'\n\n', left(j.input, 16000), case when j.attempts > 1 then left(j.reason, 4000) end), '') as input,
        orch.failed_log(j) as failed_log, orch.failure_digest(j) as earlier,
        t.branch, t.head_sha, t.code_tree, r.name as repo, p.forge, p.forge_location, p.default_branch,
-       p.docs_root || '/' || t.work_item as docs_dir, p.test_command, c.command, array_to_string(p.test_globs, E'\n') as test_globs,
+       p.docs_root || '/' || t.work_item as docs_dir, p.test_command, coalesce(c.command, l.command) as command, array_to_string(p.test_globs, E'\n') as test_globs,
        array_to_string(p.gate_config_globs, E'\n') as gate_config_globs,
        (select string_agg(a.head_sha, ' ') from orch.run a where a.job_id = j.id) as announced, j.crashes > 0 as crashed, n.base_sha, j.process_id,
        n.session_id, n.resumes, case when j.epoch > 1 and j.kind = 'agent' then orch.former_sessions(j.id, j.epoch, (select p.host_id from orch.process p where p.id = j.process_id)) end
                as former_sessions,
-       j.orphaned_at, floor(extract(epoch from clock_timestamp() - j.claimed_at))::integer as claimed_s
+       j.orphaned_at, floor(extract(epoch from clock_timestamp() - j.claimed_at))::integer as claimed_s,
+       l.pushing, l.run_head, l.tested_base, l.tested, l.deployed_sha, l.integrity_markers, l.rebase_always
 from orch.job j
 join orch.run n on n.job_id = j.id and n.epoch = j.epoch
 join orch.task t on t.id = j.task_id
@@ -254,6 +248,12 @@ join orch.project p on p.id = t.project_id
 join orch.repo r on r.id = t.repo_id
 left join orch.stage_step s on s.stage = j.stage and s.role = j.role
 left join orch.project_command c on c.project_id = p.id and c.kind = s.command
+left join lateral (
+        select coalesce((select k.command from orch.project_command k where k.project_id = p.id and k.kind = 'retest'), p.test_command) as command,
+               t.pushing::text as pushing, n.head_sha as run_head, (orch.merge_tested(t)).base_sha as tested_base, orch.is_tested(t) as tested,
+               (select d.sha from orch.deploy_record d where d.task_id = t.id and d.stage_version = t.stage_version and d.kind = 'deploy' and d.initiated_at is not null) as deployed_sha,
+               array_to_string(p.integrity_markers, E'\n') as integrity_markers, orch.setting_bool('premerge_rebase_always') as rebase_always
+        where j.kind in ('integrate', 'merge')) l on true
 where j.status = 'running';
 comment on view orch.running_job is 'Every running job with all that a run of it needs to know';
 comment on column orch.running_job.job_id is 'Job';
@@ -281,10 +281,17 @@ comment on column orch.running_job.forge_location is 'Where the forge has the re
 comment on column orch.running_job.default_branch is 'Default branch';
 comment on column orch.running_job.docs_dir is 'Docs folder of the task';
 comment on column orch.running_job.test_command is 'Test command of the project';
-comment on column orch.running_job.command is 'M-6: the project''s command that the step is there for';
+comment on column orch.running_job.command is 'M-6: the project''s command that the step is there for; of the integrator and the merger the one that tests (retest, or the test command)';
 comment on column orch.running_job.test_globs is 'Which files are tests, one pattern per line';
 comment on column orch.running_job.gate_config_globs is 'Which files decide what a gate demands, one pattern per line';
 comment on column orch.running_job.announced is 'P-4: commits that runs of the job were about to push, separated by blanks';
+comment on column orch.running_job.pushing is 'integrator: heads that it was about to push, and whose push is not recorded';
+comment on column orch.running_job.run_head is 'integrator: what a run that was begun before is testing';
+comment on column orch.running_job.tested_base is 'merger: what the head was tested on';
+comment on column orch.running_job.tested is 'integrator: whether the code of the head has passed its tests';
+comment on column orch.running_job.deployed_sha is 'merger: commit that was deployed in this visit of the stage';
+comment on column orch.running_job.integrity_markers is 'merger: PATH:NEEDLE lines that must hold in the default branch';
+comment on column orch.running_job.rebase_always is 'integrator: the setting premerge_rebase_always';
 comment on column orch.running_job.crashed is 'Whether an earlier claim was lost';
 comment on column orch.running_job.base_sha is 'Commit the default branch was at when the run began';
 comment on column orch.running_job.process_id is 'Owner';

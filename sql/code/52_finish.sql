@@ -5,7 +5,8 @@ language plpgsql as $$
 begin
         insert into orch.evidence (task_id, gate, stage_version, run_id, value, sha, code_tree, file, blob, source, patch_id, base_sha, detail)
         select j.task_id, e.gate, j.stage_version, p_run, e.value, coalesce(e.sha, p_report ->> 'head_sha', t.head_sha),
-                coalesce(p_report ->> 'code_tree', t.code_tree), e.file, e.blob, coalesce(e.source, 'run'), t.patch_id, coalesce(p_report ->> 'base_sha', p_report ->> 'patch_base'), coalesce(e.detail::jsonb, '{}') -- an object, or the text of one
+                coalesce(p_report ->> 'code_tree', t.code_tree), e.file, e.blob, coalesce(e.source, 'run'), t.patch_id, coalesce(p_report ->> 'base_sha', p_report ->> 'patch_base'),
+                coalesce(e.detail::jsonb, '{}') || case when j.kind in ('integrate', 'merge') then jsonb_build_object('reason', p_report ->> 'reason') else '{}' end -- an object, or the text of one
         from jsonb_to_recordset(coalesce(p_report -> 'evidence', '[]'))
                 as e (gate text, value text, sha text, file text, blob text, source text, detail text)
         join orch.stage_step s on s.gate = e.gate and s.stage = j.stage and s.role = j.role
@@ -48,6 +49,31 @@ end
 $$;
 comment on function orch.job_fail_attempt(orch.job, text, text, text) is 'J-4: another attempt while there are any, and the cause is not always the same (P-5); a transient failure burns none up to its own bound';
 
+create function orch.head_store(j orch.job, p_run bigint, p_outcome text, p_report jsonb) returns void
+language plpgsql as $$
+declare
+        before orch.task;
+begin
+        if p_outcome <> 'success' and j.kind <> 'integrate' then
+                return; -- what a failed run has left is kept in the mirror, and moves nothing; a rebased head is pushed whatever comes of it
+        end if;
+        select * into before from orch.task where id = j.task_id;
+        update orch.task set head_sha = coalesce(p_report ->> 'head_sha', head_sha), code_tree = coalesce(p_report ->> 'code_tree', code_tree),
+                patch_id = case when p_report ? 'code_tree' then p_report ->> 'patch_id' else patch_id end,
+                pushing = case when p_report ? 'head_sha' then '{}' else pushing end
+        where id = j.task_id and (p_report ->> 'head_sha' <> coalesce(head_sha, '') or p_report ->> 'code_tree' <> coalesce(code_tree, '') or pushing <> '{}');
+        if p_outcome = 'success' then
+                perform orch.evidence_store(j, p_run, p_report);
+                if p_report ? 'deploy' then
+                        perform orch.deploy_ended(j, format('process %s', j.process_id), p_report);
+                end if;
+                perform orch.question_store(j, p_run, p_report);
+        end if;
+        perform orch.merge_store(before, j, p_run, p_report);
+end
+$$;
+comment on function orch.head_store(orch.job, bigint, text, jsonb) is 'P-4, P-7: notes where the branch is now, and what the run found about it';
+
 create function orch.job_finish(p_job bigint, p_epoch bigint, p_token uuid, p_outcome text, p_report jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -75,23 +101,16 @@ begin
         perform orch.run_note(r.id, p_report);
         perform orch.claim_leases_give(j);
         perform orch.circuit_note(j, p_outcome, p_report);
-        if (p_report ->> 'final')::boolean and p_outcome not in ('success', 'cancelled') then
+        perform orch.head_store(j, r.id, p_outcome, p_report);
+        if p_outcome = 'base-moved' then
+                perform orch.base_moved(j, actor, p_report ->> 'reason');
+                return 'recorded';
+        elsif p_outcome not in ('success', 'cancelled') and (p_report ->> 'final')::boolean then
                 perform orch.job_give_up(j, actor, p_outcome, coalesce(p_report ->> 'reason', p_outcome));
                 return 'recorded';
-        end if;
-        if p_outcome not in ('success', 'cancelled') then
+        elsif p_outcome not in ('success', 'cancelled') then
                 perform orch.job_fail_attempt(j, actor, p_outcome, coalesce(p_report ->> 'reason', p_outcome));
                 return 'recorded';
-        end if;
-        if p_outcome = 'success' then
-                update orch.task set head_sha = coalesce(p_report ->> 'head_sha', head_sha), code_tree = coalesce(p_report ->> 'code_tree', code_tree),
-                        patch_id = case when p_report ? 'code_tree' then p_report ->> 'patch_id' else patch_id end
-                where id = j.task_id and (p_report ->> 'head_sha' <> coalesce(head_sha, '') or p_report ->> 'code_tree' <> coalesce(code_tree, ''));
-                perform orch.evidence_store(j, r.id, p_report);
-                if p_report ? 'deploy' then
-                        perform orch.deploy_ended(j, actor, p_report);
-                end if;
-                perform orch.question_store(j, r.id, p_report);
         end if;
         update orch.job set status = case p_outcome when 'success' then 'done' else 'cancelled' end, outcome = p_outcome,
                 reason = p_report ->> 'reason', process_id = null, token = null, claimed_at = null, orphaned_at = null,

@@ -33,10 +33,8 @@ begin
                         perform orch.alert(t, format('overdue:%s:%s', j.id, j.epoch), format('the %s ran for more than %s s and was taken back', j.role, ceiling));
                 end if;
         end loop;
-        -- R-7: leases that nobody alive holds; those of orphans wait with their job, that of a merge whose former owner may act with its
-        delete from orch.merge_lease m
-        where not exists (select from orch.job k where k.task_id = m.task_id
-                and (k.status = 'running' or (k.status = 'queued' and k.due_at is not null and k.run_at > clock_timestamp())));
+        -- R-7: leases that nobody alive holds; those of orphans wait with their job
+        perform orch.merge_lease_sweep();
         delete from orch.transition_lease l
         where not exists (select from orch.process p where p.id = l.process_id and p.ended_at is null)
           and not exists (select from orch.job k where k.task_id = l.task_id and k.status = 'running');
@@ -64,9 +62,12 @@ create function orch.lease_list() returns jsonb
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
         select jsonb_build_object('leases', coalesce(jsonb_agg(to_jsonb(l)
-                || jsonb_build_object('held_s', floor(extract(epoch from clock_timestamp() - l.taken_at))::bigint) order by l.taken_at), '[]')) from orch.lease l;
+                || jsonb_build_object('held_s', floor(extract(epoch from clock_timestamp() - l.taken_at))::bigint) order by l.taken_at), '[]'),
+                'merge_leases', (select coalesce(jsonb_agg(jsonb_build_object('repo', r.name, 'work_item', t.work_item, 'stage', t.stage, 'taken_at', m.taken_at,
+                        'held_s', floor(extract(epoch from clock_timestamp() - m.taken_at))::bigint) order by m.taken_at), '[]')
+                        from orch.merge_lease m join orch.task t on t.id = m.task_id join orch.repo r on r.id = m.repo_id)) from orch.lease l;
 end;
-comment on function orch.lease_list() is 'The transition leases that are held';
+comment on function orch.lease_list() is 'The transition leases and the merge leases that are held';
 
 create function orch.lease_release(p_work_item text) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -95,8 +96,14 @@ begin
                 said := format('the transition lease of %s (%s) is released%s', p_work_item, l.purpose,
                         case when j.id is not null then '; its job was taken back and will run again when its agent has surely stopped' else '' end);
         end if;
+        select * into t from orch.task where id = t.id;
+        if orch.merge_lease_yield(t, orch.actor(), 'released by ' || orch.actor()) then
+                said := said || '; the merge lease of its repo is free, and its branch will be brought up to date again';
+        elsif exists (select from orch.merge_lease m where m.task_id = t.id) then
+                said := said || '; it keeps the merge lease of its repo: its deploy has begun, or what runs under the lease may still act';
+        end if;
         perform orch.audit_act('lease_release', p_work_item, '{}', before, orch.lease_list());
         return orch.lease_list() || jsonb_build_object('message', said);
 end
 $$;
-comment on function orch.lease_release(text) is 'T-3, O-2: releases a lease by force; a job that runs under it is taken back, so that its owner is fenced, and runs again when its agent has surely stopped';
+comment on function orch.lease_release(text) is 'T-3, M-1, O-2: releases the leases of a task by force, the merge lease only when nothing can act under it; a job that runs under it is taken back, so that its owner is fenced, and runs again when its agent has surely stopped';

@@ -13,6 +13,7 @@ begin
         end if;
         update orch.task set paused_at = clock_timestamp(), paused_by = p_actor where id = t.id;
         perform orch.record('pause', p_actor, t.id, null, null, jsonb_build_object('reason', p_reason));
+        perform orch.merge_lease_yield(t, p_actor, 'paused');
         perform orch.wake(); -- it may have been what its successors waited for
         return format('%s is paused%s', t.work_item, case when exists (select from orch.job j where j.task_id = t.id and j.status = 'running')
                 then '; what runs is left to end, and the next job waits' else '' end);
@@ -92,7 +93,8 @@ begin
                 a := orch.gate_result(t, s.gate);
         end if;
         perform orch.escalation_end(t.id, p_actor, 'retry');
-        update orch.task set developer_rounds = case when a.result = 'fail' and s.on_fail is not null then 0 else developer_rounds end
+        update orch.task set developer_rounds = case when a.result = 'fail' and s.on_fail is not null then 0 else developer_rounds end,
+                merge_attempts = case when s.gate in ('merge_ready', 'merge_verified') then 0 else merge_attempts end
         where id = t.id returning * into t;
         if a.result = 'fail' and s.on_fail is not null then
                 perform orch.rework(t, s.on_fail, p_actor, concat_ws(E'\n', a.reason, p_note));

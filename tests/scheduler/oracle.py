@@ -43,7 +43,11 @@ def is_active(world, task):
 
 
 def deploy_is_under_way(world, task):
-    """C-5: from when the deploy was begun until its stage has ended, or nothing is done about it any more."""
+    """C-5: from when the deploy was begun until its stage has ended, or nothing is done about it any more; and while a job of the
+    task that has the merge lease runs."""
+    if world["leases"].get(str(task["repo"])) == task["id"] and any(
+            job["task"] == task["id"] and job["status"] == "running" for job in world["jobs"].values()):
+        return True
     record = (world["deploys"] or {}).get(f'{task["id"]}-{task["version"]}')
     return task["stage"] == "deploy" and (
         (record is not None and (record["status"] is None or (record["status"] == "SUCCESS" and not task["escalated"])))
@@ -67,7 +71,7 @@ def axes(world, job):
     blocking = set()
     if is_terminal(task) or (task["cancel"] and not deploy_is_under_way(world, task)):
         blocking.add("cancel")
-    if job["role"] == "merger" and (world["merging"] or {}).get(str(job["repo"]), job["task"]) != job["task"]:
+    if merges_elsewhere(world, job):
         blocking.add("lease")  # M-1
     if is_entry(job) and is_gated(world, repo) and is_on(world, "serial_gate_freeze_enabled") and repo["id"] in world["frozen"]:
         blocking.add("freeze")
@@ -97,9 +101,8 @@ def blocks(world):
 
 
 def merges_elsewhere(world, job):
-    """M-1: one merge of a repo at a time. Not an axis: the claim leaves such a job for later."""
-    return job["role"] == "merger" and any(
-        other["status"] == "running" and other["role"] == "merger" and other["repo"] == job["repo"] for other in world["jobs"].values())
+    """M-1: one task of a repo rebases and merges at a time. Not an axis: the claim leaves such a job for later."""
+    return job["role"] in ("integrator", "merger") and world["leases"].get(str(job["repo"]), job["task"]) != job["task"]
 
 
 def rank(world, job):
@@ -131,6 +134,8 @@ def claim(world):
         job = min((other for other in startable if not is_entry(other) and other["priority"] <= job["priority"]),
                   key=lambda other: order(world, other), default=job)
     job["status"] = "running"
+    if job["role"] in ("integrator", "merger"):
+        world["leases"][str(job["repo"])] = job["task"]
     if is_entry(job):
         last = [repo["last"] for repo in world["repos"].values() if repo["last"] is not None]
         world["repos"][job["repo"]]["last"] = max([world["now"], *last]) + 1

@@ -14,8 +14,8 @@ BAD_TOKENS = ("re'po", "r0;drop", '"r1"', "r/1", "*", "%s", "é")
 # stage, role of its job, and how often
 STAGES = ((("analysis", "analyst"), 10), (("analysis", None), 1), (("architecture", "architect"), 1), (("development", "developer"), 2),
           (("development", "ci"), 1), (("review", "reviewer"), 1), (("testing", "tester"), 1), (("deploy-staging", "deployer"), 1),
-          (("deploy", "releaser"), 1), (("deploy", "finalizer"), 1), (("deploy", "merger"), 1), (("done", None), 1), (("done", "ci"), 1), (("cancelled", None), 1))
-KINDS = {"ci": "ci", "releaser": "deploy", "finalizer": "finalize", "merger": "merge"}
+          (("deploy-staging", "integrator"), 1), (("deploy", "releaser"), 1), (("deploy", "finalizer"), 1), (("deploy", "merger"), 1), (("done", None), 1), (("done", "ci"), 1), (("cancelled", None), 1))
+KINDS = {"ci": "ci", "integrator": "integrate", "releaser": "deploy", "finalizer": "finalize", "merger": "merge"}
 
 BUILD = """
 update orch.setting_row s set value = c.value from jsonb_each_text(%(settings)s) c where s.key = c.key and s.value <> c.value;
@@ -61,7 +61,7 @@ prepare snapshot as select jsonb_build_object(
         'jobs', (select jsonb_object_agg(id, jsonb_build_object('id', id, 'task', task_id, 'repo', repo_id, 'role', role, 'version', stage_version,
                 'status', status, 'priority', priority, 'run_at', extract(epoch from run_at), 'created', extract(epoch from created_at))) from orch.job),
         'deploys', (select jsonb_object_agg(task_id || '-' || stage_version, jsonb_build_object('status', status)) from orch.deploy_record where initiated_at is not null),
-        'merging', (select jsonb_object_agg(repo_id, task_id) from orch.merge_lease),
+        'leases', (select coalesce(jsonb_object_agg(repo_id, task_id), '{}') from orch.merge_lease),
         'frozen', (select jsonb_agg(repo_id) from orch.repo_freeze where cleared_at is null),
         'dependencies', (select jsonb_agg(jsonb_build_array(task_id, waits_for)) from orch.task_dependency),
         'limits', (select jsonb_agg(jsonb_build_array(scope, name, slots)) from orch.capacity_limit),
@@ -124,7 +124,7 @@ def make_task(rng, number, repo, age):
     over = stage in ("done", "cancelled")
     return {"id": number, "job": number, "repo": repo, "stage": stage, "role": role, "priority": rng.choice((0, 1, 2, 2, 2, 3, 4)),
             "paused": rng.random() < 0.15, "cancel": not over and rng.random() < 0.08, "age_s": age,
-            "due_s": rng.choice((-60 * MINUTE,) * 6 + (60 * MINUTE,)), "running": role is not None and role != "merger" and not over and rng.random() < 0.1}
+            "due_s": rng.choice((-60 * MINUTE,) * 6 + (60 * MINUTE,)), "running": role not in (None, "integrator", "merger") and not over and rng.random() < 0.1}
 
 
 def limited(names):

@@ -202,9 +202,7 @@ def test_ceiling_takes_back_whatever_the_owner_claims(world):
 def to_merger(world, item):
     world.work(until="deploy", item=item)
     world.operate("approve", item, None)
-    for _ in range(2):
-        world.succeed(world.claim())
-    return world.claim()
+    return world.until("merger")
 
 
 def leases(world):
@@ -212,12 +210,12 @@ def leases(world):
 
 
 def test_side_effects_need_the_transition_lease(world):
-    """T-1: deploy and merge own it while they run; nothing else does."""
+    """T-1: rebase, deploy and merge own it while they run; nothing else does."""
     a = world.item()
     world.work(until="deploy", item=a)
     assert leases(world) == []
     world.operate("approve", a, None)
-    for role in ("releaser", "finalizer", "merger"):
+    for role in ("integrator", "releaser", "finalizer", "merger"):
         job = world.claim()
         assert leases(world) == [{"work_item": a, "purpose": role, "alive": True}]
         world.succeed(job)
@@ -235,7 +233,7 @@ def test_a_live_owner_keeps_others_out(world):
                    world.task_id(a), owner)
     assert world.claim() is None
     gone(world, owner)
-    assert world.claim()["role"] == "releaser"
+    assert world.claim()["role"] == "integrator"
 
 
 @pytest.mark.parametrize("key, value", [("transition_lease_enabled", "off"), ("transition_lease_repos", "other")])
@@ -266,7 +264,7 @@ def test_leases_go_with_an_adopted_run(world):
     a = world.item()
     world.work(until="deploy", item=a)
     world.operate("approve", a, None)
-    job = world.claim()
+    job = world.until("deployer")
     start(world, job)
     gone(world, world.process)
     world.process, world.epoch = heir = world.add_process(pid=2)
@@ -280,7 +278,7 @@ def test_leases_go_with_an_adopted_run(world):
 
 
 def test_leases_of_the_dead_are_reclaimed(world):
-    """R-7: a merge lease without a running job, a transition lease without a living owner."""
+    """R-7: a merge lease of a task in a stage that does not keep it, a transition lease without a living owner."""
     a = world.item()
     world.db.query("insert into orch.merge_lease (repo_id, task_id) select repo_id, id from orch.task")
     dead, _ = world.add_process(pid=8)

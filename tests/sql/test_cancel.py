@@ -51,7 +51,7 @@ def test_deferred_in_the_critical_window_then_void_when_done(world):
     a = world.item()
     world.work(until="deploy", item=a)
     world.operate("approve", a, None)
-    job = world.claim()
+    job = world.until("releaser")
     assert "deferred" in world.operate("cancel", a, None)["message"]
     assert "deferred" in world.operate("cancel", a, None)["message"]
     assert len([c for c in world.effects("comment", a) if "deferred" in c["text"]]) == 1
@@ -69,19 +69,20 @@ def test_deferred_is_applied_when_the_deploy_failed(world):
     a = world.item()
     world.work(until="deploy", item=a)
     world.operate("approve", a, None)
-    world.succeed(world.claim())
+    world.succeed(world.until("releaser"))
     world.operate("cancel", a, None)
     world.succeed(world.claim(), "FAILED")
     assert world.db.value("select stage from orch.task") == "cancelled"
 
 
+@pytest.mark.parametrize("role", ["integrator", "releaser"])
 @pytest.mark.parametrize("way_back", ["failed", "transient", "released", "lost"])
-def test_deferred_is_applied_when_the_deploy_would_be_repeated(world, way_back):
-    """C-6, J-6: the deploy has ended without a result. It is not repeated, and does not wait for ever to be."""
+def test_deferred_is_applied_when_the_deploy_would_be_repeated(world, way_back, role):
+    """C-6, J-6: the deploy, or the rebase under the merge lease, has ended without a result. It is not repeated, and does not wait for ever to be."""
     a = world.item()
     world.work(until="deploy", item=a)
     world.operate("approve", a, None)
-    job = world.claim()
+    job = world.until(role)
     assert "deferred" in world.operate("cancel", a, None)["message"]
     if way_back == "released":
         world.call("job_release", job["job_id"], job["epoch"], job["token"], "drain")
@@ -146,9 +147,8 @@ def test_escalated_after_the_deploy_is_not_critical(world):
     a = world.item()
     world.work(until="deploy", item=a)
     world.operate("approve", a, None)
+    world.finish(world.until("merger"), "failed", reason="the forge refuses")
     for _ in range(2):
-        world.succeed(world.claim())
-    for _ in range(3):
         world.finish(world.claim(), "failed", reason="the forge refuses")
     assert world.waits(a) == ["escalated"]
     assert "is cancelled" in world.operate("cancel", a, None)["message"]

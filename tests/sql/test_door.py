@@ -32,7 +32,8 @@ def test_whole_pipeline_in_order(world):
     moves = world.db.query("select from_stage, to_stage, stage_version from orch.history where kind = 'stage' order by id")
     assert [m["from_stage"] for m in moves] + ["done"] == ADVANCE
     assert [m["stage_version"] for m in moves] == list(range(1, 9))
-    assert [j["role"] for j in world.jobs(a)] == ["analyst", "architect", "developer", "ci", "reviewer", "tester", "deployer", "releaser", "finalizer", "merger"]
+    assert [j["role"] for j in world.jobs(a)] == ["analyst", "architect", "developer", "ci", "reviewer", "tester", "deployer", "integrator",
+                                                  "integrator", "releaser", "finalizer", "merger"]
     assert world.shown(a) == ["analysis", "in_review", "architecture", "development", "code_review", "testing", "testing",
                               "deploying", "awaiting_deploy", "done"]
 
@@ -74,7 +75,8 @@ def test_nothing_writes_a_stage_or_history_another_way(world, statement):
 
 @pytest.mark.parametrize("stage, role, verdict", [
     ("review", "reviewer", "REQUEST_CHANGES"), ("testing", "tester", "FAIL"), ("deploy-staging", "deployer", "FAILED"),
-    ("deploy", "finalizer", "FAILED"), ("deploy", "merger", "conflict"), ("development", "ci", "failure")])
+    ("deploy-staging", "integrator", "failed"), ("deploy", "integrator", "failed"), ("deploy", "finalizer", "FAILED"), ("deploy", "merger", "failed"),
+    ("development", "ci", "failure")])
 def test_failure_sends_back_with_the_reason(world, stage, role, verdict):
     """P-5: each failure edge leads to development, tells the developer why, and counts a round."""
     a = world.item()

@@ -10,7 +10,7 @@ COUNTERS = {
     "attempts": {"job_start", "job_requeue"},
     "crashes": {"job_take_back"},
     "transients": {"job_fail_attempt"},
-    "merge_attempts": set(),
+    "merge_attempts": {"base_moved", "retry_escalated"},
 }
 
 

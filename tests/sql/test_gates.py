@@ -75,6 +75,7 @@ def test_inconclusive_waits_for_a_person_who_is_told_once(world, doubtful):
 def test_an_approved_doubt_is_a_pass(world, doubtful):
     """P-9: approve passes it, with the name of who did; twice changes nothing."""
     world.operate("approve", doubtful, "I looked")
+    world.succeed(world.until("integrator"))
     assert world.task(doubtful)["stage"] == "deploy"
     decision = world.db.row("select * from orch.decision order by id desc limit 1")
     assert (decision["gate"], decision["verdict"], decision["actor"]) == ("staging_ok", "approved", "orch_operator")
@@ -109,7 +110,7 @@ def test_sub_gates_are_skipped_without_a_command(world):
     """M-6: nobody waits for a command that is not there."""
     a = world.item()
     world.work(until="done", item=a)
-    assert roles(world, a, "testing") == ["tester"] and roles(world, a, "deploy-staging") == ["deployer"]
+    assert roles(world, a, "testing") == ["tester"] and roles(world, a, "deploy-staging") == ["deployer", "integrator"]
 
 
 def test_sub_gates_in_their_fixed_order(world):
@@ -127,6 +128,7 @@ def test_sub_gates_in_their_fixed_order(world):
     job = world.claim()
     assert (job["role"], job["command"]) == ("image", "make image")
     world.finish(job, check={"state": "pass"})
+    world.succeed(world.until("integrator"))
     assert world.task(a)["stage"] == "deploy"
     row = world.db.row("select * from orch.evidence where gate = 'coverage_kept'")
     assert (row["source"], row["value"]) == ("command", "pass") and row["run_id"] and row["sha"] == world.task(a)["head_sha"]

@@ -35,8 +35,8 @@ def test_daemons_have_no_rights_on_tables(database, role):
 
 PURE = {"setting_text", "setting_bool", "setting_int", "in_scope", "serial_gated", "blocks_of", "axis_answers", "axis_ask", "is_axis_fault",
         "oldest_claimable_s", "worker_miss", "budget_spent", "cost_estimate", "needs_transition_lease", "needs_merge_lease", "has_living_owner", "in_critical_window", "stop_window", "gate_result", "gate_evidence", "gate_decision", "gate_job", "gate_ask", "gate_visit",
-        "visit_of", "evidence_standing", "evidence_void", "wrote_code", "has_step", "is_for_person", "waiting_step",
-        "waits_for_person", "item_name", "task_json", "state_at", "has_side_effects", "failed_log", "failure_digest", "works_again", "counted", "estimated", "count_bound", "inbox_age_s", "former_sessions"}
+        "visit_of", "evidence_standing", "evidence_void", "wrote_code", "merge_tested", "is_tested", "deploy_begun", "has_step", "is_for_person", "waiting_step",
+        "waits_for_person", "item_name", "task_json", "state_at", "failed_log", "failure_digest", "works_again", "counted", "estimated", "count_bound", "inbox_age_s", "former_sessions"}
 LOOKS = {"project_list", "project_show", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list", "freeze_list", "dead_letter_list",
          "dependency_list", "finding_list", "waits_chain", "limit_list", "label_list", "circuit_list", "openapi", "asof", "asof_changes", "escalation_list"}
 PURE |= {"ci_commits"}
@@ -55,7 +55,7 @@ PURE |= {"waits_for_answer", "open_question"}
 PURE |= {f"gate_{path.stem}" for path in (pathlib.Path(__file__).parents[2] / "sql/gates").glob("*.sql")}
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
-    "orch_workerd": {"job_claim", "job_started", "job_pushing", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed", "event_route_failed",
+    "orch_workerd": {"job_claim", "job_started", "job_pushing", "job_intent", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed", "event_route_failed",
                      "event_handle", "effect_claim", "effect_finish", "local_item_set_state", "local_item_comment", "process_disown",
                      "orphans", "process_report", "job_adopt", "runs_over", "run_usage"},
     "orch_reaperd": {"process_beats", "process_gone", "reap_overdue", "orphan_list", "orphan_lost", "orphan_stranded"},

@@ -74,11 +74,11 @@ def test_a_merge_waits_for_the_one_that_has_the_lease(world):
     """B-6: lease."""
     world.set("serial_gate_enabled", "off")
     world.item(), world.item()
-    while not world.db.value("select exists (select from orch.job j join orch.merge_lease m on m.task_id <> j.task_id where j.status = 'queued' and j.kind = 'merge')"):
+    while not world.db.value("select exists (select from orch.job j join orch.merge_lease m on m.task_id <> j.task_id where j.status = 'queued' and j.kind = 'integrate')"):
         job = world.claim()
         if job is None:
-            world.operate("approve", world.db.value("select min(work_item) from orch.task t where orch.waits_for_person(t)"), None)
-        elif job["role"] != "merger":
+            world.approve_furthest_behind()
+        else:
             world.succeed(job)
     a, b = world.db.column("select work_item from orch.task order by id = (select task_id from orch.merge_lease) desc")
     assert (1, b, "lease", a) in chain(world, b)

@@ -7,7 +7,7 @@ import psycopg2.extras
 SHA = itertools.count(1)
 ARTEFACT = {"analyst": "artefacts_analyst", "architect": "architecture_done"}
 VERDICT = {"reviewer": ("review_approved", "APPROVED"), "tester": ("tests_passed", "PASS"),
-           "deployer": ("staging_ok", "SUCCESS"), "finalizer": ("deploy_ok", "SUCCESS"), "merger": ("merge_verified", "merged")}
+           "deployer": ("staging_ok", "SUCCESS"), "integrator": ("merge_ready", "ready"), "finalizer": ("deploy_ok", "SUCCESS"), "merger": ("merge_verified", "merged")}
 
 
 def fake_sha():
@@ -98,6 +98,17 @@ class World:
         file = f"{job['docs_dir']}/05-questions.md"
         return self.finish(job, evidence=[{"gate": gate, "value": "NEEDS_INPUT", "file": file, "questions": questions}],
                            head_sha=fake_sha(), code_tree=fake_sha())
+
+    def until(self, role):
+        """Claims and succeeds until a job of that role is claimed; gives it."""
+        while (job := self.claim())["role"] != role:
+            self.succeed(job)
+        return job
+
+    def approve_furthest_behind(self):
+        """Of the tasks that wait for a person the one that has come least far."""
+        self.operate("approve", self.db.value("select t.work_item from orch.task t join orch.stage s on s.key = t.stage "
+                                              "where orch.waits_for_person(t) order by s.position, t.id limit 1"), None)
 
     def work(self, until=None, item=None):
         """Claims and succeeds until nothing is claimable, approving for people, or until a task is in a stage."""
