@@ -148,14 +148,14 @@ begin
         -- also before the first push was recorded: its answer may have been lost
         perform orch.effect_add(t.id, 'forge', 'delete_branch', object, 'delete_branch:' || t.id, payload);
         -- git may outlive the worker that started it, and the forge may outlive git
-        if exists (select from orch.job j join orch.run r on r.job_id = j.id where j.task_id = t.id and r.outcome = 'lost') then
+        if exists (select from orch.history h where h.task_id = t.id and h.kind in ('orphan', 'reap') and h.at > clock_timestamp() - make_interval(secs => orch.setting_int('late_push_s'))) then
                 perform orch.effect_add(t.id, 'forge', 'delete_branch', object, 'delete_branch_late:' || t.id, payload);
                 update orch.effect set run_at = clock_timestamp() + make_interval(secs => orch.setting_int('late_push_s')) where idempotency_key = 'delete_branch_late:' || t.id;
         end if;
 end
 $$;
 comment on function orch.branch_delete(orch.task) is
-        'C-3, C-4: has the branch of a task deleted; a forge that is down is asked again. When a worker of the task was lost the forge is looked at once more after late_push_s: the push of a dead worker may arrive late';
+        'C-3, C-4: has the branch of a task deleted; a forge that is down is asked again. When a worker of the task has died of late the forge is looked at once more after late_push_s: the push of a dead worker may arrive late';
 
 create function orch.cancel_apply(t orch.task, p_actor text) returns void
 language plpgsql as $$

@@ -115,7 +115,7 @@ def test_no_other_branch_is_ever_deleted(suite, project, branch):
 
 def test_a_push_that_outlives_its_worker(suite, project, agents):
     """C-3, C-7: the worker dies in the middle of a push, the task is cancelled, and then the push arrives: it does not stay."""
-    line = Pipeline(suite, project, late_push_s=3)
+    line = Pipeline(suite, project, late_push_s=10)
     gate = hold_pushes(project, agents)
     item = line.item()
     line.wait(lambda: gate.path.with_name("forge.first").exists(), 60, "the push is at the forge")
