@@ -1,4 +1,4 @@
--- 44_merge: the merge lease and the tries of the merge gate (M-1, P-5, R-7). ADR 15.
+-- 44_merge: the merge lease and the tries of the merge gate (M-1, P-5, R-7). ADR 19.
 --
 -- A task has the lease of its repo from the claim of its first integrator (claim_leases_take) until it enters a stage that does
 -- not keep it (transition): whoever merges in between would make its test worthless. It gives it up earlier when it is held up
