@@ -102,7 +102,9 @@ def test_what_is_said_is_what_happens(world, seed):
         axes = waits(world.db)
         queued = world.db.column("select t.work_item from orch.job j join orch.task t on t.id = j.task_id where j.status = 'queued' order by t.id")
         for item in story.random.sample(queued, min(3, len(queued))):
-            assert claimable_alone(world, item) == (axes[item] == ["slot"]), (item, axes[item], told)
+            claimable, now = claimable_alone(world, item), waits(world.db)[item]
+            # a backoff may end between the two looks, and nothing else changes by itself
+            assert claimable in (axes[item] == ["slot"], now == ["slot"]), (item, axes[item], now, told)
 
 
 def test_another_merge_is_named(world):
