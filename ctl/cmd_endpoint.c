@@ -128,12 +128,13 @@ const struct command command_endpoint_set = {
                 },
         .examples =
                 (const struct command_example[]){
-                        {"orchctl endpoint set board https://plane.example.org --kind plane --workspace acme "
-                         "--token-file /etc/orchestrator/plane.token",
+                        {"orchctl endpoint set board https://plane.example.org --kind plane --workspace a "
+                         "--token-file F",
                          "A Plane server"},
-                        {"orchctl endpoint set chat https://api.telegram.org --kind telegram "
-                         "--token-file /etc/orchestrator/bot.token --chat=-1001234567890 --alerts",
-                         "Where alerts go"},
+                        {"orchctl endpoint set phone https://api.telegram.org --kind telegram --token-file "
+                         "FILE "
+                         "--chat=-100",
+                         "A chat; with --alerts it gets all of them"},
                         {.line = NULL},
                 },
         .run = run_endpoint_set,

@@ -166,3 +166,10 @@ def test_orchctl_usage(world):
     assert [(i["work_item"], i["usd"]) for i in said["items"]] == [(a, "15.00")]
     world.db.query("update orch.run set started_at = started_at - interval '3 days'")
     assert world.operate("usage", 2)["items"] == [] and len(world.operate("usage", None)["items"]) == 1
+
+
+def test_a_run_that_says_nothing_of_its_use_costs_nothing_that_is_known(world):
+    """J-7: null is not a lot of money."""
+    world.item()
+    world.succeed(world.claim())
+    assert world.db.query("select usage, cost_usd, cost_source from orch.run") == [{"usage": None, "cost_usd": None, "cost_source": None}]
