@@ -17,8 +17,7 @@
 #include "common/strbuf.h"
 
 #define PAGE_SIZE "100"
-#define FIELDS    "id,sequence_id,name,state,priority,labels,updated_at" /* no descriptions: they may be long \
-                                                                          */
+#define FIELDS    "id,sequence_id,name,state,priority,labels,updated_at" /* no descriptions: may be long */
 #define PAGES_MAX 50 /* of one call: what is longer is no list of states or comments */
 
 struct plane {

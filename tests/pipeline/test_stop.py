@@ -54,7 +54,8 @@ def test_created_again_it_goes_all_the_way(suite, project, agents, gate):
 def test_to_analyse_before_the_agent_is_gone(suite, project, agents):
     """C-3, C-7, J-3: an agent that will not be told; the board is at To Analyse already. Nothing is lost, and the new
     analyst begins only when the old one is gone."""
-    agents.set("analyst", "if [ ! -e \"$marks/told\" ]; then touch \"$marks/told\"; trap '' TERM; while :; do sleep 0.1; done; fi\n" + "mark second\n")
+    deaf = "trap '' TERM; while :; do sleep 0.1; done"  # lasts
+    agents.set("analyst", f"if [ ! -e \"$marks/told\" ]; then touch \"$marks/told\"; {deaf}; fi\n" + "mark second\n")
     line = Pipeline(suite, project)
     item = line.item()
     run = line.wait_running(item, "analyst")
