@@ -27,7 +27,8 @@ cross join lateral (
         from orch.waiting_step(t) s join orch.gate g on g.key = s.gate cross join lateral orch.gate_result(t, s.gate) a
         cross join lateral (select orch.is_for_person(t, s.gate) as decides) p
         left join lateral (select (orch.open_question(t)).role) q on true
-        where t.escalated_at is null and not exists (select from orch.job j where j.task_id = t.id and j.active)
+        where s.gate is not null -- said here too: a plan may ask the gate of no step before it joins orch.gate
+          and t.escalated_at is null and not exists (select from orch.job j where j.task_id = t.id and j.active)
 ) w
 where not t.terminal;
 comment on view orch.task_wait is 'S-14: why each live task does not move, all reasons: no live task is without one';

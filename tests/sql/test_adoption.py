@@ -264,7 +264,7 @@ def test_leases_go_with_an_adopted_run(world):
     a = world.item()
     world.work(until="deploy", item=a)
     world.operate("approve", a, None)
-    job = world.until("deployer")
+    job = world.until("releaser")
     start(world, job)
     gone(world, world.process)
     world.process, world.epoch = heir = world.add_process(pid=2)

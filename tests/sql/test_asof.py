@@ -76,10 +76,11 @@ def test_asof_names_stage_job_and_what_had_happened(world):
 def test_asof_of_an_item_that_was_cancelled_and_came_back(world):
     """C-3: the name leads to the task that bore it then."""
     item = world.item("A thing")
-    world.claim()
+    job = world.claim()
     first = now(world)
     world.operate("cancel", item, None)
-    world.move(item, "to_analyse")
+    world.finish(job, "cancelled")
+    assert "taken in" in world.move(item, "to_analyse")
     assert world.operate("asof", first, item)["tasks"][0]["job"]["status"] == "running"
 
 

@@ -6,9 +6,7 @@ import pytest
 def to_releaser(world, item):
     world.work(until="deploy", item=item)
     world.operate("approve", item, None)
-    job = world.claim()
-    assert job["role"] == "releaser"
-    return job
+    return world.until("releaser")
 
 
 def initiate(world, job):
@@ -156,7 +154,7 @@ def test_critical_window(world, item, status, window):
     world.work(until="deploy", item=item)
     assert not critical()
     world.operate("approve", item, None)
-    initiate(world, world.claim())
+    initiate(world, world.until("releaser"))
     assert critical()
     if status:
         world.db.query("update orch.job set status = 'done', process_id = null, token = null, claimed_at = null, ended_at = now() where status = 'running';"

@@ -101,9 +101,12 @@ class World:
 
     def until(self, role):
         """Claims and succeeds until a job of that role is claimed; gives it."""
-        while (job := self.claim())["role"] != role:
+        while True:
+            job = self.claim()
+            assert job, f"nothing is claimable before a {role}"
+            if job["role"] == role:
+                return job
             self.succeed(job)
-        return job
 
     def approve_furthest_behind(self):
         """Of the tasks that wait for a person the one that has come least far."""
