@@ -137,9 +137,10 @@ const struct command command_retention = {
                 "\"free_inodes\", \"changed_at\", \"seen_at\"}]}; a count that "
                 "is too "
                 "long to count is {\"at_least\"}",
-        .examples = (const struct command_example[]){{"orchctl retention", "What goes next"},
-                                                     {"orchctl config set keep_logs_days 7",
-                                                      "Keep logs for a week"},
-                                                     {.line = NULL}},
+        .examples =
+                (const struct command_example[]){{"orchctl retention", "What goes next"},
+                                                 {"orchctl config set keep_logs_days 7 && orchctl retention",
+                                                  "Keep logs for a week; see what goes then"},
+                                                 {.line = NULL}},
         .run = run_retention,
 };

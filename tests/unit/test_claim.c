@@ -5,7 +5,7 @@
 
 #include "tests/unit/fake_db.h"
 
-#define N_CELLS 31
+#define N_CELLS 38
 
 static const struct fake_cell good[N_CELLS + 1] = {
         {"job_id", "12"},
@@ -39,6 +39,13 @@ static const struct fake_cell good[N_CELLS + 1] = {
         {"test_globs", "test_*"},
         {"gate_config_globs", ""},
         {"announced", "aa bb"},
+        {"pushing", "{cc,dd}"},
+        {"run_head", "cc"},
+        {"tested_base", NULL},
+        {"deployed_sha", "ee"},
+        {"integrity_markers", "a.c:needle"},
+        {"tested", "t"},
+        {"rebase_always", "f"},
         {NULL, NULL},
 };
 
@@ -60,6 +67,12 @@ static void test_good(void **state)
         assert_int_equal(claim_read(&c, &res, 0, &err), 0);
         assert_int_equal(c.kind, CLAIM_AGENT);
         assert_true(c.crashed);
+        assert_string_equal(c.pushing, "{cc,dd}");
+        assert_string_equal(c.run_head, "cc");
+        assert_null(c.tested_base);
+        assert_string_equal(c.deployed_sha, "ee");
+        assert_string_equal(c.markers, "a.c:needle");
+        assert_true(c.tested && !c.rebase_always);
         claim_run_info(&c, &info);
         assert_int_equal(info.job, 12);
         assert_int_equal(info.epoch, 3);

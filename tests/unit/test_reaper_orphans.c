@@ -15,6 +15,7 @@
 #include "common/process_row.h"
 #include "common/run_dir.h"
 #include "tests/unit/fake_db.h"
+#include "tests/unit/reaper_alone.h"
 
 #define TICK_MS  INT64_C(1000)
 #define APART_MS INT64_C(5000)

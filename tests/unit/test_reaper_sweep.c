@@ -11,6 +11,7 @@
 #include "common/proc.h"
 #include "common/process_row.h"
 #include "tests/unit/fake_db.h"
+#include "tests/unit/reaper_alone.h"
 
 #define TICK_MS     INT64_C(1000)
 #define FREEZE_MS   INT64_C(20000)
