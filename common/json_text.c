@@ -110,6 +110,7 @@ int json_text_check(const char *text, size_t len, struct json_text_facts *ret_fa
 
 void json_repair(char *text, size_t len)
 {
+        static const char replacement[] = {'\\', 'u', 'f', 'f', 'f', 'd'}; /* as long as what it replaces */
         const char *why;
         uint32_t code_point;
         for (size_t i = 0; i < len;) {
@@ -117,8 +118,8 @@ void json_repair(char *text, size_t len)
                 if (text[i] == '\\') {
                         n = check_escape(text + i, len - i, &why);
                         if (n == 0) {
-                                memcpy(text + i, "\\ufffd", 6); /* as long as the escape that it replaces */
-                                n = 6;
+                                memcpy(text + i, replacement, sizeof(replacement));
+                                n = sizeof(replacement);
                         }
                 } else if (is_forbidden_control(text[i])) {
                         text[i] = ' ';

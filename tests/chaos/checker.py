@@ -266,8 +266,8 @@ def one_item_at_a_time_in_a_repo(facts):
 
 @invariant("P-7", "T-5")
 def each_job_is_one_commit(facts):
-    """On the default branch each job that is done and writes, an agent's or a finalizer's, has exactly one commit, and no other job has any; nor do the
-    branches that are left have one twice."""
+    """On the default branch each job that is done and writes, an agent's or a finalizer's, has exactly one commit, and no
+    other job has any; nor do the branches that are left have one twice."""
     jobs = {job["id"]: job for job in facts.tables["job"]}
     tasks = {task["id"]: task for task in facts.tables["task"]}
     for name, repo in facts.repos.items():
@@ -306,6 +306,38 @@ def each_item_is_merged_once(facts):
             yield f"{name}: the default branch moved {repo.moves}, and its line is {tips}", {}
 
 
+SIDE_EFFECTS = ("integrate", "deploy", "finalize", "merge")
+
+
+@invariant("M-1", "M-3", "M-4")
+def nothing_is_merged_but_by_the_steps(facts):
+    """An item that is done was rebased and tested, then deployed, then found to be deployed, then merged, in that order;
+    and what was merged had been rebased on the default branch as it was just then."""
+    kinds = {job["id"]: (job["task_id"], job["kind"]) for job in facts.tables["job"]}
+    ended = {kinds[run["job_id"]]: run["ended_at"] for run in sorted(facts.rows("run", outcome="success"), key=lambda r: r["ended_at"])}
+    for task in facts.rows("task", stage="done"):
+        times = [ended.get((task["id"], kind)) for kind in SIDE_EFFECTS]
+        if None in times or times != sorted(times):
+            yield of_item(task["item"], f"is done, and its last {', '.join(SIDE_EFFECTS)} succeeded at {times}")
+    for name, repo in facts.repos.items():
+        by_sha = {commit.sha: commit for commit in repo.main}
+        for commit in repo.landed:
+            if len(commit.parents) == 2 and not descends(by_sha, commit.parents[1], commit.parents[0]):
+                yield f"{name}: {commit.sha} merged a branch that did not stand on {commit.parents[0]}", {}
+
+
+def descends(by_sha, sha, ancestor):
+    todo, seen = [sha], set()
+    while todo:
+        sha = todo.pop()
+        if sha == ancestor:
+            return True
+        if sha in by_sha and sha not in seen:
+            seen.add(sha)
+            todo += by_sha[sha].parents
+    return False
+
+
 @invariant("I-7", "P-12")
 def every_effect_was_carried_out(facts):
     """Nothing is left in the outbox, and nothing of it was given up."""
@@ -319,7 +351,8 @@ def every_effect_was_carried_out(facts):
 
 @invariant("R-7", "C-3", "T-3")
 def nothing_is_left_behind(facts):
-    """No lease, no process that counts as alive, no worktree, process, lock on any host, no branch of a cancelled item."""
+    """No lease, no process that counts as alive, no worktree, process, lock on any host, no branch of a cancelled item; a
+    worktree only of a run whose work could not be committed, and that one for certain."""
     items = {task["id"]: task["item"] for task in facts.tables["task"]}
     for table in ("transition_lease", "merge_lease"):
         for row in facts.tables[table]:
@@ -330,6 +363,12 @@ def nothing_is_left_behind(facts):
     for task in facts.rows("task", stage="cancelled"):
         if task["branch"] in facts.repos[task["repo"]].branches:
             yield of_item(task["item"], f"is cancelled, and its branch {task['branch']} is left")
+    outcomes = {(run["job_id"], run["epoch"]): run["outcome"] for run in facts.tables["run"]}
+    for job, epoch, is_there in facts.kept:
+        if not is_there:
+            yield of_job(facts, job, f"said that it keeps the worktree of epoch {epoch}, which is gone")
+        if outcomes.get((job, epoch), "success") == "success":
+            yield of_job(facts, job, f"kept the worktree of epoch {epoch}, whose work is committed")
     for thing in facts.left:
         found = re.search(r"runs/(\d+)-\d+", thing)
         yield of_job(facts, int(found.group(1)), thing) if found else (thing, {})

@@ -76,6 +76,7 @@ class Facts:
     promises: Promises
     repos: dict
     left: list = dataclasses.field(default_factory=list)    # worktrees, processes, locks that outlived the suite
+    kept: list = dataclasses.field(default_factory=list)    # (job, epoch, whether it is there): worktrees that the suite said it keeps
     deaths: list = dataclasses.field(default_factory=list)  # daemons that ended as only a defect ends them
 
     def rows(self, table, **fields):

@@ -7,11 +7,11 @@ from . import facts as f
 
 BEGIN = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 STEPS = (("analysis", ("analyst",)), ("architecture", ("architect",)), ("development", ("developer", "ci")),
-         ("review", ("reviewer",)), ("testing", ("tester",)), ("deploy-staging", ("deployer",)),
+         ("review", ("reviewer",)), ("testing", ("tester",)), ("deploy-staging", ("deployer", "integrator")),
          ("deploy", ("releaser", "finalizer", "merger")))
 STAGES = ["created", *(stage for stage, _ in STEPS), "done"]
 AGENTS = ("agent", "ci")  # what runs under a shim of its job
-KINDS = {"ci": "ci", "releaser": "deploy", "finalizer": "finalize", "merger": "merge"}
+KINDS = {"ci": "ci", "integrator": "integrate", "releaser": "deploy", "finalizer": "finalize", "merger": "merge"}
 
 
 class Making:

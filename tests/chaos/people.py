@@ -13,7 +13,7 @@ import psycopg2
 from support.http import gitea_headers
 from support.suite import SECRETS
 
-JOBS_PER_ITEM = 9
+JOBS_PER_ITEM = 12
 LIVE_PER_REPO = 2  # one is worked at, one waits for it
 AHEAD = 4          # items that are there before their time, so that no moment is without work
 

@@ -264,6 +264,24 @@ def main_set_back(facts):
     facts.repos["demo"].moves += [("merge", "begin"), ("begin", "merge")]
 
 
+@breaks("nothing_is_merged_but_by_the_steps")
+def merged_without_a_test(facts):
+    row(facts, "job", kind="integrate")["kind"] = "agent"
+
+
+@breaks("nothing_is_merged_but_by_the_steps")
+def deployed_before_its_test(facts):
+    first, second = row(facts, "job", kind="integrate"), row(facts, "job", kind="deploy")
+    first["kind"], second["kind"] = "deploy", "integrate"
+
+
+@breaks("nothing_is_merged_but_by_the_steps")
+def merged_without_a_rebase(facts):
+    repo = facts.repos["demo"]
+    repo.main.append(f.Commit("other", ["begin"], {}))
+    repo.landed[0].parents[0] = "other"
+
+
 @breaks("every_effect_was_carried_out")
 def effect_given_up(facts):
     row(facts, "effect", id=1)["status"] = "dead"
@@ -287,6 +305,16 @@ def branch_of_a_cancelled_item(facts):
 @breaks("nothing_is_left_behind")
 def worktree_left(facts):
     facts.left.append("/state/runs/1-3/tree")
+
+
+@breaks("nothing_is_left_behind")
+def unsaved_work_removed(facts):
+    facts.kept.append((1, 1, False))
+
+
+@breaks("nothing_is_left_behind")
+def worktree_of_saved_work_kept(facts):
+    facts.kept.append((1, 3, True))
 
 
 @breaks("no_daemon_crashes")

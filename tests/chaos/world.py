@@ -166,7 +166,13 @@ class World:
         return False
 
     def trees(self):
-        return sorted(str(path) for host in self.hosts for path in host.state.glob("runs/*/tree"))
+        """Worktrees that are there and should not be: those that the suite said it keeps (C-3) are told apart."""
+        trees = {str(path) for host in self.hosts for path in host.state.glob("runs/*/tree")}
+        return sorted(trees - {record["path"] for record in self.kept()}) if trees else []
+
+    def kept(self):
+        """What an agent left and could not be committed, the disk being full, say: it is nowhere else."""
+        return [record for host in self.hosts for record in host.suite.log.records("job.tree-kept")]
 
     def stop(self):
         """The suites leave in order; what they leave behind is a finding."""
@@ -187,8 +193,9 @@ class World:
 
     def facts(self, left):
         primary = self.pair.database
+        kept = [(int(k["job"]), int(k["epoch"]), os.path.isdir(k["path"])) for k in self.kept()]
         return facts.Facts(facts.read_tables(primary), facts.read_lines(self.record), self.promises,
-                           {project.name: facts.read_repo(project) for project in self.projects}, left, self.deaths())
+                           {project.name: facts.read_repo(project) for project in self.projects}, left, kept, self.deaths())
 
     def deaths(self):
         """Daemons that ended as only a defect ends them, and what sanitizers have said."""
