@@ -47,10 +47,10 @@ begin
         on conflict do nothing
         returning id into new_id;
         if not found and not exists (select from orch.job j where j.task_id = t.id and j.active) then
-                -- the one step that is done anew in the same visit, because what it has found can be void without another stage
+                -- the integrator is done anew in the same visit, because what it has found can be void without another stage; so is the releaser that waited for it
                 update orch.job set status = 'queued', max_attempts = attempts + orch.setting_int('job_max_attempts'), run_at = clock_timestamp(),
                         outcome = null, reason = null, input = t.next_input, ended_at = null
-                where task_id = t.id and stage_version = t.stage_version and role = p_role and kind = 'integrate' and status = 'done' returning id into new_id;
+                where task_id = t.id and stage_version = t.stage_version and role = p_role and (kind, status) in (('integrate', 'done'), ('deploy', 'cancelled')) returning id into new_id;
         end if;
         if new_id is not null then
                 update orch.task set next_input = null where id = t.id and next_input is not null;
@@ -59,7 +59,7 @@ begin
         return new_id;
 end
 $$;
-comment on function orch.job_queue(orch.task, text) is 'Queues the job of a role for the present stage version, once (R-5); the integrator''s again when its gate has opened again (gate merge_ready)';
+comment on function orch.job_queue(orch.task, text) is 'Queues the job of a role for the present stage version, once (R-5); the integrator''s again when its gate has opened again (gate merge_ready), and the releaser''s when it was cancelled for that';
 
 create function orch.advance(p_task bigint, p_actor text) returns integer
 language plpgsql as $$

@@ -26,13 +26,22 @@ comment on function orch.merge_lease_give(orch.task, text, text) is 'Gives the m
 create function orch.merge_lease_yield(t orch.task, p_actor text, p_reason text) returns boolean
 language plpgsql as $$
 begin
-        return not orch.deploy_begun(t) and not exists (select from orch.job j where j.task_id = t.id and j.kind in ('integrate', 'merge')
+        if orch.deploy_begun(t) or exists (select from orch.job j where j.task_id = t.id and j.kind in ('integrate', 'deploy', 'merge')
                         and (j.status = 'running' or (j.status = 'queued' and j.due_at is not null and j.run_at > clock_timestamp())))
-                and orch.merge_lease_give(t, p_actor, p_reason);
+           or not orch.merge_lease_give(t, p_actor, p_reason) then
+                return false;
+        end if;
+        -- a deploy that was to begin comes after the integrator again: its gate is void now
+        update orch.job set status = 'cancelled', outcome = 'cancelled', reason = 'the merge lease was given up', ended_at = clock_timestamp()
+        where task_id = t.id and status = 'queued' and kind = 'deploy';
+        if found then
+                perform orch.advance(t.id, p_actor);
+        end if;
+        return true;
 end
 $$;
 comment on function orch.merge_lease_yield(orch.task, text, text) is
-        'Lets others merge while a task is held up, unless it is at it, or has begun to deploy; when it goes on its branch is brought up to date again (gate merge_ready)';
+        'Lets others merge while a task is held up, unless it is at it, may begin to deploy at any moment, or has begun; when it goes on its branch is brought up to date again (gate merge_ready) before anything is deployed';
 
 create function orch.merge_lease_take(j orch.job, p_actor text) returns boolean
 language plpgsql as $$

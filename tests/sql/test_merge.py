@@ -104,6 +104,36 @@ def test_whoever_is_held_up_lets_others_merge(world, integrating, act):
     assert world.task("DEMO-1")["stage"] == "deploy" and world.claim()["role"] == "integrator" and holder(world) == "DEMO-1"
 
 
+@pytest.mark.parametrize("act", ["pause", "lease_release"])
+def test_a_deploy_that_was_to_begin_does_not_begin_without_the_lease(world, integrating, act):
+    """M-1, S-8: the releaser was queued already; others may merge now, so the branch is brought up to date before anything is deployed."""
+    world.succeed(integrating)
+    world.operate("approve", "DEMO-1", None)
+    world.succeed(world.claim())
+    assert [(j["role"], j["status"]) for j in world.jobs("DEMO-1")][-1] == ("releaser", "queued")
+    world.operate(act, "DEMO-1", *(["x"] if act == "pause" else []))
+    assert holder(world) is None
+    if act == "pause":
+        world.operate("resume", "DEMO-1")
+    again = world.claim()
+    assert again["role"] == "integrator" and holder(world) == "DEMO-1"
+    world.succeed(again)
+    assert world.claim()["role"] == "releaser"
+
+
+def test_a_releaser_that_is_at_work_keeps_the_lease(world, integrating):
+    """M-1, M-3: it may begin the deploy at any moment."""
+    world.succeed(integrating)
+    world.operate("approve", "DEMO-1", None)
+    job = world.until("releaser")
+    world.operate("pause", "DEMO-1", "x")
+    assert holder(world) == "DEMO-1"
+    world.operate("resume", "DEMO-1")
+    world.succeed(job)
+    world.work()
+    assert world.task("DEMO-1")["stage"] == "done"
+
+
 def test_a_lease_that_was_given_up_after_the_rebase_voids_it(world, integrating):
     """M-1: somebody else may have merged: the same integrator's job runs again in the same visit."""
     world.succeed(integrating)
