@@ -87,10 +87,9 @@ enum port_outcome rest_outcome(const char *method, int status)
 /* The first text in a value: itself, or that of its first member, a few levels down. */
 static const char *first_text(const struct json *v, int depth)
 {
-        const char *text = json_str(v);
-        if (text == NULL && depth > 0 && json_len(v) > 0)
-                text = first_text(json_at(v, 0), depth - 1);
-        return text;
+        for (; json_str(v) == NULL && depth > 0 && json_len(v) > 0; depth--)
+                v = json_at(v, 0);
+        return json_str(v);
 }
 
 const char *rest_reason(const struct json *body)
