@@ -37,7 +37,7 @@ def test_analysed_again_loses_against_an_approval(world):
             person.close()
         outcome = handled.result()[0][0]
     assert (world.task(a)["stage"], world.task(a)["next_input"]) == ("architecture", None)
-    assert outcome == "hinted: a state set by hand starts nothing"
+    assert outcome == "hinted: to_analyse set by hand does nothing now"
 
 
 def waiting_for_a_lock(world):
