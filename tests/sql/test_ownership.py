@@ -134,9 +134,7 @@ def test_an_orphan_taken_back_by_force_waits_too(world, process):
 def to_merger(world, item):
     world.work(until="deploy", item=item)
     world.operate("approve", item, None)
-    while (job := world.claim())["role"] != "deployer":
-        world.succeed(job)
-    world.succeed(job)
+    world.succeed(world.until("finalizer"))
 
 
 def test_a_released_merge_keeps_others_out(world, process):
