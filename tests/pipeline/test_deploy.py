@@ -208,8 +208,9 @@ def test_drained_and_started_again(suite, project, make_deploy):
     finish(deploy, item)
 
 
-def test_another_boot_starts_nothing(suite, project, make_deploy):
+def test_another_boot_starts_nothing(make_suite, project, make_deploy):
     """M-3, T-2: the host was booted in the middle: no exit code, nobody starts again, a person decides."""
+    suite = make_suite(**LIVENESS).start()
     deploy = make_deploy(suite)
     item = deploy.begin()
     deploy.wait_started()
