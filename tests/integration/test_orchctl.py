@@ -23,7 +23,8 @@ from support.wait import wait_for
 def test_project(ctl, demo):
     assert ctl.json("project", "list")["projects"] == [
         {"project": "demo", "repo": "demo", "tracker": "local", "forge": "local", "location": str(demo.bare), "default_branch": "main",
-         "prefix": "DEMO", "test_command": "sh check.sh", "active": True}]
+         "prefix": "DEMO", "test_command": "sh check.sh", "active": True,
+         "endpoints": {}, "forge_name": None, "tracker_project": None}]
     again = ctl("project", "add", "demo", demo.bare, "--prefix", "DEMO", "--test", "sh check.sh")
     assert again.stdout == "project demo is registered; its work items are called DEMO-N\n"
     assert "registered already, with other settings" in ctl.refused(
@@ -187,7 +188,7 @@ def test_lease(ctl, demo):
     ctl.refused("lease", "DEMO-1", code=2)
     assert "wants --yes" in ctl.refused("lease", "release", "DEMO-1", code=2)
     assert len(ctl.json("lease", "list")["leases"]) == 1
-    assert ctl("lease", "release", "DEMO-1", "--yes").stdout == "the transition lease of DEMO-1 (deployer) is released\n"
+    assert ctl("lease", "release", "DEMO-1", "--yes").stdout == "the transition lease of DEMO-1 (releaser) is released\n"
     again = ctl.json("lease", "release", "DEMO-1", "-y")
     assert again == {"leases": [], "message": "DEMO-1 has no transition lease"}
     ctl.refused("lease", "release", "DEMO-2", "--yes")

@@ -171,10 +171,11 @@ class Suite:
         self.kill_all(self.pause())
 
     def kill_all(self, pids):
-        """kill -9 of the supervisor and others."""
+        """kill -9 of the supervisor and others; all of them are dead when it returns."""
         for pid in pids:
             send_signal(pid, signal.SIGKILL)
         self.process.wait()
+        wait_for(lambda: not any(is_alive(pid) for pid in pids), what="what was killed is dead")
         self.process = None
 
     def destroy(self):
