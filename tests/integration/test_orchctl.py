@@ -190,7 +190,7 @@ def test_lease(ctl, demo):
     assert len(ctl.json("lease", "list")["leases"]) == 1
     assert ctl("lease", "release", "DEMO-1", "--yes").stdout == "the transition lease of DEMO-1 (releaser) is released\n"
     again = ctl.json("lease", "release", "DEMO-1", "-y")
-    assert again == {"leases": [], "message": "DEMO-1 has no transition lease"}
+    assert again == {"leases": [], "merge_leases": [], "message": "DEMO-1 has no transition lease"}
     ctl.refused("lease", "release", "DEMO-2", "--yes")
 
 
