@@ -327,14 +327,14 @@ def nothing_is_merged_but_by_the_steps(facts):
 
 
 def descends(by_sha, sha, ancestor):
-    todo, seen = [sha], set()
-    while todo:
-        sha = todo.pop()
+    ahead, seen = [sha], set()
+    while ahead:
+        sha = ahead.pop()
         if sha == ancestor:
             return True
         if sha in by_sha and sha not in seen:
             seen.add(sha)
-            todo += by_sha[sha].parents
+            ahead += by_sha[sha].parents
     return False
 
 

@@ -54,6 +54,8 @@ def dump(database):
         database.query("select sha256 from orch.schema_code")
     # a random word in each dump; where a sequence stands, which a migrator that was killed has moved
     text = re.sub(r"^(\\(un)?restrict|SELECT pg_catalog.setval).*$", "", done.stdout, flags=re.M)
+    # rows lie as they were updated, and a try that was killed has left its holes
+    text = re.sub(r"(?ms)^(COPY [^\n]* FROM stdin;\n)(.*?)(^\\\.$)", lambda copy: copy[1] + "".join(sorted(copy[2].splitlines(True))) + copy[3], text)
     return text, settings, ledgers
 
 
@@ -205,13 +207,13 @@ def test_killed_after_every_change_nothing_is_half_done(empty_database, cluster)
     arm(database)
     connection = database.connect()
     kills = collections.Counter()
-    step, before, n = 0, objects(database), 1
+    step, before, n, last = 0, objects(database), 1, len(list(source("sql/migrations").glob("*.sql")))
     with connection.cursor() as holder:
         while kill_at(database, holder, n):
             if steps(database) == step:
                 assert objects(database) == before, f"step {step} killed after change {n}"
                 kills[step] += 1
-                n += 1 if n < 25 else 13  # the functions and views are hundreds
+                n += 1 if n < 25 or step < last else 13  # the functions and views are hundreds
             else:
                 step, before, n = steps(database), objects(database), 1
     connection.close()
@@ -246,7 +248,9 @@ def test_killed_at_random_moments(empty_database, cluster):
         names = ledger(database)
         assert names == sorted(names)
     migrated(database)
-    assert dump(database) == dump(undisturbed)
+    a, b = dump(database), dump(undisturbed)
+    import difflib; print("\n".join(list(difflib.unified_diff(str(a[0]).split("\n"), str(b[0]).split("\n"), lineterm=""))[:40])); print([x for x in zip(a[1:], b[1:]) if x[0]!=x[1]] if a[1:]!=b[1:] else "rest equal")
+    assert a == b
     undisturbed.drop()
 
 
