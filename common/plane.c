@@ -22,8 +22,9 @@
 
 struct plane {
         struct rest *rest;
-        char *base;    /* "/api/v1/workspaces/SLUG/projects/UUID" */
-        char *segment; /* "work-items" */
+        char *projects; /* "/api/v1/workspaces/SLUG/projects/" */
+        char *base;     /* that, and the project's UUID */
+        char *segment;  /* "work-items" */
 };
 
 typedef void plane_read_fn(struct json_out *out, const struct json *element);
@@ -47,15 +48,18 @@ struct plane_call {
 struct plane *plane_new(const struct plane_config *cfg)
 {
         struct plane *plane = xcalloc(1, sizeof(*plane));
-        struct strbuf base = STRBUF_INIT;
+        struct strbuf projects = STRBUF_INIT, base = STRBUF_INIT;
         const struct rest_config rest = {
                 .http = cfg->http, .url = cfg->url, .token_file = cfg->token_file, .header = "X-API-Key"};
-        strbuf_addstr(&base, "/api/v1/workspaces/");
-        rest_encode(&base, cfg->workspace, "");
-        strbuf_addstr(&base, "/projects/");
-        rest_encode(&base, cfg->project, "");
-        *plane = (struct plane){
-                .rest = rest_new(&rest), .base = strbuf_take(&base), .segment = xstrdup(cfg->segment)};
+        strbuf_addstr(&projects, "/api/v1/workspaces/");
+        rest_encode(&projects, cfg->workspace, "");
+        strbuf_addstr(&projects, "/projects/");
+        strbuf_addstr(&base, projects.buf);
+        rest_encode(&base, cfg->project != NULL ? cfg->project : "", "");
+        *plane = (struct plane){.rest = rest_new(&rest),
+                                .projects = strbuf_take(&projects),
+                                .base = strbuf_take(&base),
+                                .segment = xstrdup(cfg->segment != NULL ? cfg->segment : "")};
         return plane;
 }
 
@@ -64,6 +68,7 @@ void plane_free(struct plane *plane)
         if (plane == NULL)
                 return;
         rest_free(plane->rest);
+        free(plane->projects);
         free(plane->base);
         free(plane->segment);
         free(plane);
@@ -302,12 +307,10 @@ struct plane_call *plane_items(struct plane *plane, const char *cursor, plane_an
 
 static void on_project(void *arg, const struct rest_answer *answer)
 {
-        static const char *const keys[] = {"id", "identifier", "name"};
         struct plane_call *call = arg;
         if (!took(call, answer))
                 return;
-        for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-                json_out_kstr(call->out, keys[i], json_str(json_get(answer->json, keys[i])));
+        plane_read_project(call->out, answer->json);
         done(call);
 }
 
@@ -316,6 +319,37 @@ struct plane_call *plane_project(struct plane *plane, plane_answer_fn *fn, void 
         struct plane_call *call = new_call(plane, fn, arg);
         _cleanup_(freep) char *path = xasprintf("%s/", plane->base);
         ask(call, "GET", path, NULL, on_project);
+        return call;
+}
+
+static void read_listed_project(struct json_out *out, const struct json *project)
+{
+        json_out_object(out);
+        plane_read_project(out, project);
+        json_out_object_end(out);
+}
+
+struct plane_call *plane_projects(struct plane *plane, plane_answer_fn *fn, void *arg)
+{
+        struct plane_call *call = new_call(plane, fn, arg);
+        list(call, xstrdup(plane->projects), "projects", read_listed_project, done);
+        return call;
+}
+
+static void on_me(void *arg, const struct rest_answer *answer)
+{
+        struct plane_call *call = arg;
+        if (!took(call, answer))
+                return;
+        json_out_kstr(call->out, "id", json_str(json_get(answer->json, "id")));
+        json_out_kstr(call->out, "name", json_str(json_get(answer->json, "display_name")));
+        done(call);
+}
+
+struct plane_call *plane_me(struct plane *plane, plane_answer_fn *fn, void *arg)
+{
+        struct plane_call *call = new_call(plane, fn, arg);
+        ask(call, "GET", "/api/v1/users/me/", NULL, on_me);
         return call;
 }
 

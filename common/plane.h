@@ -10,6 +10,8 @@
  *     plane_items     {"items":[as above, without description, blocked_by and comments],"next":CURSOR or
  * null} plane_states    {"states":[{"id","name","group"}]} plane_labels    {"labels":[{"id","name"}]}
  *     plane_project   {"id","identifier","name"}
+ *     plane_projects  {"projects":[as above]}, all of the workspace that we may see
+ *     plane_me        {"id","name"}, who the token is of
  */
 #pragma once
 
@@ -24,7 +26,7 @@ struct plane_config {
         const char *url;          /* of the server: "https://plane.example.org" */
         const char *token_file;
         const char *workspace; /* its slug */
-        const char *project;   /* UUID */
+        const char *project;   /* UUID; NULL: for plane_projects() and plane_me() only */
         const char *segment;   /* "work-items", or "issues" of servers before 1.1 */
 };
 
@@ -43,6 +45,8 @@ struct plane_call *plane_items(struct plane *plane, const char *cursor, plane_an
 struct plane_call *plane_states(struct plane *plane, plane_answer_fn *fn, void *arg);
 struct plane_call *plane_labels(struct plane *plane, plane_answer_fn *fn, void *arg);
 struct plane_call *plane_project(struct plane *plane, plane_answer_fn *fn, void *arg);
+struct plane_call *plane_projects(struct plane *plane, plane_answer_fn *fn, void *arg);
+struct plane_call *plane_me(struct plane *plane, plane_answer_fn *fn, void *arg);
 /* PORT_CONFLICT: the server took the request and left the state as it was. */
 struct plane_call *plane_set_state(struct plane *plane, const char *item, const char *state,
                                    plane_answer_fn *fn, void *arg);

@@ -156,6 +156,13 @@ void plane_read_item(struct json_out *out, const struct json *item)
         put(out, "updated_at", json_get(item, "updated_at"));
 }
 
+void plane_read_project(struct json_out *out, const struct json *project)
+{
+        static const char *const keys[] = {"id", "identifier", "name"};
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+                json_out_kstr(out, keys[i], json_str(json_get(project, keys[i])));
+}
+
 void plane_read_state(struct json_out *out, const struct json *state)
 {
         json_out_object(out);

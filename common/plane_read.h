@@ -7,6 +7,8 @@ struct strbuf;
 
 /* Writes the members of an item into the open object. */
 void plane_read_item(struct json_out *out, const struct json *item);
+/* Likewise of a project. */
+void plane_read_project(struct json_out *out, const struct json *project);
 /* One element of a list into the open array. */
 void plane_read_state(struct json_out *out, const struct json *state);
 void plane_read_label(struct json_out *out, const struct json *label);

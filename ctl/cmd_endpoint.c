@@ -12,8 +12,9 @@
 #include "queries.h"
 
 #define ENDPOINT_JSON                                                                                        \
-        "{\"name\", \"kind\", \"url\", \"workspace\", \"chat\", \"account\", \"alerts\", \"per_minute\", "   \
-        "\"token_file\", \"state\", \"reason\", \"since\", \"not_before\", \"failures\", \"projects\"}"
+        "{\"name\", \"kind\", \"url\", \"hook_url\", \"workspace\", \"chat\", \"account\", \"alerts\", "     \
+        "\"per_minute\", \"token_file\", \"state\", \"reason\", \"since\", \"not_before\", \"failures\", "   \
+        "\"projects\"}"
 
 static void render_endpoint(const struct json *doc, const struct term *term, struct strbuf *sb)
 {
@@ -48,7 +49,9 @@ static int run_endpoint_set(struct ctl *c)
                                 alerts      ? "true"
                                 : no_alerts ? "false"
                                             : NULL,
-                                args_value(a, "segment")};
+                                args_value(a, "segment"),
+                                args_value(a, "hook-url"),
+                                args_value(a, "account")};
         return show_document(c, &Q_CTL_ENDPOINT_SET, params, render_endpoint);
 }
 
@@ -118,6 +121,8 @@ const struct command command_endpoint_set = {
                         {"token-file", 0, "FILE", "file whose first line is the token; required"},
                         {"workspace", 0, "SLUG", "plane: the workspace"},
                         {"segment", 0, "WORD", "plane: work-items, or issues of servers before 1.1"},
+                        {"hook-url", 0, "URL", "where its webhooks go: https://OURS/webhook/KIND"},
+                        {"account", 0, "NAME", "who we are there: its UUID in plane, its login in gitea"},
                         {"chat", 0, "NUMBER", "telegram: the chat"},
                         {"thread", 0, "NUMBER", "telegram: topic of a forum"},
                         {"per-minute", 0, "N",

@@ -80,13 +80,14 @@ comment on function orch.endpoint_note(bigint, text, text, integer) is
         'I-7: what an answer says of its endpoint, by the name of its outcome. True: it was the endpoint''s trouble and not the question''s, which burns no attempt. One alert when a token is not taken, or nothing has answered for endpoint_alert_s, and one when it is over.';
 
 create view orch.endpoint_status as
-select e.name, e.kind, e.url, e.workspace, e.chat, e.account, e.alerts, e.per_minute, e.token_file, e.state, e.reason, e.since, e.not_before, e.failures,
+select e.name, e.kind, e.url, e.hook_url, e.workspace, e.chat, e.account, e.alerts, e.per_minute, e.token_file, e.state, e.reason, e.since, e.not_before, e.failures,
        array(select p.name from orch.project p where e.id in (p.tracker_endpoint, p.forge_endpoint, p.notifier_endpoint) order by p.name) as projects
 from orch.endpoint e;
 comment on view orch.endpoint_status is 'I-7: the services outside, and whether they can be asked now';
 comment on column orch.endpoint_status.name is 'Name';
 comment on column orch.endpoint_status.kind is 'plane, gitea or telegram';
 comment on column orch.endpoint_status.url is 'Its server';
+comment on column orch.endpoint_status.hook_url is 'Plane, Gitea: where its webhooks go';
 comment on column orch.endpoint_status.workspace is 'Plane: slug of the workspace';
 comment on column orch.endpoint_status.chat is 'Telegram: the chat';
 comment on column orch.endpoint_status.account is 'Who we are there';
@@ -108,17 +109,17 @@ end;
 comment on function orch.endpoint_list() is 'I-7: the services outside, and whether they can be asked now';
 
 create function orch.endpoint_set(p_name text, p_kind text, p_url text, p_token_file text, p_workspace text default null, p_chat bigint default null,
-        p_thread bigint default null, p_per_minute integer default null, p_alerts boolean default null, p_segment text default null) returns jsonb
+        p_thread bigint default null, p_per_minute integer default null, p_alerts boolean default null, p_segment text default null, p_hook_url text default null, p_account text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
         before jsonb := (select to_jsonb(s) from orch.endpoint_status s where s.name = p_name);
         after jsonb;
 begin
-        insert into orch.endpoint as e (name, kind, url, token_file, workspace, chat, thread, per_minute, alerts, segment)
+        insert into orch.endpoint as e (name, kind, url, token_file, workspace, chat, thread, per_minute, alerts, segment, hook_url, account)
         values (p_name, p_kind, rtrim(p_url, '/'), p_token_file, p_workspace, p_chat, p_thread,
-                coalesce(p_per_minute, case p_kind when 'plane' then 60 when 'telegram' then 20 end), coalesce(p_alerts, false), coalesce(p_segment, 'work-items'))
+                coalesce(p_per_minute, case p_kind when 'plane' then 60 when 'telegram' then 20 end), coalesce(p_alerts, false), coalesce(p_segment, 'work-items'), p_hook_url, p_account)
         on conflict (name) do update set url = excluded.url, token_file = excluded.token_file, workspace = excluded.workspace, chat = excluded.chat,
-                thread = excluded.thread, per_minute = coalesce(p_per_minute, e.per_minute), alerts = coalesce(p_alerts, e.alerts), segment = coalesce(p_segment, e.segment),
+                thread = excluded.thread, per_minute = coalesce(p_per_minute, e.per_minute), alerts = coalesce(p_alerts, e.alerts), segment = coalesce(p_segment, e.segment), hook_url = coalesce(p_hook_url, e.hook_url), account = coalesce(p_account, e.account),
                 state = 'ok', not_before = null, reason = null, failures = 0, since = clock_timestamp()
         where e.kind = excluded.kind;
         if not found then
@@ -131,14 +132,14 @@ begin
 exception
         when check_violation or not_null_violation then
                 perform orch.refuse('OR003', format('endpoint "%s" cannot be registered: %s', left(coalesce(p_name, ''), 80), sqlerrm),
-                        'A kind is plane (with a workspace), gitea or telegram (with a chat); an address is https://HOST without a path''s last slash; a token file has an absolute path');
+                        'A kind is plane (with a workspace), gitea or telegram (with a chat); an address is https://HOST without a path''s last slash; a token file has an absolute path; webhooks go to an address of ours that ends in /webhook/plane or /webhook/gitea');
                 return null;
         when unique_violation then
                 perform orch.refuse('OR002', 'another endpoint takes the alerts already', 'Set that one first with alerts off: orchctl endpoint list');
                 return null;
 end
 $$;
-comment on function orch.endpoint_set(text, text, text, text, text, bigint, bigint, integer, boolean, text) is 'I-1: registers a service outside, or changes it; what waited for it is tried at once';
+comment on function orch.endpoint_set(text, text, text, text, text, bigint, bigint, integer, boolean, text, text, text) is 'I-1: registers a service outside, or changes it; what waited for it is tried at once';
 
 create function orch.endpoint_remove(p_name text) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

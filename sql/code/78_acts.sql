@@ -56,6 +56,8 @@ from (values
         ('endpoint_set', 'per_minute', false, 'Requests that all hosts together may send in a minute; 60 for plane, 20 for telegram'),
         ('endpoint_set', 'alerts', false, 'Telegram: whether it takes the alerts that are no project''s'),
         ('endpoint_set', 'segment', false, 'Plane: work-items, or issues of servers before 1.1'),
+        ('endpoint_set', 'hook_url', false, 'Plane, Gitea: where its webhooks go, as in https://orch.example.org/webhook/gitea'),
+        ('endpoint_set', 'account', false, 'Plane, Gitea: who we are there; what that account does is our own echo'),
         ('deploy_list', 'work_item', false, 'Those of this work item only'),
         ('freeze', 'repo', true, 'The repo'),
         ('freeze', 'reason', true, 'Why: shown to everybody who asks why nothing starts'),

@@ -57,6 +57,10 @@ static struct plane_call *start_plane(struct plane *plane, const char *verb)
                 return plane_project(plane, on_answer, NULL);
         if (strcmp(verb, "set_state") == 0)
                 return plane_set_state(plane, item, get("state", ""), on_answer, NULL);
+        if (strcmp(verb, "projects") == 0)
+                return plane_projects(plane, on_answer, NULL);
+        if (strcmp(verb, "me") == 0)
+                return plane_me(plane, on_answer, NULL);
         if (strcmp(verb, "comment") == 0)
                 return plane_comment(plane, item, get("marker", ""), get("text", ""), on_answer, NULL);
         return NULL;

@@ -105,3 +105,12 @@ def test_ten_thousand_labels_and_wrong_types(plane, ask_plane):
     item.update(labels=[], name=None, description_html=7, priority=[], sequence_id="x", state=None)
     answer = ask_plane("item", item=item["id"], parts=0)
     assert answer.outcome == "ok" and set(answer.json) == {"id", "labels", "updated_at"}
+
+
+def test_who_we_are_and_which_projects_there_are(plane, ask_plane):
+    other = plane.add_project("OTHER", "Another")
+    assert ask_plane("me").json == {"id": plane.keys["sim-token"]["id"], "name": "orchestrator"}
+    assert ask_plane("projects").json["projects"] == [{"id": plane.shop.id, "identifier": "SHOP", "name": "Shop"},
+                                                      {"id": other.id, "identifier": "OTHER", "name": "Another"}]
+    plane.keys.clear()
+    assert (ask_plane("me").outcome, ask_plane("projects").outcome) == ("denied", "denied")

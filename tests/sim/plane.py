@@ -135,6 +135,10 @@ class Plane(Items, Service):
                            "next_cursor": f"{per_page}:{number + 1}:0", "prev_cursor": f"{per_page}:{max(0, number - 1)}:1",
                            "next_page_results": (number + 1) * per_page < len(things), "prev_page_results": number > 0})
 
+    @route("GET", "/api/v1/users/me/")
+    def whoami(self, request):
+        return Reply(200, {**self.user(request), "email": "", "first_name": "", "last_name": "", "avatar": "", "avatar_url": None})
+
     # --- projects, states, labels ------------------------------------------------------------------------------------
 
     def project_json(self, project):

@@ -96,6 +96,16 @@ class Telegram(Service):
             return Reply(401, {"ok": False, "error_code": 401, "description": "Unauthorized"})
         return Reply(200, {"ok": True, "result": {"id": 1, "is_bot": True, "username": "orchestrator_bot"}})
 
+    @route("POST", "/bot(?P<token>[^/]+)/getChat")
+    def get_chat(self, request, token):
+        with self.lock:
+            if token not in self.tokens:
+                return Reply(401, {"ok": False, "error_code": 401, "description": "Unauthorized"})
+            chat = request.json().get("chat_id")
+            if chat not in self.chats:
+                raise bad("chat not found")
+            return Reply(200, {"ok": True, "result": {"id": chat, "type": "supergroup", "title": "The team"}})
+
     @route("POST", "/bot(?P<token>[^/]+)/sendMessage")
     def send(self, request, token):
         body = request.json()

@@ -207,3 +207,13 @@ def test_setting_it_again_tries_at_once(forge):
     assert claim(forge) == []
     add(forge, "git", "gitea")
     assert len(claim(forge)) == 1  # the other one; the first has its own wait
+
+
+def test_where_its_webhooks_go_is_an_address_of_ours_for_that_kind(world):
+    set_it = lambda hook: world.operate("endpoint_set", "git", "gitea", "https://git.example.org", "/etc/t", None, None, None, None, None, None, hook, "orch")  # noqa: E731
+    assert set_it("https://orch.example.org/webhook/gitea")["hook_url"] == "https://orch.example.org/webhook/gitea"
+    for wrong in ("https://orch.example.org/webhook/plane", "https://orch.example.org/", "ftp://x/webhook/gitea", "https://u:p@x/webhook/gitea"):
+        with pytest.raises(psycopg2.Error, match="cannot be registered"):
+            set_it(wrong)
+    kept = set_it(None)
+    assert (kept["hook_url"], kept["account"]) == ("https://orch.example.org/webhook/gitea", "orch")
