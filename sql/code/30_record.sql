@@ -39,18 +39,34 @@ begin atomic
 end;
 comment on function orch.audit_act(text, text, jsonb, jsonb, jsonb) is 'O-2: leaves the audit row of an operator''s act';
 
-create function orch.effect_add(p_task bigint, p_port text, p_kind text, p_object text, p_idempotency_key text, p_payload jsonb) returns void
+create function orch.effect_endpoint(p_project bigint, p_port text) returns bigint
+language sql stable
+begin atomic
+        select coalesce((select case p_port when 'tracker' then p.tracker_endpoint when 'forge' then p.forge_endpoint else p.notifier_endpoint end
+                        from orch.project p where p.id = p_project),
+                (select e.id from orch.endpoint e where e.alerts and p_port = 'notifier'));
+end;
+comment on function orch.effect_endpoint(bigint, text) is 'I-1: the service outside that effects of a port go to, of a project or of none; null: ours';
+
+create function orch.effect_store(p_project bigint, p_task bigint, p_port text, p_kind text, p_object text, p_idempotency_key text, p_payload jsonb) returns void
 language plpgsql as $$
 begin
-        insert into orch.effect (project_id, task_id, port, kind, object_key, idempotency_key, payload)
-        select t.project_id, t.id, p_port, p_kind, p_object, p_idempotency_key, p_payload from orch.task t where t.id = p_task
+        insert into orch.effect (project_id, task_id, port, kind, object_key, idempotency_key, payload, endpoint_id)
+        values (p_project, p_task, p_port, p_kind, p_object, p_idempotency_key, p_payload, orch.effect_endpoint(p_project, p_port))
         on conflict (idempotency_key) do nothing;
         if found then
                 perform orch.wake();
         end if;
 end
 $$;
-comment on function orch.effect_add(bigint, text, text, text, text, jsonb) is 'Stores a side effect with its cause; the same key stores it once';
+comment on function orch.effect_store(bigint, bigint, text, text, text, text, jsonb) is 'Stores a side effect with its cause; the same key stores it once';
+
+create function orch.effect_add(p_task bigint, p_port text, p_kind text, p_object text, p_idempotency_key text, p_payload jsonb) returns void
+language sql
+begin atomic
+        select orch.effect_store(t.project_id, t.id, p_port, p_kind, p_object, p_idempotency_key, p_payload) from orch.task t where t.id = p_task;
+end;
+comment on function orch.effect_add(bigint, text, text, text, text, jsonb) is 'Stores a side effect of a task';
 
 create function orch.item_name(t orch.task) returns text
 language sql stable
@@ -90,16 +106,10 @@ end;
 comment on function orch.alert(orch.task, text, text) is 'Tells people that they must act, once per marker';
 
 create function orch.alert_cluster(p_object text, p_marker text, p_text text) returns void
-language plpgsql as $$
-begin
-        insert into orch.effect (port, kind, object_key, idempotency_key, payload)
-        values ('notifier', 'alert', 'alert:' || p_object, 'alert:' || p_marker, jsonb_build_object('text', p_text))
-        on conflict (idempotency_key) do nothing;
-        if found then
-                perform orch.wake();
-        end if;
-end
-$$;
+language sql
+begin atomic
+        select orch.effect_store(null, null, 'notifier', 'alert', 'alert:' || p_object, 'alert:' || p_marker, jsonb_build_object('text', p_text));
+end;
 comment on function orch.alert_cluster(text, text, text) is 'Tells people of something that is no task''s, once per marker';
 
 create function orch.backoff(p_failures integer, p_first_s integer) returns interval

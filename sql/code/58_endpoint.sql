@@ -1,33 +1,41 @@
 -- 58_endpoint: whether a service outside can be asked, and how often (I-7). What is asked is an effect or a look; each
 -- claim of them asks endpoint_admit() first, and each answer goes to endpoint_note(). Both are the only ones who know.
 
+create function orch.endpoint_tokens(e orch.endpoint) returns numeric
+language sql stable
+-- a bucket of a tenth, filled at eight tenths: no sixty seconds see more than per_minute
+return case when e.per_minute is null then e.tokens
+            else least(e.per_minute / 10.0, e.tokens + extract(epoch from clock_timestamp() - e.refilled_at) * e.per_minute * 0.8 / 60) end;
+comment on function orch.endpoint_tokens(orch.endpoint) is 'I-7: requests that an endpoint may be sent now';
+
+create function orch.endpoint_room(e orch.endpoint, p_cost integer default 1) returns integer
+language sql stable
+return case when e.not_before > clock_timestamp() then 0
+            when e.state <> 'ok' then 1 -- one tries; the others wait for what it finds
+            when e.per_minute is null then 2147483647
+            else floor(orch.endpoint_tokens(e) / p_cost)::integer end;
+comment on function orch.endpoint_room(orch.endpoint, integer) is 'I-7: how many questions of so many requests each an endpoint may be asked now';
+
 create function orch.endpoint_admit(p_endpoint bigint, p_wanted integer, p_cost integer default 1) returns integer
 language plpgsql as $$
 declare
         e orch.endpoint;
-        n integer := p_wanted;
-        filled numeric;
+        n integer;
 begin
         if p_endpoint is null then
                 return p_wanted; -- ours: no service outside
         end if;
         select * into e from orch.endpoint where id = p_endpoint for no key update skip locked;
-        if not found or e.not_before > clock_timestamp() then
+        if not found then
+                return 0; -- somebody else decides at this moment
+        end if;
+        n := least(p_wanted, orch.endpoint_room(e, p_cost));
+        if n <= 0 then
                 return 0;
-        end if;
-        if e.state <> 'ok' then
-                n := least(n, 1); -- one tries; the others wait for what it finds
-                e.not_before := clock_timestamp() + make_interval(secs => 60);
-        end if;
-        if e.per_minute is not null then
-                -- a bucket of a tenth, filled at eight tenths: no sixty seconds see more than per_minute
-                filled := least(e.per_minute / 10.0, e.tokens + extract(epoch from clock_timestamp() - e.refilled_at) * e.per_minute * 0.8 / 60);
-                n := least(n, floor(filled / p_cost)::integer);
-                e.tokens := filled - n * p_cost;
-                e.refilled_at := clock_timestamp();
-        end if;
-        if n > 0 then
-                update orch.endpoint set tokens = e.tokens, refilled_at = e.refilled_at, not_before = e.not_before where id = e.id;
+        elsif e.per_minute is not null or e.state <> 'ok' then
+                update orch.endpoint set tokens = orch.endpoint_tokens(e) - n * p_cost, refilled_at = clock_timestamp(),
+                        not_before = case when state <> 'ok' then clock_timestamp() + make_interval(secs => 60) end
+                where id = e.id;
         end if;
         return n;
 end
@@ -79,6 +87,15 @@ $$;
 comment on function orch.endpoint_note(bigint, text, text, integer) is
         'I-7: what an answer says of its endpoint, by the name of its outcome. True: it was the endpoint''s trouble and not the question''s, which burns no attempt. One alert when a token is not taken, or nothing has answered for endpoint_alert_s, and one when it is over.';
 
+create function orch.effects_redirect() returns void
+language sql
+begin atomic
+        update orch.effect f set endpoint_id = orch.effect_endpoint(f.project_id, f.port)
+        where f.status = 'pending' and f.endpoint_id is distinct from orch.effect_endpoint(f.project_id, f.port);
+        select orch.wake();
+end;
+comment on function orch.effects_redirect() is 'I-1: what waits goes where the connections now say';
+
 create view orch.endpoint_status as
 select e.name, e.kind, e.url, e.hook_url, e.workspace, e.chat, e.account, e.alerts, e.per_minute, e.token_file, e.state, e.reason, e.since, e.not_before, e.failures,
        array(select p.name from orch.project p where e.id in (p.tracker_endpoint, p.forge_endpoint, p.notifier_endpoint) order by p.name) as projects
@@ -125,9 +142,9 @@ begin
         if not found then
                 perform orch.refuse('OR002', format('%s is of kind %s', p_name, before ->> 'kind'), 'Choose another name');
         end if;
+        perform orch.effects_redirect();
         after := (select to_jsonb(s) from orch.endpoint_status s where s.name = p_name);
         perform orch.audit_act('endpoint_set', p_name, jsonb_build_object('url', p_url), before, after);
-        perform orch.wake();
         return after;
 exception
         when check_violation or not_null_violation then
@@ -150,7 +167,7 @@ begin
         if before is not null and before ->> 'projects' <> '[]' then
                 perform orch.refuse('OR002', format('%s is used by %s', p_name, before -> 'projects'), 'Connect these projects elsewhere first: orchctl project connect');
         end if;
-        delete from orch.endpoint where name = p_name;
+        delete from orch.endpoint where name = p_name; -- alerts that wait for it go to the log
         if found then
                 said := format('endpoint %s is gone', p_name);
         end if;
@@ -192,6 +209,7 @@ begin
                 forge_name = case when p_port = 'forge' then case when e.id is not null then p_place end else forge_name end,
                 notifier_endpoint = case when p_port = 'notifier' then e.id else notifier_endpoint end
         where id = p.id returning * into p;
+        perform orch.effects_redirect();
         perform orch.record('project', orch.actor(), null, null, null, jsonb_build_object('project', p.name, 'port', p_port, 'endpoint', p_endpoint, 'place', p_place), p.repo_id);
         perform orch.audit_act('project_connect', p.name, jsonb_build_object('port', p_port, 'endpoint', p_endpoint, 'place', p_place), before, orch.project_json(p));
         return orch.project_json(p);

@@ -17,11 +17,8 @@ begin
                 refusal := format('project %s takes no new work items', p.name);
         end if;
         if refusal is not null then
-                insert into orch.effect (project_id, port, kind, object_key, idempotency_key, payload)
-                values (p.id, 'tracker', 'comment', 'tracker:' || i.work_item, format('comment:qg0:%s:%s', i.id, md5(refusal)),
-                        jsonb_build_object('work_item', i.work_item, 'marker', 'qg0:' || md5(refusal), 'text', 'Not taken in: ' || refusal))
-                on conflict (idempotency_key) do nothing;
-                perform orch.wake();
+                perform orch.effect_store(p.id, null, 'tracker', 'comment', 'tracker:' || i.work_item, format('comment:qg0:%s:%s', i.id, md5(refusal)),
+                        jsonb_build_object('work_item', i.work_item, 'marker', 'qg0:' || md5(refusal), 'text', 'Not taken in: ' || refusal));
                 return 'refused: ' || refusal;
         end if;
         -- also the lanes of what it waits for, in the one order of all who lock several

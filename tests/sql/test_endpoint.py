@@ -16,8 +16,7 @@ def state(world, name="board"):
 
 def effects(world, number, port="forge", objects=None):
     for i in range(number):
-        world.db.query("insert into orch.effect (project_id, port, kind, object_key, idempotency_key, payload)"
-                       " select id, %s, 'x', %s, gen_random_uuid()::text, '{}' from orch.project where name = 'demo' returning id",
+        world.db.query("select orch.effect_store(id, null, %s, 'x', %s, gen_random_uuid()::text, '{}') from orch.project where name = 'demo'",
                        port, f"o{i}" if objects is None else objects)
 
 
@@ -217,3 +216,39 @@ def test_where_its_webhooks_go_is_an_address_of_ours_for_that_kind(world):
             set_it(wrong)
     kept = set_it(None)
     assert (kept["hook_url"], kept["account"]) == ("https://orch.example.org/webhook/gitea", "orch")
+
+
+def board(world):
+    """The project's tracker is another service than its forge."""
+    add(world)
+    run(world, "update orch.project set tracker = 'plane', tracker_project = 'p', tracker_endpoint = (select id from orch.endpoint where name = 'board')")
+
+
+def test_one_whose_minute_is_used_up_holds_up_nobody_else(forge):
+    """I-7: twenty comments wait for the next minute of the tracker; the forge is asked meanwhile."""
+    board(forge)
+    effects(forge, 20, "tracker")
+    run(forge, "update orch.endpoint set tokens = 0, refilled_at = clock_timestamp() + interval '1 hour' where name = 'board'")
+    run(forge, "update orch.effect set object_key = 'item' || id where port = 'tracker'")
+    effects(forge, 3)
+    assert [f["port"] for f in claim(forge)] == ["forge"] * 3
+
+
+def test_what_waits_follows_its_project(forge):
+    """I-1: a project that gets another forge has its effects there, and those of a forge that is away go on."""
+    effects(forge, 3)
+    finish(forge, claim(forge, 1)[0], "unavailable")
+    assert claim(forge) == []
+    forge.operate("project_connect", "demo", "forge", "local", None)
+    run(forge, "update orch.effect set run_at = clock_timestamp() where status = 'pending'")
+    assert [f["adapter"] for f in claim(forge)] == ["local"] * 3
+
+
+def test_what_runs_while_its_project_moves_is_tried_at_the_new_one(forge):
+    effects(forge, 1)
+    f = claim(forge)[0]
+    forge.operate("project_connect", "demo", "forge", "local", None)
+    finish(forge, f, "unavailable")
+    assert state(forge, "git")["state"] == "down"  # it was that one who did not answer
+    run(forge, "update orch.effect set run_at = clock_timestamp() where status = 'pending'")
+    assert claim(forge)[0]["adapter"] == "local"
