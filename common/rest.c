@@ -224,15 +224,14 @@ static int send_it(struct rest *rest, struct rest_call *call, const char *path, 
                 return r;
         char *url = url_of(rest, path, token);
         char *value = xasprintf("%s%s", rest->prefix, token);
+        /* the last one only where the token is no part of the URL */
         const struct http_header headers[] = {
-                {"Accept", "application/json"},
-                {"Content-Type", "application/json"},
-                {rest->header != NULL ? rest->header : "X-Client", rest->header != NULL ? value : ""},
-        };
+                {"Accept", "application/json"}, {"Content-Type", "application/json"}, {rest->header, value}};
+        const size_t n_headers = ARRAY_SIZE(headers) - (rest->header == NULL);
         const struct http_spec spec = {.method = call->method,
                                        .url = url,
                                        .headers = headers,
-                                       .n_headers = rest->header != NULL ? 3 : 2,
+                                       .n_headers = n_headers,
                                        .body = body->buf,
                                        .body_len = body->len};
         call->request = http_request_start(rest->http, &spec, on_answer, call, err);
