@@ -23,6 +23,7 @@
 #include "workerd/effects.h"
 #include "workerd/events.h"
 #include "workerd/job.h"
+#include "workerd/looks.h"
 #include "workerd/preflight.h"
 #include "workerd/slots.h"
 #include "workerd/watch.h"
@@ -55,6 +56,7 @@ struct worker {
         struct events *events;
         struct http_client *http;
         struct effects *effects;
+        struct looks *looks;
         struct adoption *adoption;
         struct leftovers *leftovers;
         struct preflight *preflight;
@@ -91,7 +93,7 @@ static void leave(struct worker *w)
 static void leave_if_idle(struct worker *w)
 {
         if ((w->state == WORKER_DRAINING || w->state == WORKER_FENCED) && slots_n(w->slots) == 0 &&
-            w->claim == NULL && effects_idle(w->effects) && watch_idle(w->watch))
+            w->claim == NULL && effects_idle(w->effects) && looks_idle(w->looks) && watch_idle(w->watch))
                 leave(w);
 }
 
@@ -211,6 +213,8 @@ static void on_beat(void *arg, const struct process_beat *beat)
                 events_wake(w->events);
         if (beat->effects_wanted)
                 effects_wake(w->effects, process_row_id(w->row), process_row_epoch(w->row));
+        if (beat->looks_wanted)
+                looks_wake(w->looks, process_row_id(w->row), process_row_epoch(w->row));
         if (beat->watch_wanted)
                 watch_wake(w->watch, process_row_id(w->row), process_row_epoch(w->row));
         if (beat->jobs_wanted)
@@ -234,6 +238,7 @@ static void on_fenced(void *arg)
         w->state = WORKER_FENCED;
         events_stop(w->events);
         effects_stop(w->effects);
+        looks_stop(w->looks);
         watch_stop(w->watch);
         adoption_stop(w->adoption);
         slots_stop(w->slots, JOB_STOP_FENCED);
@@ -274,6 +279,9 @@ static void make_parts(struct worker *w)
         w->row = process_row_new(w->cfg.loop, w->cfg.db, &row);
         w->events = events_new(w->cfg.db);
         w->effects = effects_new(&effects);
+        const struct looks_config looks = {
+                .loop = w->cfg.loop, .db = w->cfg.db, .http = w->http, .on_idle = on_errands_idle, .arg = w};
+        w->looks = looks_new(&looks);
         const struct watch_config watch = {.host = &w->host, .on_idle = on_errands_idle, .arg = w};
         w->watch = watch_new(&watch);
         w->adoption = adoption_new(&adoption);
@@ -332,6 +340,7 @@ void worker_free(struct worker *w)
         leftovers_free(w->leftovers);
         preflight_free(w->preflight);
         effects_free(w->effects);
+        looks_free(w->looks);
         http_client_free(w->http);
         events_free(w->events);
         process_row_free(w->row);
@@ -361,6 +370,7 @@ void worker_drain(struct worker *w, bool quick)
                 w->state = WORKER_DRAINING;
                 events_stop(w->events);
                 effects_stop(w->effects);
+                looks_stop(w->looks);
                 watch_stop(w->watch);
                 adoption_stop(w->adoption);
                 process_row_drain(w->row);

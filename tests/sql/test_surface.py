@@ -56,7 +56,7 @@ PURE |= {f"gate_{path.stem}" for path in (pathlib.Path(__file__).parents[2] / "s
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
     "orch_workerd": {"job_claim", "job_started", "job_pushing", "job_intent", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed", "event_route_failed",
-                     "event_handle", "effect_claim", "effect_finish", "local_item_set_state", "local_item_comment", "process_disown",
+                     "event_handle", "effect_claim", "effect_finish", "look_claim", "look_finish", "local_item_set_state", "local_item_comment", "process_disown",
                      "orphans", "process_report", "job_adopt", "runs_over", "run_usage"},
     "orch_reaperd": {"process_beats", "process_gone", "reap_overdue", "orphan_list", "orphan_lost", "orphan_stranded"},
     "orch_reconcilerd": {"reconcile_gates", "waits_check", "escalations_raise"},
