@@ -2,8 +2,11 @@
 -- not start the job, so that it does not depend on this view; both go by the same words.
 
 create function orch.needs_transition_lease(j orch.job, p_repo text) returns boolean
-language sql stable
-return (select o.side_effects from orch.role o where o.key = j.role) and orch.setting_bool('transition_lease_enabled') and orch.in_scope('transition_lease_repos', p_repo);
+language plpgsql stable as $$ -- as setting_text() is, and for its reason
+begin
+        return (select o.side_effects from orch.role o where o.key = j.role) and orch.setting_bool('transition_lease_enabled') and orch.in_scope('transition_lease_repos', p_repo);
+end
+$$;
 comment on function orch.needs_transition_lease(orch.job, text) is 'T-1, S-12: whether a job of that repo must own the transition lease of its task';
 
 create function orch.needs_merge_lease(j orch.job) returns boolean

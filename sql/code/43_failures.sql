@@ -110,7 +110,9 @@ begin
                 return null;
         end if;
         select * into f from orch.failure where task_id = j.task_id order by id desc limit 1;
-        if f.job_id = j.id or (f.stage_version = j.stage_version - 1 and orch.works_again(j)) then
+        if not found then
+                return null; -- and nobody asks the history, as each claim would
+        elsif f.job_id = j.id or (f.stage_version = j.stage_version - 1 and orch.works_again(j)) then
                 select * into r from orch.run where id = f.run_id;
                 select * into k from orch.job where id = r.job_id;
                 -- of an agent that has given its verdict the file says why, not the log

@@ -253,7 +253,7 @@ left join lateral (
                t.pushing::text as pushing, n.head_sha as run_head, (orch.merge_tested(t)).base_sha as tested_base, orch.is_tested(t) as tested,
                (select d.sha from orch.deploy_record d where d.task_id = t.id and d.stage_version = t.stage_version and d.kind = 'deploy' and d.initiated_at is not null) as deployed_sha,
                array_to_string(p.integrity_markers, E'\n') as integrity_markers, orch.setting_bool('premerge_rebase_always') as rebase_always
-        where j.kind in ('integrate', 'merge')) l on true
+        where j.kind in ('integrate', 'merge') offset 0) l on true -- offset: asked of these kinds only
 where j.status = 'running';
 comment on view orch.running_job is 'Every running job with all that a run of it needs to know';
 comment on column orch.running_job.job_id is 'Job';
