@@ -54,6 +54,23 @@ comment on column orch.waits_for.via is 'What makes it wait: an axis, lease, per
 comment on column orch.waits_for.since is 'Since when';
 comment on column orch.waits_for.cut is 'The act that would end this wait';
 
+create function orch.waits_of(p_kind text, p_id bigint) returns setof orch.waits_for
+language plpgsql stable as $$
+declare
+        said orch.waits_for[]; -- whole or not at all: rows returned before an error would stay
+begin
+        said := array(select f from orch.waits_for f where f.waiter_kind = p_kind and f.waiter_id = p_id order by f.via, f.holder_id limit 50);
+        return query select * from unnest(said);
+exception when others then
+        if not orch.is_axis_fault(sqlstate) then
+                raise;
+        end if;
+        return query select p_kind, p_id, coalesce((select orch.item_name(t) from orch.task t where t.id = p_id and p_kind = 'task'), p_kind), 'axis', null::bigint,
+                'what it waits for cannot be evaluated: ' || sqlerrm, 'axis', clock_timestamp(), 'mend the view or the setting that is named'::text;
+end
+$$;
+comment on function orch.waits_of(text, bigint) is 'B-6, S-13: what one waiter waits for, at most 50 of it; when a view or a setting is broken, that';
+
 create function orch.waits_chain(p_work_item text) returns table (depth integer, waiter text, via text, holder text, since timestamptz, cut text)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -63,9 +80,7 @@ declare
         i integer := 1;
 begin
         while i <= least(cardinality(ahead), 200) loop
-                for w in select * from orch.waits_for f where f.waiter_kind = ahead[i] ->> 'kind' and f.waiter_id = (ahead[i] ->> 'id')::bigint
-                         order by f.via, f.holder_id limit 50
-                loop
+                for w in select * from orch.waits_of(ahead[i] ->> 'kind', (ahead[i] ->> 'id')::bigint) loop
                         depth := (ahead[i] ->> 'depth')::integer;
                         waiter := w.waiter;
                         via := w.via;

@@ -116,6 +116,17 @@ def test_a_setting_that_is_no_switch_is_a_fault_of_its_axes(world, value, withhe
     assert (world.claim() is None) == withheld and faults(world) == ["freeze"]
 
 
+def test_a_chain_of_waits_says_what_it_cannot_see(world):
+    """S-13, B-6: a switch that is none breaks the answer of nobody who asks why an item waits: the chain says so and ends there."""
+    first, second = world.item(), world.item()
+    assert [w["via"] for w in world.call("waits_chain", second, user="orch_readonly")][0] == "active-task"
+    world.db.query("alter table orch.setting_row drop constraint setting_value_fits_kind")
+    world.db.query("update orch.setting_row set value = 'perhaps' where key = 'task_deps_enabled' returning 1")
+    said = world.call("waits_chain", second, user="orch_readonly")
+    assert [(w["depth"], w["waiter"], w["via"]) for w in said] == [(1, second, "axis")]
+    assert "cannot be evaluated" in said[0]["holder"] and "perhaps" in said[0]["holder"] and first
+
+
 def test_a_fault_that_comes_back_is_another(world):
     """S-13: one alert for each time that it breaks."""
     world.set("axis_fault_clear_s", "0")
