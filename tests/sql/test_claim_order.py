@@ -155,3 +155,20 @@ def test_a_block_that_ends_unsaid_is_found_and_counted(world):
     world.db.query("update orch.repo set look_at = now()")
     assert world.claim()["work_item"] == a and drifts(world) == 1
     assert world.db.value("select value from orch.metric where name = 'orch_lane_drifts_total'") == 1
+
+
+def test_a_claim_looks_in_vain_at_some_lanes_only(world):
+    """S-11, S-13: when many lanes hope for too much, one claim lets their locks go after 64 of them, and calls the next one."""
+    names = repos(world, 70)
+    for name in names:
+        world.item(project=name)
+    world.db.query("select orch.lanes_refresh(1000)")  # all hope, as after a change that touches all lanes
+    world.db.query("insert into orch.repo_freeze (repo_id, reason, frozen_by) select id, 'x', 'x' from orch.repo returning 1")
+    hoping = lambda: world.db.value("select count(*) from orch.repo where entry_rank is not null")  # noqa: E731
+    assert hoping() == 70
+    waker = world.db.connect()
+    waker.cursor().execute("listen orch_work")
+    assert world.claim() is None and hoping() == 70 - 64
+    waker.poll()
+    assert waker.notifies
+    assert world.claim() is None and hoping() == 0
