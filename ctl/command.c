@@ -21,6 +21,7 @@ const struct command *const commands[] = {
         &command_status,
         &command_queue,
         &command_why,
+        &command_doctor,
         &command_gates,
         &command_waits,
         &command_whatif,

@@ -53,6 +53,8 @@ extern const struct command command_frozen;
 /* cmd_deploy.c */
 extern const struct command command_deploy_list;
 extern const struct command command_observe;
+/* cmd_doctor.c */
+extern const struct command command_doctor;
 /* cmd_dependency.c */
 extern const struct command command_dependency_add;
 extern const struct command command_dependency_remove;

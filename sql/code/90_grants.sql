@@ -14,7 +14,7 @@ begin
                 ('orch_reaperd', array['retention_tick', 'retention_files', 'retention_files_done', 'retention_files_kept', 'disk_report', 'prune_report']),
                 ('orch_operator, orch_readonly', array['kept_since', 'retention_batch', 'label_text']),
                 ('orch_operatord', array['http_act', 'openapi', 'status_snapshot', 'queue_snapshot', 'metric_rows']),
-                ('orch_operator, orch_readonly', array['status_snapshot', 'queue_snapshot', 'openapi']),
+                ('orch_operator, orch_readonly', array['status_snapshot', 'queue_snapshot', 'openapi', 'doctor', 'states_report']),
                 ('orch_operator, orch_readonly', (select array_agg('gate_' || key) from orch.gate)),
                 ('orch_operator, orch_readonly', array['ci_commits']),
                 -- what the views are made of runs with the rights of whoever reads them
