@@ -31,15 +31,20 @@ def break_agent(state, role, command):
     return before
 
 
-@pytest.mark.parametrize("args, code", [(["--help"], 0), (["--wrong"], 2), (["--state"], 2)])
+@pytest.mark.parametrize("args, code", [(["--help"], 0), (["--wrong"], 2), (["--state"], 2), (["--demo"], 2), (["--demo", "long"], 2)])
 def test_command_line(args, code):
     done = quickstart(*args)
-    assert done.returncode == code and "deploy/quickstart [--once] [--state DIR]" in done.stdout
+    assert done.returncode == code and "deploy/quickstart [--once] [--demo NAME] [--programs DIR] [--state DIR]" in done.stdout
 
 
 def test_a_state_folder_with_blanks_is_refused(folder):
     done = quickstart("--once", "--state", folder / "with blanks")
     assert done.returncode == 1 and "may be in it: choose another folder" in done.stdout
+
+
+def test_programs_that_are_not_there(folder):
+    done = quickstart("--once", "--state", folder / "state", "--programs", folder)
+    assert done.returncode == 1 and "it has no orch-supervisor and orchctl" in done.stdout
 
 
 def first_run(state):

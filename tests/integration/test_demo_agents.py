@@ -210,6 +210,40 @@ def test_the_reviewer_refuses(make_item, spoil, reason):
     assert review.startswith("---\nverdict: REQUEST_CHANGES\n") and review.count("does not hold") == 1 and reason in review
 
 
+def test_a_developer_in_a_hurry_puts_one_thing_right_at_a_time(make_item):
+    """P-5: the item of the full demo that fails its review twice."""
+    item = make_item(planned(0).replace("Acceptance:", "Be quick.\n\nAcceptance:"))
+    item.run_until("architect")
+    verdicts = []
+    for _ in range(3):
+        item.run("developer")
+        item.run("reviewer")
+        review = item.read("12-review.md")
+        verdicts.append((review.split("\n")[1], review.count("does not hold")))
+    assert verdicts == [("verdict: REQUEST_CHANGES", 2), ("verdict: REQUEST_CHANGES", 1), ("verdict: APPROVED", 0)]
+    assert "breakpoint" not in (item.checkout / "units/size.py").read_text()
+
+
+def test_a_developer_does_not_guess_what_a_review_means(make_item):
+    item = make_item(planned(0))
+    item.run_until("developer")
+    touch_the_checks(item)
+    item.commit("spoil")
+    item.run("reviewer")
+    assert "do not know how to put right: nothing outside" in item.run("developer", ok=False).stderr
+
+
+def test_the_probe_reads_the_settings_of_production(make_item):
+    """M-5: what the full demo degrades by: the release is as planned, and production has what it refuses."""
+    item = make_item(planned(2))
+    item.run_until("deployer")
+    item.production("deploy")
+    (item.folder / "production/settings").write_text("retry = 90s\nkeep_logs = 30m 1h\n")
+    assert "refuses the setting 'keep_logs = 30m 1h'" in item.production("probe", code=1)
+    (item.folder / "production/settings").write_text("keep_logs = 1h 30m\n")
+    item.production("probe")
+
+
 def test_the_reviewer_refuses_a_branch_without_work(make_item):
     item = make_item(planned(0))
     item.run_until("architect")
