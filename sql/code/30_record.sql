@@ -112,6 +112,11 @@ begin atomic
 end;
 comment on function orch.alert_cluster(text, text, text) is 'Tells people of something that is no task''s, once per marker';
 
+create function orch.told_wait(p_s integer) returns interval
+language sql immutable
+return case when p_s > 3600 then interval '1 hour' else make_interval(secs => p_s) end; -- least() would make 3600 of a null
+comment on function orch.told_wait(integer) is 'I-7: how long to wait for a peer that said so: at most an hour, whatever it says; null: it said nothing';
+
 create function orch.backoff(p_failures integer, p_first_s integer) returns interval
 language sql volatile
 return make_interval(secs => least(300, p_first_s * power(2, least(greatest(p_failures, 1), 20) - 1)) * (0.5 + random() / 2));

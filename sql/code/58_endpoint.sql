@@ -67,7 +67,7 @@ begin
                 perform orch.wake();
                 return false;
         end if;
-        pause := case when p_retry_after_s is not null then make_interval(secs => least(p_retry_after_s, 3600) + random())
+        pause := case when p_retry_after_s is not null then orch.told_wait(p_retry_after_s) + make_interval(secs => random())
                       else orch.backoff(e.failures + 1, orch.setting_int('endpoint_backoff_s')) end;
         update orch.endpoint set state = now_state, reason = left(p_reason, 500), failures = failures + 1,
                 not_before = greatest(case when e.state = now_state and e.failures > 0 and p_retry_after_s is null and e.not_before > clock_timestamp() then e.not_before end,

@@ -100,7 +100,7 @@ begin
                 return 'given up: ' || p_reason;
         end if;
         update orch.look v set token = null, process_id = null, attempts = v.attempts + (not p_away)::integer, detail = left(p_reason, 500),
-                run_at = clock_timestamp() + coalesce(make_interval(secs => least(p_retry_after_s, 3600)), -- null stays null: asked for by nobody
+                run_at = clock_timestamp() + coalesce(orch.told_wait(p_retry_after_s),
                         case when p_away then interval '1 second' else orch.backoff(v.attempts + 1, orch.setting_int('effect_backoff_s')) end)
         where v.project_id = l.project_id and v.kind = l.kind and v.object = l.object and v.token = l.token;
         return 'again: ' || p_reason;

@@ -73,12 +73,10 @@ begin
         final := case when p_outcome = 'retry' and away then null
                       when p_outcome = 'retry' and f.attempts >= orch.setting_int('effect_max_attempts') then 'dead'
                       when p_outcome in ('done', 'dead') then p_outcome end;
-        -- not least(), which makes 3600 of a null
-        p_retry_after_s := case when p_retry_after_s > 3600 then 3600 else p_retry_after_s end;
         update orch.effect set status = coalesce(final, 'pending'), process_id = null, attempts = attempts - away::integer, detail = p_detail,
                 ended_at = case when final is not null then clock_timestamp() end,
                 endpoint_id = case when final is null then orch.effect_endpoint(f.project_id, f.port) else endpoint_id end,
-                run_at = case when final is null then clock_timestamp() + coalesce(make_interval(secs => p_retry_after_s),
+                run_at = case when final is null then clock_timestamp() + coalesce(orch.told_wait(p_retry_after_s),
                         orch.backoff(f.attempts, orch.setting_int('effect_backoff_s'))) else run_at end
         where id = f.id;
         return 'recorded';

@@ -176,3 +176,22 @@ def test_a_claim_is_cheap(board):
     board.db.query("update orch.endpoint set per_minute = null returning 1")
     plan = "\n".join(r["QUERY PLAN"] for r in board.db.query("explain (analyze, costs off) select * from orch.look_heads(1, 8)"))
     assert "look_due" in plan and "rows=10000" not in plan, plan
+
+
+@pytest.mark.parametrize("said", ["unknown", "refused", "unavailable"])
+def test_a_failed_look_is_soon_tried_again(board, said):
+    """I-7: nobody said how long to wait: seconds, not an hour."""
+    want(board, "i-1")
+    (l,) = claim(board)
+    finish(board, l, said)
+    assert board.db.value("select run_at < clock_timestamp() + interval '1 min' from orch.look")
+
+
+def test_who_is_told_to_wait_waits(board):
+    """I-7: as long as it was said, and never longer than an hour."""
+    for after, bound in ((120, (119, 121)), (100000, (3599, 3601))):
+        want(board, "i-1")
+        due(board)
+        (l,) = claim(board)
+        finish(board, l, "limited", retry_after=after)
+        assert bound[0] <= board.db.value("select extract(epoch from run_at - clock_timestamp()) from orch.look") <= bound[1]
