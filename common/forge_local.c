@@ -57,7 +57,7 @@ static enum git_seq_next on_head(void *arg, const struct git_result *res)
                 err_set(&call->answer.port.err, "", "branch %s does not exist", call->branch);
         } else {
                 call->answer.port.outcome = PORT_UNAVAILABLE;
-                call->answer.port.err = res->err;
+                err_set(&call->answer.port.err, "", "%s", git_seq_why(res));
         }
         return GIT_SEQ_END;
 }

@@ -24,16 +24,20 @@ static enum git_seq_next conclude(struct forge_call *call, enum forge_merge_outc
         return GIT_SEQ_END;
 }
 
+/* The repository does not answer, or not in a way that makes sense. */
+static enum git_seq_next unavailable(struct forge_call *call, const struct git_result *res)
+{
+        return conclude(call, FORGE_UNAVAILABLE, git_seq_why(res));
+}
+
 /* Names an object in our repository: git_result into `oid`; "" when there is no such object. */
 static enum git_seq_next take_oid(struct forge_call *call, const struct git_result *res,
                                   char oid[static GIT_OID_SIZE])
 {
         oid[0] = '\0';
-        if (res->outcome == GIT_OK && git_oid_read(res->out->buf, oid))
+        if (git_seq_yes(res) == 0)
                 return GIT_SEQ_NEXT;
-        if (res->outcome == GIT_EXITED && res->code == 1)
-                return GIT_SEQ_NEXT;
-        return conclude(call, FORGE_UNAVAILABLE, res->err.text);
+        return git_seq_oid(res, oid) == GIT_SEQ_NEXT ? GIT_SEQ_NEXT : unavailable(call, res);
 }
 
 /* ---- where things stand ---- */
@@ -69,6 +73,36 @@ static enum git_seq_next on_base(void *arg, const struct git_result *res)
 
 /* ---- merged already ---- */
 
+/* Then the head must be where it was, and so must the base. */
+static enum git_seq_next not_merged(struct forge_call *call)
+{
+        if (call->head[0] == '\0')
+                return conclude(call, FORGE_NOT_FOUND, "the branch does not exist");
+        if (strcmp(call->head, call->expected_head) != 0)
+                return conclude(call, FORGE_MOVED, "the branch is not at the expected head");
+        if (call->expected_base != NULL && strcmp(call->merge.base_sha, call->expected_base) != 0)
+                return conclude(call, FORGE_BASE_MOVED,
+                                "the default branch is not where the head was tested");
+        return GIT_SEQ_NEXT;
+}
+
+static bool build_is_known(void *arg, struct git_cmd *cmd)
+{
+        struct forge_call *call = arg;
+        cmd->git_dir = call->forge->location;
+        git_seq_ask_object(cmd, call->expected_head);
+        return true;
+}
+
+static enum git_seq_next on_is_known(void *arg, const struct git_result *res)
+{
+        struct forge_call *call = arg;
+        int known = git_seq_yes(res);
+        if (known < 0)
+                return unavailable(call, res);
+        return known > 0 ? GIT_SEQ_NEXT : not_merged(call);
+}
+
 static bool build_is_merged(void *arg, struct git_cmd *cmd)
 {
         struct forge_call *call = arg;
@@ -80,19 +114,12 @@ static bool build_is_merged(void *arg, struct git_cmd *cmd)
 static enum git_seq_next on_is_merged(void *arg, const struct git_result *res)
 {
         struct forge_call *call = arg;
-        if (res->outcome == GIT_OK) {
-                call->merge.outcome = FORGE_ALREADY_MERGED;
-                return GIT_SEQ_NEXT;
-        }
-        if (res->outcome != GIT_EXITED)
-                return conclude(call, FORGE_UNAVAILABLE, res->err.text);
-        if (call->head[0] == '\0')
-                return conclude(call, FORGE_NOT_FOUND, "the branch does not exist");
-        if (strcmp(call->head, call->expected_head) != 0)
-                return conclude(call, FORGE_MOVED, "the branch is not at the expected head");
-        if (call->expected_base != NULL && strcmp(call->merge.base_sha, call->expected_base) != 0)
-                return conclude(call, FORGE_BASE_MOVED,
-                                "the default branch is not where the head was tested");
+        int merged = git_seq_yes(res);
+        if (merged < 0)
+                return unavailable(call, res);
+        if (merged == 0)
+                return not_merged(call);
+        call->merge.outcome = FORGE_ALREADY_MERGED;
         return GIT_SEQ_NEXT;
 }
 
@@ -113,7 +140,7 @@ static enum git_seq_next on_find_merge(void *arg, const struct git_result *res)
 {
         struct forge_call *call = arg;
         if (res->outcome != GIT_OK)
-                return conclude(call, FORGE_UNAVAILABLE, res->err.text);
+                return unavailable(call, res);
         memcpy(call->merge.merged_sha, call->merge.base_sha, GIT_OID_SIZE);
         size_t n = strlen(call->expected_head);
         for (const char *line = res->out->buf; *line != '\0'; line += strcspn(line, "\n") + 1) {
@@ -147,7 +174,7 @@ static enum git_seq_next on_merge_tree(void *arg, const struct git_result *res)
         if (res->outcome == GIT_OK && git_oid_read(res->out->buf, call->merge.tree))
                 return GIT_SEQ_NEXT;
         if (res->outcome != GIT_EXITED || res->code != 1)
-                return conclude(call, FORGE_UNAVAILABLE, res->err.text);
+                return unavailable(call, res);
         const char *files = res->out->buf + strcspn(res->out->buf, "\n");
         err_set(&call->merge.port.err, "", "does not merge with the default branch:%s", files);
         return conclude(call, FORGE_CONFLICT, NULL);
@@ -174,7 +201,7 @@ static enum git_seq_next on_commit(void *arg, const struct git_result *res)
         struct forge_call *call = arg;
         if (res->outcome == GIT_OK && git_oid_read(res->out->buf, call->merge.merged_sha))
                 return GIT_SEQ_NEXT;
-        return conclude(call, FORGE_UNAVAILABLE, res->err.text);
+        return unavailable(call, res);
 }
 
 static bool build_land(void *arg, struct git_cmd *cmd)
@@ -240,6 +267,7 @@ static enum git_seq_next on_landed_tree(void *arg, const struct git_result *res)
 static const struct git_step merge_steps[] = {
         {"find the branch", build_head, on_head},
         {"find the default branch", build_base, on_base},
+        {"find the expected head", build_is_known, on_is_known},
         {"ask whether it is merged", build_is_merged, on_is_merged},
         {"find its merge", build_find_merge, on_find_merge},
         {"merge", build_merge_tree, on_merge_tree},

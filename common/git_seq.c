@@ -1,6 +1,7 @@
 /* git_seq.c - walks the table of steps. */
 #include "common/git_seq.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +93,24 @@ void git_seq_cancel(struct git_seq *seq)
 enum git_seq_next git_seq_oid(const struct git_result *res, char oid[static GIT_OID_SIZE])
 {
         return res->outcome == GIT_OK && git_oid_read(res->out->buf, oid) ? GIT_SEQ_NEXT : GIT_SEQ_FAIL;
+}
+
+/* Without ^{commit}: what is not there would then end like a repository that cannot be read. */
+void git_seq_ask_object(struct git_cmd *cmd, const char *sha)
+{
+        git_cmd_words(cmd, "cat-file", "-e", sha, NULL);
+}
+
+int git_seq_yes(const struct git_result *res)
+{
+        if (res->outcome == GIT_OK)
+                return 1;
+        return res->outcome == GIT_EXITED && res->code == 1 ? 0 : -EIO;
+}
+
+const char *git_seq_why(const struct git_result *res)
+{
+        return res->outcome == GIT_OK ? "git's answer makes no sense" : res->err.text;
 }
 
 /* "TREE\nFILE\nFILE\n" */

@@ -36,5 +36,11 @@ void git_seq_cancel(struct git_seq *seq); /* NULL is fine */
 
 /* For `done`: success and the object name that the output begins with, or GIT_SEQ_FAIL. */
 enum git_seq_next git_seq_oid(const struct git_result *res, char oid[static GIT_OID_SIZE]);
+/* Whether a repository has an object: the words of the question, and for `done` what its exit status says.
+ * 1 yes, 0 no; negative: git has failed, which is no answer. The latter also of `merge-base --is-ancestor`.
+ */
+void git_seq_ask_object(struct git_cmd *cmd, const char *sha);
+int git_seq_yes(const struct git_result *res);
+const char *git_seq_why(const struct git_result *res); /* of a step that failed, for people */
 /* Of `merge-tree --name-only` that exited with 1: appends the files in conflict, separated by commas. */
 void git_seq_conflicts(const struct git_result *res, struct strbuf *sb);

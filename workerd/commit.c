@@ -85,8 +85,7 @@ static void on_end(void *arg, const struct git_step *failed, const struct git_re
         struct commit_op *op = arg;
         op->seq = NULL;
         if (failed != NULL)
-                commit_op_fail(op, failed->name,
-                               res->outcome == GIT_OK ? "git's answer makes no sense" : res->err.text);
+                commit_op_fail(op, failed->name, git_seq_why(res));
         else
                 answer(op);
 }

@@ -44,16 +44,16 @@ static bool in_mirror(const struct landing_look *op, struct git_cmd *cmd)
 static bool build_head(void *arg, struct git_cmd *cmd)
 {
         struct landing_look *op = arg;
-        git_cmd_words(cmd, "cat-file", "-e", NULL);
-        argv_addf(&cmd->args, "%s^{commit}", op->head);
+        git_seq_ask_object(cmd, op->head);
         return in_mirror(op, cmd);
 }
 
 static enum git_seq_next on_head(void *arg, const struct git_result *res)
 {
-        if (res->outcome == GIT_EXITED)
+        int known = git_seq_yes(res);
+        if (known == 0)
                 return stop(arg, LANDING_GONE, "the head of the branch is not in the repository any more");
-        return res->outcome == GIT_OK ? GIT_SEQ_NEXT : GIT_SEQ_FAIL;
+        return known > 0 ? GIT_SEQ_NEXT : GIT_SEQ_FAIL;
 }
 
 static bool build_base(void *arg, struct git_cmd *cmd)
@@ -80,9 +80,10 @@ static bool build_is_merged(void *arg, struct git_cmd *cmd)
 static enum git_seq_next on_is_merged(void *arg, const struct git_result *res)
 {
         struct landing_look *op = arg;
-        if (res->outcome == GIT_OK)
+        int merged = git_seq_yes(res);
+        if (merged > 0)
                 return stop(op, LANDING_MERGED, "");
-        if (res->outcome != GIT_EXITED || res->code != 1)
+        if (merged < 0)
                 return GIT_SEQ_FAIL;
         if (op->tested_base != NULL && strcmp(op->result.base_sha, op->tested_base) == 0)
                 return stop(op, LANDING_READY, "");
@@ -164,8 +165,7 @@ static void on_end(void *arg, const struct git_step *failed, const struct git_re
         op->seq = NULL;
         if (failed != NULL) {
                 op->result.outcome = LANDING_FAILED;
-                err_set(&op->result.err, "", "could not %s: %s", failed->name,
-                        res->outcome == GIT_OK ? "git's answer makes no sense" : res->err.text);
+                err_set(&op->result.err, "", "could not %s: %s", failed->name, git_seq_why(res));
         }
         op->fn(op->arg, &op->result);
         free_op(op);

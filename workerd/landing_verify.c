@@ -84,6 +84,14 @@ static enum git_seq_next on_tip(void *arg, const struct git_result *res)
         return git_seq_oid(res, op->tip);
 }
 
+/* A commit that the mirror does not even know is asked for first: `merge-base` would fail, as it does when
+ * the mirror cannot be read, and that is no mismatch. */
+static bool build_knows(const struct landing_verify *op, struct git_cmd *cmd, const char *sha)
+{
+        git_seq_ask_object(cmd, sha);
+        return in_mirror(op, cmd);
+}
+
 static bool build_contains(const struct landing_verify *op, struct git_cmd *cmd, const char *sha)
 {
         git_cmd_words(cmd, "merge-base", "--is-ancestor", sha, op->tip, NULL);
@@ -93,12 +101,17 @@ static bool build_contains(const struct landing_verify *op, struct git_cmd *cmd,
 static enum git_seq_next on_contains(struct landing_verify *op, const struct git_result *res,
                                      const char *what, const char *sha)
 {
-        if (res->outcome == GIT_OK)
-                return GIT_SEQ_NEXT;
-        if (res->outcome == GIT_EXITED && (res->code == 1 || res->code == 128))
+        int yes = git_seq_yes(res);
+        if (yes == 0)
                 return mismatch(op, "the %s commit %s is not in %s, which is at %s", what, sha,
                                 op->default_branch, op->tip);
-        return GIT_SEQ_FAIL;
+        return yes > 0 ? GIT_SEQ_NEXT : GIT_SEQ_FAIL;
+}
+
+static bool build_knows_head(void *arg, struct git_cmd *cmd)
+{
+        const struct landing_verify *op = arg;
+        return build_knows(op, cmd, op->head);
 }
 
 static bool build_has_head(void *arg, struct git_cmd *cmd)
@@ -111,6 +124,12 @@ static enum git_seq_next on_has_head(void *arg, const struct git_result *res)
 {
         struct landing_verify *op = arg;
         return on_contains(op, res, "merged", op->head);
+}
+
+static bool build_knows_deployed(void *arg, struct git_cmd *cmd)
+{
+        const struct landing_verify *op = arg;
+        return op->deployed != NULL && build_knows(op, cmd, op->deployed);
 }
 
 static bool build_has_deployed(void *arg, struct git_cmd *cmd)
@@ -139,9 +158,10 @@ static enum git_seq_next on_expected(void *arg, const struct git_result *res)
 {
         struct landing_verify *op = arg;
         char tree[GIT_OID_SIZE];
-        if (res->outcome != GIT_OK && !(res->outcome == GIT_EXITED && res->code == 1))
+        int merges = git_seq_yes(res); /* no: a conflict */
+        if (merges < 0 || (merges > 0 && git_seq_oid(res, tree) != GIT_SEQ_NEXT))
                 return GIT_SEQ_FAIL;
-        if (res->outcome == GIT_OK && git_oid_read(res->out->buf, tree) && strcmp(tree, op->landed_tree) == 0)
+        if (merges > 0 && strcmp(tree, op->landed_tree) == 0)
                 return GIT_SEQ_NEXT;
         return mismatch(op,
                         "what landed as %s is not the merge of %s with the base it was tested on, %s; it "
@@ -209,8 +229,10 @@ static enum git_seq_next on_now(void *arg, const struct git_result *res)
 
 static const struct git_step steps[] = {
         {"find the default branch", build_tip, on_tip},
-        {"look for the head", build_has_head, on_has_head},
-        {"look for what was deployed", build_has_deployed, on_has_deployed},
+        {"look for the head", build_knows_head, on_has_head},
+        {"look for the head in the default branch", build_has_head, on_has_head},
+        {"look for what was deployed", build_knows_deployed, on_has_deployed},
+        {"look for what was deployed in the default branch", build_has_deployed, on_has_deployed},
         {"merge again", build_expected, on_expected},
         {"list what landed", build_landed, on_landed},
         {"list what is there now", build_now, on_now},
@@ -230,12 +252,11 @@ static bool build_marker(void *arg, struct git_cmd *cmd)
 static enum git_seq_next on_marker(void *arg, const struct git_result *res)
 {
         struct landing_verify *op = arg;
-        if (res->outcome == GIT_OK)
-                return GIT_SEQ_NEXT;
-        if (res->outcome == GIT_EXITED && res->code == 1)
+        int found = git_seq_yes(res);
+        if (found == 0)
                 return mismatch(op, "%s of %s, which is at %s, has no \"%s\" any more", op->path,
                                 op->default_branch, op->tip, op->needle);
-        return GIT_SEQ_FAIL;
+        return found > 0 ? GIT_SEQ_NEXT : GIT_SEQ_FAIL;
 }
 
 static const struct git_step marker_steps[] = {{"look for a marker", build_marker, on_marker}};
@@ -279,8 +300,7 @@ static void on_end(void *arg, const struct git_step *failed, const struct git_re
         op->seq = NULL;
         if (failed != NULL) {
                 op->verdict = LANDING_UNKNOWN;
-                err_set(&op->err, "", "could not %s: %s", failed->name,
-                        res->outcome == GIT_OK ? "git's answer makes no sense" : res->err.text);
+                err_set(&op->err, "", "could not %s: %s", failed->name, git_seq_why(res));
         }
         if (op->verdict != LANDING_VERIFIED)
                 answer(op);

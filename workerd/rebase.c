@@ -313,8 +313,7 @@ static void on_picked(void *arg, const struct git_step *failed, const struct git
         struct rebase_op *op = arg;
         op->seq = NULL;
         if (failed != NULL)
-                fail(op, failed->name,
-                     res->outcome == GIT_OK ? "git's answer makes no sense" : res->err.text);
+                fail(op, failed->name, git_seq_why(res));
         else if (op->result.outcome != REBASE_OK)
                 answer(op);
         else
@@ -349,8 +348,7 @@ static void on_found(void *arg, const struct git_step *failed, const struct git_
         struct rebase_op *op = arg;
         op->seq = NULL;
         if (failed != NULL)
-                fail(op, failed->name,
-                     res->outcome == GIT_OK ? "git's answer makes no sense" : res->err.text);
+                fail(op, failed->name, git_seq_why(res));
         else if (op->next == NULL)
                 answer(op); /* nothing to replay, for a reason that was noted */
         else

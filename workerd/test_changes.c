@@ -104,8 +104,7 @@ static void on_end(void *arg, const struct git_step *failed, const struct git_re
         struct test_changes_result result = {.known = failed == NULL, .signals = &op->signals};
         op->seq = NULL;
         if (failed != NULL)
-                err_set(&result.err, "", "could not %s: %s", failed->name,
-                        res->outcome == GIT_OK ? "git's answer makes no sense" : res->err.text);
+                err_set(&result.err, "", "could not %s: %s", failed->name, git_seq_why(res));
         shorten(&op->signals);
         op->fn(op->arg, &result);
         free_op(op);
