@@ -10,6 +10,7 @@ import tempfile
 import psycopg2
 import psycopg2.extras
 
+from . import coverage
 from .paths import program, program_env, source
 
 # A sequence keeps with it how many of its next values are in the log already. A copy of the database has the number, but
@@ -40,6 +41,7 @@ class Cluster:
         self.numbers = itertools.count(1)
         self.has_template = False
         self._run("--state", self.state, "--volatile", "init", self.folder)
+        coverage.configure(self.folder)
 
     def _run(self, *args):
         """pgcluster's messages go to the output of the test."""
@@ -58,6 +60,7 @@ class Cluster:
         return int((self.folder / "data/postmaster.pid").read_text().split("\n", 1)[0])
 
     def remove(self):
+        coverage.store()
         self.stop("immediate")
         shutil.rmtree(self.state)
 
@@ -81,6 +84,7 @@ class Cluster:
             self.execute(f"create database {TEMPLATE}")
             migrate(self.dsn(TEMPLATE, SUPERUSER))
             self.execute(FORGET_LOGGED_VALUES, TEMPLATE)
+            coverage.prepare(self, TEMPLATE)
             self.has_template = True
         return TEMPLATE
 
@@ -151,5 +155,6 @@ class Database:
             connection.close()
 
     def drop(self):
+        coverage.collect(self)
         self.forget_connections()
         self.cluster.execute(f"drop database if exists {self.name} with (force)")

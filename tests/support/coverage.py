@@ -1,0 +1,81 @@
+"""Which lines of the SQL functions the tests have come by, for tests/coverage: it names a folder in ORCH_COVERAGE. Without
+it nothing here does anything.
+
+plpgsql_check counts the statements of plpgsql functions, also of those that end in an error. Functions in SQL have no
+lines; PostgreSQL counts their calls, once it can no longer put their text into the query that calls them."""
+
+import json
+import os
+import pathlib
+import time
+
+FOLDER = os.environ.get("ORCH_COVERAGE")
+
+SERVER = """shared_preload_libraries = 'plpgsql_check'
+plpgsql_check.profiler = on
+plpgsql_check.profiler_max_shared_chunks = 100000
+track_functions = all
+"""
+# A function with a setting of its own is never put into its caller; this setting is the default already.
+KEEP_APART = """
+do $$ declare f regprocedure; begin
+        for f in select p.oid from pg_proc p join pg_language l on l.oid = p.prolang
+                 where p.pronamespace = 'orch'::regnamespace and l.lanname = 'sql' and p.prokind = 'f' loop
+                execute format('alter function %s set jit = off', f);
+        end loop;
+end $$"""
+# Of a function that was not called the profiler knows no statements.
+STATEMENTS = """
+select p.oid::regprocedure::text as function, p.prosrc as body, array_agg(s.lineno) as lines,
+       array_agg(s.lineno) filter (where s.exec_stmts > 0) as covered
+from pg_proc p join pg_language l on l.oid = p.prolang join pg_stat_user_functions u on u.funcid = p.oid
+cross join lateral plpgsql_profiler_function_statements_tb(p.oid) s
+where p.pronamespace = 'orch'::regnamespace and l.lanname = 'plpgsql'
+group by p.oid"""
+CALLED = """
+select distinct u.funcname from pg_stat_user_functions u join pg_proc p on p.oid = u.funcid join pg_language l on l.oid = p.prolang
+where u.schemaname = 'orch' and l.lanname = 'sql'"""
+
+seen = {"bodies": {}, "called": set()}
+
+
+def configure(folder):
+    """Before the first start of a server that pgcluster has made in that folder."""
+    if FOLDER:
+        with open(folder / "local.conf", "a") as conf:
+            conf.write(SERVER)
+
+
+def prepare(cluster, name):
+    """A database that was migrated, before anything is copied from it."""
+    if FOLDER:
+        cluster.execute(KEEP_APART, name)
+
+
+def collect(database):
+    """Before a database goes."""
+    if not FOLDER or not database.value("select to_regnamespace('orch') is not null"):
+        return
+    database.forget_connections()
+    wait_until_counted(database)
+    database.query("create extension plpgsql_check")
+    for row in database.query(STATEMENTS):
+        body = seen["bodies"].setdefault(row["body"], {"function": row["function"], "lines": set(), "covered": set()})
+        body["lines"].update(row["lines"])
+        body["covered"].update(row["covered"] or [])
+    seen["called"].update(database.column(CALLED))
+
+
+def wait_until_counted(database, timeout=5):
+    """Sessions hand in their counts when they end, and end a little after their client is gone."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline and database.value(
+            "select exists (select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid())"):
+        time.sleep(0.01)  # nothing announces the end of a session
+
+
+def store():
+    """At the end of a pytest process."""
+    if FOLDER:
+        name = pathlib.Path(FOLDER) / f"sql-{os.getpid()}.json"
+        name.write_text(json.dumps(seen, default=sorted))
