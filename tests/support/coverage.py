@@ -64,6 +64,7 @@ def collect(database):
         body["lines"].update(row["lines"])
         body["covered"].update(row["covered"] or [])
     seen["called"].update(database.column(CALLED))
+    database.query("select plpgsql_profiler_reset_all()")  # or its memory fills up: what it keeps of a database outlives that
 
 
 def wait_until_counted(database, timeout=5):
