@@ -88,6 +88,7 @@ int claim_read(struct claim *ret, const struct db_result *res, int row, struct e
                 .tested_base = copy(res, row, "tested_base"),
                 .deployed_sha = copy(res, row, "deployed_sha"),
                 .markers = copy(res, row, "integrity_markers"),
+                .integrity = copy(res, row, "integrity"),
                 .tested = db_bool(res, row, "tested"),
                 .rebase_always = db_bool(res, row, "rebase_always"),
         };
@@ -106,7 +107,8 @@ void claim_deinit(struct claim *c)
                 c->forge,    c->location,  c->default_branch, c->docs_dir,          c->test_command,
                 c->base_sha, c->command,   c->test_globs,     c->gate_config_globs, c->failed_log,
                 c->earlier,  c->session,   c->resumes,        c->former_sessions,   c->announced,
-                c->pushing,  c->run_head,  c->tested_base,    c->deployed_sha,      c->markers};
+                c->pushing,  c->run_head,  c->tested_base,    c->deployed_sha,      c->markers,
+                c->integrity};
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
                 free(strings[i]);
         *c = (struct claim){.token = NULL};

@@ -47,6 +47,7 @@ struct claim {
         char *tested_base;  /* what the head was tested on; NULL: it was not */
         char *deployed_sha; /* what runs in production; NULL: nothing does */
         char *markers;      /* "PATH:NEEDLE" lines */
+        char *integrity;    /* the project's command; NULL: it has none */
         bool tested;        /* the code of the head has passed the tests */
         bool rebase_always;
 };

@@ -56,7 +56,7 @@ struct shim_link;
  *   INITIATING   deploy_initiate: from its answer on the deploy is started, whatever is asked of us
  *   BEGINNING    the deploy's shim: that its command runs, or its end; timer: no answer
  *   AWAITING     (finalizer) the end of the deploy's shim, or orch-shim --clean; timer: the next look
- *   CHECKING     the project's deploy_check
+ *   CHECKING     the project's deploy_check; (merger) its integrity
  *   RETRYING     the timer
  *   RECORDING    job_finish or job_release; timer: again. Fenced: that we have said so, for a moment
  *   CLEANING     removal of tree/, home/ and tmp/
@@ -78,8 +78,9 @@ struct shim_link;
           TO(JUDGING) | TO(CLEARING) | TO(CUTTING) | TO(COMMITTING) | TO(RETRYING))                          \
         X(REBASING, "rebasing", JOB_STOP_LEAVE, TO(DESCRIBING) | TO(ASKING))                                 \
         X(TRYING, "trying", JOB_STOP_LEAVE, TO(ASKING) | TO(CLEARING) | TO(CUTTING))                         \
-        X(CLEARING, "clearing", JOB_STOP_LEAVE, TO(CUTTING))                                                 \
-        X(CUTTING, "cutting", JOB_STOP_LEAVE, TO(STARTING) | TO(INITIATING) | TO(COMMITTING))                \
+        X(CLEARING, "clearing", JOB_STOP_LEAVE, TO(CUTTING) | TO(RETRYING))                                  \
+        X(CUTTING, "cutting", JOB_STOP_LEAVE,                                                                \
+          TO(STARTING) | TO(INITIATING) | TO(COMMITTING) | TO(CHECKING) | TO(RETRYING))                      \
         X(STARTING, "starting", JOB_STOP_LEAVE, TO(RUNNING))                                                 \
         X(RUNNING, "running", JOB_STOP_LEAVE,                                                                \
           TO(READING) | TO(COMMITTING) | TO(MIRRORING) | TO(DESCRIBING) | TO(ATTACHING) | TO(HUNTING))       \
@@ -92,12 +93,12 @@ struct shim_link;
           TO(PUSHING) | TO(MERGING) | TO(CLEARING) | TO(CUTTING) | TO(RETRYING))                             \
         X(PUSHING, "pushing", JOB_STOP_FENCED, TO(MIRRORING) | TO(CLEARING) | TO(CUTTING) | TO(RETRYING))    \
         X(MERGING, "merging", JOB_STOP_FENCED, TO(MIRRORING) | TO(RETRYING))                                 \
-        X(VERIFYING, "verifying", JOB_STOP_LEAVE, TO(RETRYING))                                              \
+        X(VERIFYING, "verifying", JOB_STOP_LEAVE, TO(CLEARING) | TO(RETRYING))                               \
         X(LOOKING, "looking", JOB_STOP_LEAVE, TO(MIRRORING) | TO(INITIATING) | TO(AWAITING) | TO(RETRYING))  \
         X(INITIATING, "initiating", JOB_STOP_FENCED, TO(BEGINNING) | TO(RETRYING))                           \
         X(BEGINNING, "beginning", JOB_STOP_NEVER, TO(RETRYING))                                              \
         X(AWAITING, "awaiting", JOB_STOP_LEAVE, TO(CHECKING) | TO(MIRRORING))                                \
-        X(CHECKING, "checking", JOB_STOP_LEAVE, TO(MIRRORING))                                               \
+        X(CHECKING, "checking", JOB_STOP_LEAVE, TO(MIRRORING) | TO(RETRYING))                                \
         X(RETRYING, "retrying", JOB_STOP_LEAVE, TO(ASKING) | TO(MIRRORING) | TO(LOOKING) | TO(INITIATING))   \
         X(RECORDING, "recording", JOB_STOP_FENCED, TO(RECORDING) | TO(CLEANING))                             \
         X(CLEANING, "cleaning", JOB_STOP_NEVER, 0)                                                           \
@@ -281,6 +282,10 @@ void job_integrate_tested(struct job *job, bool green, const char *said);
 void job_merge(struct job *job);
 void job_merge_asked(struct job *job);
 void job_merge_tested(struct job *job, bool green, const char *said);
+void job_merge_verified(struct job *job);
+void job_merge_mismatch(struct job *job, const char *why);
+/* job_integrity.c: the project's own look at what was merged. Leads to one of the two above. */
+void job_integrity(struct job *job);
 /* job_deploy.c: phase B of a deploy (M-3). job_finalize.c: phase C. */
 void job_deploy(struct job *job);
 void job_deploy_cut(struct job *job); /* the work tree is there */

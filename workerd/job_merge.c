@@ -173,21 +173,32 @@ void job_merge_asked(struct job *job)
 
 /* ---- after ---- */
 
+void job_merge_verified(struct job *job)
+{
+        _cleanup_(freep) char *why = xasprintf("merged as %s", job->report.merged_sha);
+        conclude(job, "merged", job->report.merged_sha, why);
+}
+
+void job_merge_mismatch(struct job *job, const char *why)
+{
+        log_error(EV("job.mismatch"), LF_I("job", job->claim.job), LF_S("sha", job->report.merged_sha),
+                  LF_S("reason", why), LF_S("then", "the repo is frozen, and a person decides"));
+        conclude(job, "mismatch", job->report.merged_sha, why);
+}
+
 static void on_verified(void *arg, enum landing_verdict verdict, const struct errinfo *err)
 {
         struct job *job = arg;
         job->verify_op = NULL;
         switch (verdict) {
-        case LANDING_VERIFIED: {
-                _cleanup_(freep) char *why = xasprintf("merged as %s", job->report.merged_sha);
-                conclude(job, "merged", job->report.merged_sha, why);
+        case LANDING_VERIFIED:
+                if (job->claim.integrity != NULL)
+                        job_integrity(job);
+                else
+                        job_merge_verified(job);
                 return;
-        }
         case LANDING_MISMATCH:
-                log_error(EV("job.mismatch"), LF_I("job", job->claim.job),
-                          LF_S("sha", job->report.merged_sha), LF_ERR(err),
-                          LF_S("then", "the repo is frozen, and a person decides"));
-                conclude(job, "mismatch", job->report.merged_sha, err->text);
+                job_merge_mismatch(job, err->text);
                 return;
         case LANDING_UNKNOWN:
                 mirror_suspect(job->mirror);

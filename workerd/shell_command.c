@@ -85,7 +85,7 @@ struct shell_command *shell_command_start(struct loop *loop, const struct shell_
         const struct proc_spec proc = {
                 .argv = argv,
                 .envp = (const char *const *)env.words,
-                .cwd = "/",
+                .cwd = spec->cwd != NULL ? spec->cwd : "/",
                 .new_group = true,
                 .dies_with_us = true,
                 .capture_max = OUTPUT_MAX,

@@ -1,6 +1,7 @@
 /*
- * shell_command.h - one short command of a project: a question to production (probe, deploy_check), by a
- * shell, bounded in time and output. It is no run: nothing of it is kept, and it dies with us.
+ * shell_command.h - one short command of a project: a question to production (probe, deploy_check), or to
+ * what was merged (integrity), by a shell, bounded in time and output. It is no run: nothing of it is kept,
+ * and it dies with us.
  */
 #pragma once
 
@@ -16,6 +17,7 @@ struct strbuf;
 
 struct shell_command_spec {
         const char *command;
+        const char *cwd;        /* NULL: / */
         const char *path, *env; /* PATH, and the names of variables of ours that are passed on */
         const char *work_item, *sha;
         int64_t timeout_ms;

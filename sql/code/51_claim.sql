@@ -240,7 +240,7 @@ select j.id as job_id, j.epoch, j.token, t.id as task_id, t.work_item, t.title, 
        n.session_id, n.resumes, case when j.epoch > 1 and j.kind = 'agent' then orch.former_sessions(j.id, j.epoch, (select p.host_id from orch.process p where p.id = j.process_id)) end
                as former_sessions,
        j.orphaned_at, floor(extract(epoch from clock_timestamp() - j.claimed_at))::integer as claimed_s,
-       l.pushing, l.run_head, l.tested_base, l.tested, l.deployed_sha, l.integrity_markers, l.rebase_always
+       l.pushing, l.run_head, l.tested_base, l.tested, l.deployed_sha, l.integrity_markers, l.integrity, l.rebase_always
 from orch.job j
 join orch.run n on n.job_id = j.id and n.epoch = j.epoch
 join orch.task t on t.id = j.task_id
@@ -252,7 +252,8 @@ left join lateral (
         select coalesce((select k.command from orch.project_command k where k.project_id = p.id and k.kind = 'retest'), p.test_command) as command,
                t.pushing::text as pushing, n.head_sha as run_head, (orch.merge_tested(t)).base_sha as tested_base, orch.is_tested(t) as tested,
                (select d.sha from orch.deploy_record d where d.task_id = t.id and d.stage_version = t.stage_version and d.kind = 'deploy' and d.initiated_at is not null) as deployed_sha,
-               array_to_string(p.integrity_markers, E'\n') as integrity_markers, orch.setting_bool('premerge_rebase_always') as rebase_always
+               array_to_string(p.integrity_markers, E'\n') as integrity_markers,
+               (select k.command from orch.project_command k where k.project_id = p.id and k.kind = 'integrity') as integrity, orch.setting_bool('premerge_rebase_always') as rebase_always
         where j.kind in ('integrate', 'merge') offset 0) l on true -- offset: asked of these kinds only
 where j.status = 'running';
 comment on view orch.running_job is 'Every running job with all that a run of it needs to know';
@@ -291,6 +292,7 @@ comment on column orch.running_job.tested_base is 'merger: what the head was tes
 comment on column orch.running_job.tested is 'integrator: whether the code of the head has passed its tests';
 comment on column orch.running_job.deployed_sha is 'merger: commit that was deployed in this visit of the stage';
 comment on column orch.running_job.integrity_markers is 'merger: PATH:NEEDLE lines that must hold in the default branch';
+comment on column orch.running_job.integrity is 'merger: the command that looks at what was merged; null: the project has none';
 comment on column orch.running_job.rebase_always is 'integrator: the setting premerge_rebase_always';
 comment on column orch.running_job.crashed is 'Whether an earlier claim was lost';
 comment on column orch.running_job.base_sha is 'Commit the default branch was at when the run began';

@@ -298,6 +298,48 @@ def test_markers_that_are_gone(line, project, agents):
     assert line.db.value("select count(*) from orch.active_freeze") == 1
 
 
+def test_the_integrity_command_looks_at_what_was_merged(line, project, agents, folder):
+    """M-4: after the merge, in a tree of what has landed; 0 is all it takes."""
+    changes(agents)
+    line.command("integrity", f'cp shared.txt {folder}/seen; echo "$ORCH_HEAD_SHA $(git rev-parse HEAD) $ORCH_WORK_ITEM" >>{folder}/asked')
+    item = line.item()
+    to_confirm(line, item)
+    assert not (folder / "asked").exists()
+    line.approve(item)
+    line.wait_stage(item, "done", timeout=120)
+    assert (folder / "asked").read_text().split() == [project.head(), project.head(), item]
+    assert "line 2 by the branch" in (folder / "seen").read_text() and line.db.value("select count(*) from orch.active_freeze") == 0
+
+
+@pytest.mark.parametrize("command, reason", [("echo the licence is gone >&2; exit 3", "it exited with 3: the licence is gone"),
+                                             ("sleep 600", "it did not end in time")])  # lasts
+def test_an_integrity_command_that_fails(make_suite, project, agents, command, reason):
+    """M-4: freezes as a mismatch does, and a person decides; nothing is merged again. Also when it does not end."""
+    line = Pipeline(make_suite(agent_timeout="3s").start(), project)
+    line.command("integrity", command)
+    item = line.item()
+    to_confirm(line, item)
+    line.approve(item)
+    check_frozen(line, item, reason)
+    assert [e["value"] for e in evidence(line, "merge_verified")] == ["mismatch"]
+    line.approve(item)
+    line.wait_stage(item, "done", timeout=60)
+    assert line.db.value("select count(*) from orch.active_freeze") == 1
+
+
+def test_a_worker_killed_while_the_integrity_command_runs(line, project, agents, gate):
+    """M-4, J-8: whoever goes on finds it merged, and asks again; the merge is one."""
+    line.command("integrity", f"flock --shared {gate.path} true")
+    item = line.item()
+    to_confirm(line, item)
+    line.approve(item)
+    line.wait(lambda: project.git("log", "--merges", "--format=%s", "main"), 120, "it is merged")
+    kill_worker(line.suite)
+    gate.open()
+    line.wait_stage(item, "done", timeout=120)
+    assert len(project.git("log", "--merges", "--format=%s", "main").split("\n")) == 1
+
+
 def test_two_items_do_not_merge_past_one_another(line, project, agents):
     """M-1, S-14: the second waits for the first, knows for whom, and is then rebased on what the first has merged."""
     line.setting("serial_gate_enabled", "off")
