@@ -83,8 +83,9 @@ extern const struct command command_retention;
 extern const struct command command_usage;
 /* cmd_act.c */
 extern const struct command command_act_list;
-/* cmd_project.c */
+/* cmd_project_add.c */
 extern const struct command command_project_add;
+/* cmd_project.c */
 extern const struct command command_project_list;
 /* cmd_project_options.c */
 extern const struct command command_project_show;

@@ -79,7 +79,7 @@ WRONG = {
     ("watch", "X-1", "--timeout", "5"): "wants a time with its unit",
     ("log", "X-1", "--run", "0"): "wants a whole number",
     ("item", "create", "p", "t", "--priority", "high"): "wants a whole number from 0 to 4",
-    ("project", "add", "p", "/x"): "project add wants --prefix PREFIX",
+    ("project", "add", "p", "/x"): "project add wants --prefix PREFIX, --test COMMAND",
     ("reject", "X-1"): "reject wants --comment TEXT",
     ("completion", "fish"): "only for bash",
     ("config", "check", "--json"): "config check does not know the option --json",

@@ -46,7 +46,7 @@ LOOKS |= {"retention", "endpoint_list", "usage"}
 ACTS = {"project_add", "item_create", "item_move", "approve", "reject", "cancel", "setting_set", "lease_release", "pause", "resume", "freeze",
         "unfreeze", "priority_set", "retry", "dead_letter_retry", "dependency_add", "dependency_remove",
         "project_set", "project_command_set", "project_command_remove", "limit_set", "label_set", "limit_remove", "circuit_close", "dead_letter_drop", "whatif", "ack"}
-ACTS |= {"endpoint_set", "endpoint_remove", "project_connect"}
+ACTS |= {"endpoint_set", "endpoint_remove", "project_connect", "project_onboard"}
 PURE |= {"deploy_under_way", "deploy_of", "observed_json"}
 LOOKS |= {"deploy_list"}
 ACTS |= {"observe"}
