@@ -40,12 +40,13 @@ end;
 comment on function orch.audit_act(text, text, jsonb, jsonb, jsonb) is 'O-2: leaves the audit row of an operator''s act';
 
 create function orch.effect_endpoint(p_project bigint, p_port text) returns bigint
-language sql stable
-begin atomic
-        select coalesce((select case p_port when 'tracker' then p.tracker_endpoint when 'forge' then p.forge_endpoint else p.notifier_endpoint end
+language plpgsql stable as $$ -- as setting_text() is, and for its reason; so are all here that each step of a task calls
+begin
+        return coalesce((select case p_port when 'tracker' then p.tracker_endpoint when 'forge' then p.forge_endpoint else p.notifier_endpoint end
                         from orch.project p where p.id = p_project),
-                (select e.id from orch.endpoint e where e.alerts and p_port = 'notifier'));
-end;
+                case when p_port = 'notifier' then (select e.id from orch.endpoint e where e.alerts) end);
+end
+$$;
 comment on function orch.effect_endpoint(bigint, text) is 'I-1: the service outside that effects of a port go to, of a project or of none; null: ours';
 
 create function orch.effect_store(p_project bigint, p_task bigint, p_port text, p_kind text, p_object text, p_idempotency_key text, p_payload jsonb) returns void
@@ -62,10 +63,11 @@ $$;
 comment on function orch.effect_store(bigint, bigint, text, text, text, text, jsonb) is 'Stores a side effect with its cause; the same key stores it once';
 
 create function orch.effect_add(p_task bigint, p_port text, p_kind text, p_object text, p_idempotency_key text, p_payload jsonb) returns void
-language sql
-begin atomic
-        select orch.effect_store(t.project_id, t.id, p_port, p_kind, p_object, p_idempotency_key, p_payload) from orch.task t where t.id = p_task;
-end;
+language plpgsql as $$
+begin
+        perform orch.effect_store(t.project_id, t.id, p_port, p_kind, p_object, p_idempotency_key, p_payload) from orch.task t where t.id = p_task;
+end
+$$;
 comment on function orch.effect_add(bigint, text, text, text, text, jsonb) is 'Stores a side effect of a task';
 
 create function orch.item_name(t orch.task) returns text
@@ -81,12 +83,13 @@ return (select t from orch.task t
 comment on function orch.task_of(text) is 'The newest task of a work item, also a cancelled one; null when there is none';
 
 create function orch.show_state(t orch.task, p_state text) returns void
-language sql
-begin atomic
-        select orch.effect_add(t.id, 'tracker', 'state', 'tracker:' || orch.item_name(t),
+language plpgsql as $$
+begin
+        perform orch.effect_add(t.id, 'tracker', 'state', 'tracker:' || orch.item_name(t),
                 format('state:%s:%s:%s', t.id, t.stage_version, p_state),
                 jsonb_build_object('work_item', orch.item_name(t), 'state', p_state));
-end;
+end
+$$;
 comment on function orch.show_state(orch.task, text) is 'I-2: shows a state in the tracker, once per stage version';
 
 create function orch.comment_on(t orch.task, p_marker text, p_body text) returns void

@@ -53,14 +53,17 @@ comment on column orch.human_gate.key is 'Gate';
 -- questions ------------------------------------------------------------------------------------------------------
 
 create function orch.question_store(j orch.job, p_run bigint, p_report jsonb) returns void
-language sql
-begin atomic
-        insert into orch.question (task_id, stage_version, run_id, role, file, questions)
-        select j.task_id, j.stage_version, p_run, j.role, e.file, e.questions
-        from jsonb_to_recordset(coalesce(p_report -> 'evidence', '[]')) as e (gate text, file text, questions text)
-        join orch.stage_step s on s.gate = e.gate and s.stage = j.stage and s.role = j.role and s.asks is not null
-        where btrim(e.questions) <> '' on conflict do nothing;
-end;
+language plpgsql as $$
+begin
+        if jsonb_path_exists(p_report, '$.evidence[*].questions') then
+                insert into orch.question (task_id, stage_version, run_id, role, file, questions)
+                select j.task_id, j.stage_version, p_run, j.role, e.file, e.questions
+                from jsonb_to_recordset(p_report -> 'evidence') as e (gate text, file text, questions text)
+                join orch.stage_step s on s.gate = e.gate and s.stage = j.stage and s.role = j.role and s.asks is not null
+                where btrim(e.questions) <> '' on conflict do nothing;
+        end if;
+end
+$$;
 comment on function orch.question_store(orch.job, bigint, jsonb) is 'P-9: keeps what a run asks; only of a role that may ask, in its own step';
 
 create function orch.open_question(t orch.task) returns orch.question
