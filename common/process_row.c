@@ -206,6 +206,7 @@ static void tell_beat(struct process_row *row, const struct db_result *res)
                 .orphans_wanted = db_bool(res, 0, "orphans_wanted"),
                 .watch_wanted = db_bool(res, 0, "watch_wanted"),
                 .looks_wanted = db_bool(res, 0, "looks_wanted"),
+                .cards_wanted = db_bool(res, 0, "cards_wanted"),
                 .sent_ms = row->sent_ms,
                 .held_claims = &jobs,
                 .held_effects = &effects,

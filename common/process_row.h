@@ -33,6 +33,7 @@ struct process_beat {
         bool orphans_wanted; /* runs on this host whose worker is gone */
         bool watch_wanted;   /* something is due for a watch in production */
         bool looks_wanted;   /* something outside is to be looked at */
+        bool cards_wanted;   /* a live card is to be looked at */
         int64_t sent_ms;     /* when the beat that is now confirmed was sent, by the loop's clock */
         const struct claim_names *held_claims;  /* of jobs: those that were ours when it was sent */
         const struct claim_names *held_effects; /* the same of effects */

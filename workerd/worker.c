@@ -20,6 +20,7 @@
 #include "common/strbuf.h"
 #include "queries.h"
 #include "workerd/adoption.h"
+#include "workerd/cards.h"
 #include "workerd/effects.h"
 #include "workerd/events.h"
 #include "workerd/job.h"
@@ -61,6 +62,7 @@ struct worker {
         struct leftovers *leftovers;
         struct preflight *preflight;
         struct watch *watch;
+        struct cards *cards;
         struct loop_timer *timer;
         struct db_request *claim;  /* NULL when idle */
         int64_t claim_asked_ms;    /* when it was sent */
@@ -93,7 +95,8 @@ static void leave(struct worker *w)
 static void leave_if_idle(struct worker *w)
 {
         if ((w->state == WORKER_DRAINING || w->state == WORKER_FENCED) && slots_n(w->slots) == 0 &&
-            w->claim == NULL && effects_idle(w->effects) && looks_idle(w->looks) && watch_idle(w->watch))
+            w->claim == NULL && effects_idle(w->effects) && looks_idle(w->looks) && watch_idle(w->watch) &&
+            cards_idle(w->cards))
                 leave(w);
 }
 
@@ -217,6 +220,8 @@ static void on_beat(void *arg, const struct process_beat *beat)
                 looks_wake(w->looks, process_row_id(w->row), process_row_epoch(w->row));
         if (beat->watch_wanted)
                 watch_wake(w->watch, process_row_id(w->row), process_row_epoch(w->row));
+        if (beat->cards_wanted)
+                cards_wake(w->cards, process_row_id(w->row), process_row_epoch(w->row));
         if (beat->jobs_wanted)
                 claim_job(w);
 }
@@ -240,6 +245,7 @@ static void on_fenced(void *arg)
         effects_stop(w->effects);
         looks_stop(w->looks);
         watch_stop(w->watch);
+        cards_stop(w->cards);
         adoption_stop(w->adoption);
         slots_stop(w->slots, JOB_STOP_FENCED);
         loop_timer_arm(w->timer, QUICK_LEAVE_MS);
@@ -284,6 +290,9 @@ static void make_parts(struct worker *w)
         w->looks = looks_new(&looks);
         const struct watch_config watch = {.host = &w->host, .on_idle = on_errands_idle, .arg = w};
         w->watch = watch_new(&watch);
+        const struct cards_config cards = {
+                .loop = w->cfg.loop, .db = w->cfg.db, .http = w->http, .on_idle = on_errands_idle, .arg = w};
+        w->cards = cards_new(&cards);
         w->adoption = adoption_new(&adoption);
         w->slots = slots_new(&w->host, on_slots, w);
         w->preflight = preflight_new(w->cfg.loop, w->cfg.db);
@@ -335,6 +344,7 @@ void worker_free(struct worker *w)
         slots_free(w->slots);
         adoption_free(w->adoption);
         watch_free(w->watch);
+        cards_free(w->cards);
         db_request_forget(w->claim);
         db_request_forget(w->disown);
         leftovers_free(w->leftovers);
@@ -372,6 +382,7 @@ void worker_drain(struct worker *w, bool quick)
                 effects_stop(w->effects);
                 looks_stop(w->looks);
                 watch_stop(w->watch);
+                cards_stop(w->cards);
                 adoption_stop(w->adoption);
                 process_row_drain(w->row);
                 log_info(EV("worker.draining"), LF_I("jobs", slots_n(w->slots)));

@@ -64,7 +64,7 @@ return p_id || '-' || p_epoch || '-' || p_token;
 comment on function orch.claim_name(bigint, bigint, uuid) is 'A claim of a job or an effect as beats name it: ID-EPOCH-TOKEN. An adoption keeps the epoch, so the token belongs to the name.';
 
 create function orch.process_beat(p_process bigint, p_epoch bigint, p_draining boolean)
-returns table (alive boolean, jobs_wanted boolean, events_wanted boolean, effects_wanted boolean, orphans_wanted boolean, watch_wanted boolean, looks_wanted boolean, held_jobs bigint[], stop_jobs bigint[],
+returns table (alive boolean, jobs_wanted boolean, events_wanted boolean, effects_wanted boolean, orphans_wanted boolean, watch_wanted boolean, looks_wanted boolean, cards_wanted boolean, held_jobs bigint[], stop_jobs bigint[],
         held_claims text[], held_effects text[])
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -84,6 +84,7 @@ begin
         effects_wanted := exists (select from orch.effect f where f.status in ('pending', 'running') and f.run_at <= clock_timestamp());
         looks_wanted := exists (select from orch.look l where l.run_at <= clock_timestamp());
         orphans_wanted := exists (select from orch.orphan_of(p_process));
+        cards_wanted := orch.cards_wanted();
         watch_wanted := orch.watch_wanted((select h.name from orch.process p join orch.host h on h.id = p.host_id where p.id = p_process));
         select coalesce(array_agg(j.id), '{}'), coalesce(array_agg(j.id) filter (where j.stop_requested_at is not null), '{}'),
                 coalesce(array_agg(orch.claim_name(j.id, j.epoch, j.token)), '{}')
@@ -260,6 +261,7 @@ begin
         update orch.effect set status = 'pending', process_id = null, token = null, epoch = epoch + 1, detail = p_end_reason
         where process_id = p_process and status = 'running';
         update orch.look set process_id = null, token = null, run_at = clock_timestamp(), detail = p_end_reason where process_id = p_process;
+        perform orch.cards_give_back(p_process);
         delete from orch.transition_lease l where l.process_id = p_process
                 and not exists (select from orch.job k where k.task_id = l.task_id and k.orphaned_at is not null);
         perform orch.wake();

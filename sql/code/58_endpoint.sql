@@ -50,7 +50,11 @@ declare
         now_state text := case p_outcome when 'denied' then 'denied' when 'limited' then 'limited' when 'unavailable' then 'down' when 'unknown' then null else 'ok' end;
         pause interval;
 begin
-        if p_endpoint is null or now_state is null then
+        if p_endpoint is null then
+                return false;
+        elsif now_state is null then
+                update orch.endpoint set not_before = clock_timestamp() + orch.backoff(failures, orch.setting_int('endpoint_backoff_s'))
+                where id = p_endpoint and state <> 'ok'; -- it was the one that tries, and knows no more: the next one soon
                 return false;
         elsif now_state = 'ok' and exists (select from orch.endpoint where id = p_endpoint and state = 'ok') then
                 return false; -- as nearly always, and without a lock

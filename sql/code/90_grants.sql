@@ -23,7 +23,8 @@ begin
                         'gate_decision', 'gate_job', 'gate_ask', 'gate_visit', 'visit_of', 'evidence_standing', 'evidence_void', 'wrote_code', 'merge_tested', 'is_tested', 'deploy_begun', 'has_step', 'is_for_person', 'waiting_step', 'waits_for_person', 'item_name', 'task_json', 'state_at', 'failed_log', 'failure_digest', 'works_again', 'counted', 'estimated', 'count_bound',
                         'inbox_age_s', 'former_sessions']),
                 ('orch_operator, orch_readonly', array['deploy_under_way', 'deploy_of', 'observed_json']),
-                ('orch_workerd', array['deploy_look', 'deploy_initiate', 'watch_claim', 'watch_initiate', 'watch_finish']),
+                ('orch_workerd', array['deploy_look', 'deploy_initiate', 'watch_claim', 'watch_initiate', 'watch_finish', 'card_claim', 'card_finish']),
+                ('orch_operator, orch_readonly', array['endpoint_room', 'endpoint_tokens', 'card_claim_s']),
                 ('orch_operator, orch_readonly', array['waits_for_answer', 'open_question']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd', array['process_start', 'process_beat', 'process_handover']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd, orch_operatord, orch_operator, orch_readonly', array['schema_version', 'schema_oldest']))
@@ -45,7 +46,7 @@ grant select on orch.setting_row, orch.stage, orch.stage_step, orch.stage_edge, 
         orch.task, orch.job, orch.run, orch.evidence, orch.decision, orch.commit_status, orch.task_dependency, orch.repo_freeze, orch.transition_lease,
         orch.merge_lease, orch.deploy_record, orch.axis, orch.axis_fault, orch.lane_touch, orch.slot, orch.effect, orch.local_item, orch.local_comment, orch.history, orch.audit, orch.wait_finding, orch.escalation, orch.failure,
         orch.question, orch.human_wait, orch.review_total,
-        orch.endpoint, orch.look, orch.capacity_limit, orch.provider_circuit, orch.state_change, orch.retention_mark, orch.host_watch
+        orch.endpoint, orch.look, orch.card, orch.capacity_limit, orch.provider_circuit, orch.state_change, orch.retention_mark, orch.host_watch
         to orch_operator, orch_readonly;
 grant select on orch.observation, orch.probe to orch_operator, orch_readonly;
 grant select (id, source, delivery, headers, status, key, kind, project, object, attempts, run_at, outcome, received_at, ended_at)

@@ -108,6 +108,17 @@ def test_an_effect_says_whom_to_ask(forge):
                              "segment": "work-items", "repo": "acme/shop"}
 
 
+def test_who_tries_and_learns_nothing_lets_the_next_one_try_soon(forge):
+    """I-7: an answer that was lost says nothing of the endpoint; it is not left alone for the minute that the trial was given."""
+    effects(forge, 2)
+    finish(forge, claim(forge)[0], "limited", 5)
+    due(forge)
+    [f] = claim(forge)
+    finish(forge, f, "unknown")
+    assert forge.db.value("select not_before < clock_timestamp() + interval '10 s' from orch.endpoint where name = 'git'")
+    assert state(forge, "git")["state"] == "limited"
+
+
 @pytest.mark.parametrize("said, becomes", [("unavailable", "down"), ("denied", "denied"), ("limited", "limited")])
 def test_an_endpoint_that_is_away_burns_no_attempt(forge, said, becomes):
     """I-7: an outage of any length loses nothing: the effects wait, one tries, and all go on when it answers."""

@@ -51,7 +51,7 @@ PURE |= {"deploy_under_way", "deploy_of", "observed_json"}
 LOOKS |= {"deploy_list"}
 ACTS |= {"observe"}
 ACTS |= {"answer", "item_label"}
-PURE |= {"waits_for_answer", "open_question"}
+PURE |= {"waits_for_answer", "open_question", "endpoint_room", "endpoint_tokens", "card_claim_s"}
 PURE |= {f"gate_{path.stem}" for path in (pathlib.Path(__file__).parents[2] / "sql/gates").glob("*.sql")}
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
@@ -66,7 +66,7 @@ FUNCTIONS = {
 }
 
 FUNCTIONS["orch_reaperd"] |= {"retention_tick", "retention_files", "retention_files_done", "retention_files_kept", "disk_report", "prune_report"}
-FUNCTIONS["orch_workerd"] |= {"deploy_look", "deploy_initiate", "watch_claim", "watch_initiate", "watch_finish"}
+FUNCTIONS["orch_workerd"] |= {"deploy_look", "deploy_initiate", "watch_claim", "watch_initiate", "watch_finish", "card_claim", "card_finish"}
 
 
 @pytest.mark.parametrize("role", FUNCTIONS)
