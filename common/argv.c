@@ -55,6 +55,13 @@ void argv_deinit(struct argv *a)
         *a = (struct argv)ARGV_INIT;
 }
 
+void argv_wipe(struct argv *a)
+{
+        for (size_t i = 0; i < a->n; i++)
+                explicit_bzero(a->words[i], strlen(a->words[i]));
+        argv_deinit(a);
+}
+
 static const char *skip_blanks(const char *p)
 {
         return p + strspn(p, " \t\r\n");

@@ -23,6 +23,7 @@ struct argv {
 void argv_add(struct argv *a, const char *word); /* copies */
 void argv_addf(struct argv *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void argv_deinit(struct argv *a);
+void argv_wipe(struct argv *a); /* the same, for what holds a secret */
 /* 0; -EINVAL with the reason in `err` (unbalanced quote, nothing in it). Adds to what is there. */
 int argv_split(struct argv *a, const char *line, struct errinfo *err);
 /* For environments: adds "name=value". */

@@ -1,4 +1,4 @@
-/* forge.c - chooses the adapter, and asks the branch guard before any adapter is asked to delete. */
+/* forge.c - chooses the adapter, and asks the branch guard before any adapter is asked to act on a branch. */
 #include "common/forge.h"
 
 #include <assert.h>
@@ -8,12 +8,16 @@
 #include "common/branch_guard.h"
 #include "common/mem.h"
 
-struct forge *forge_new(struct git *git, const char *adapter, const char *location,
-                        const char *default_branch, struct errinfo *err)
+struct forge *forge_new(const struct forge_config *cfg, struct errinfo *err)
 {
-        if (strcmp(adapter, "local") == 0)
-                return forge_local_new(git, location, default_branch);
-        err_set(err, "", "forge adapter \"%.40s\" does not exist", adapter);
+        if (strcmp(cfg->adapter, "local") == 0)
+                return forge_local_new(cfg->git, cfg->location, cfg->default_branch);
+        if (strcmp(cfg->adapter, "gitea") != 0)
+                err_set(err, "", "forge adapter \"%.40s\" does not exist", cfg->adapter);
+        else if (cfg->url == NULL || cfg->token_file == NULL || cfg->repo == NULL)
+                err_set(err, "", "the project names no server for its forge");
+        else
+                return forge_gitea_new(cfg);
         return NULL;
 }
 
@@ -36,6 +40,18 @@ struct forge_call *forge_delete_branch(struct forge *f, const char *branch, forg
         if (branch_guard(branch, f->default_branch, err) < 0)
                 return NULL;
         return f->ops->delete_branch(f, branch, fn, arg);
+}
+
+struct forge_call *forge_ensure_pull(struct forge *f, const struct forge_pull_spec *spec, forge_answer_fn *fn,
+                                     void *arg, struct errinfo *err)
+{
+        if (branch_guard(spec->branch, f->default_branch, err) < 0)
+                return NULL;
+        if (f->ops->ensure_pull == NULL) {
+                err_set(err, "", "forge %s has no pull requests", f->ops->name);
+                return NULL;
+        }
+        return f->ops->ensure_pull(f, spec, fn, arg);
 }
 
 struct forge_call *forge_merge(struct forge *f, const struct forge_merge_spec *spec, forge_merge_fn *fn,

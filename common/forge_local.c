@@ -123,7 +123,7 @@ static void on_seen(void *arg, const struct git_step *failed, const struct git_r
         }
         const struct git_push_spec spec = {
                 .git_dir = call->forge->location,
-                .url = call->forge->location,
+                .remote = {.url = call->forge->location},
                 .branch = call->branch,
                 .default_branch = call->forge->forge.default_branch,
                 .expected = call->answer.sha,

@@ -17,7 +17,7 @@
 struct git {
         struct loop *loop;
         char *path;
-        char *protocols;
+        char *protocols, *plain_hosts;
         int64_t timeout_ms;
 };
 
@@ -27,7 +27,9 @@ struct git_op {
         struct proc *proc;        /* NULL: not started, or ended */
         struct loop_timer *timer; /* the time limit; or, for what was not started, the answer that is due */
         bool timed_out;
-        struct errinfo err; /* why it was not started */
+        bool away;              /* it asks a server */
+        enum port_outcome said; /* that it was not started for a reason of the remote's */
+        struct errinfo err;     /* why it was not started */
 };
 
 struct git *git_new(struct loop *loop, const struct git_config *cfg)
@@ -36,6 +38,7 @@ struct git *git_new(struct loop *loop, const struct git_config *cfg)
         *git = (struct git){.loop = loop,
                             .path = xstrdup(cfg->path),
                             .protocols = xstrdup(cfg->protocols),
+                            .plain_hosts = xstrdup(cfg->plain_hosts != NULL ? cfg->plain_hosts : ""),
                             .timeout_ms = cfg->timeout_ms};
         return git;
 }
@@ -46,6 +49,7 @@ void git_free(struct git *git)
                 return;
         free(git->path);
         free(git->protocols);
+        free(git->plain_hosts);
         free(git);
 }
 
@@ -83,7 +87,8 @@ static void add_options(struct argv *argv)
                 "core.quotePath=false",      "protocol.ext.allow=never",   "safe.directory=*",
                 "submodule.recurse=false",   "fetch.recurseSubmodules=no", "gc.auto=0",
                 "maintenance.auto=false",    "commit.gpgSign=false",       "push.gpgSign=false",
-                "advice.detachedHead=false",
+                "advice.detachedHead=false", "http.followRedirects=false", "credential.helper=",
+                "http.lowSpeedLimit=100",    "http.lowSpeedTime=60",
         };
         argv_add(argv, "git");
         for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
@@ -92,7 +97,8 @@ static void add_options(struct argv *argv)
         }
 }
 
-static void add_environment(const struct git *git, const struct git_cmd *cmd, struct argv *env)
+static void add_environment(const struct git *git, const struct git_cmd *cmd, const char *protocols,
+                            struct argv *env)
 {
         argv_env(env, "PATH", git->path);
         argv_env(env, "LC_ALL", "C");
@@ -103,7 +109,7 @@ static void add_environment(const struct git *git, const struct git_cmd *cmd, st
         argv_env(env, "GIT_TERMINAL_PROMPT", "0");
         argv_env(env, "GIT_ASKPASS", "/bin/false");
         argv_env(env, "GIT_SSH_COMMAND", "/bin/false");
-        argv_env(env, "GIT_ALLOW_PROTOCOL", git->protocols);
+        argv_env(env, "GIT_ALLOW_PROTOCOL", protocols);
         argv_env(env, "GIT_NO_REPLACE_OBJECTS", "1");
         argv_env(env, "GIT_NO_LAZY_FETCH", "1");
         argv_env(env, "GIT_OPTIONAL_LOCKS", "0");
@@ -153,6 +159,8 @@ static void on_ended(void *arg, const struct proc_exit *ex)
                 res.outcome = ex->code == 0 ? GIT_OK : GIT_EXITED;
         if (res.outcome != GIT_OK)
                 explain(&res, ex);
+        if (op->away && res.outcome != GIT_OK)
+                res.said = op->timed_out ? PORT_UNAVAILABLE : git_remote_said(ex->err->buf);
         answer(op, &res);
 }
 
@@ -169,17 +177,23 @@ static void on_not_started(void *arg)
         static const struct strbuf nothing = STRBUF_INIT;
         struct git_op *op = arg;
         const struct git_result res = {
-                .outcome = GIT_NOT_STARTED, .code = -1, .out = &nothing, .err = op->err};
+                .outcome = GIT_NOT_STARTED, .code = -1, .out = &nothing, .said = op->said, .err = op->err};
         answer(op, &res);
 }
 
 static int spawn(struct git *git, const struct git_cmd *cmd, struct git_op *op)
 {
-        _cleanup_(argv_deinit) struct argv argv = ARGV_INIT, env = ARGV_INIT;
+        _cleanup_(argv_deinit) struct argv argv = ARGV_INIT;
+        _cleanup_(argv_wipe) struct argv env = ARGV_INIT; /* a token may be in it */
+        const char *protocol;
         add_options(&argv);
         for (size_t i = 0; i < cmd->args.n; i++)
                 argv_add(&argv, cmd->args.words[i]);
-        add_environment(git, cmd, &env);
+        op->away = git_remote_is_away(cmd->remote);
+        op->said = git_remote_prepare(cmd->remote, git->plain_hosts, &env, &protocol, &op->err);
+        if (op->said != PORT_OK)
+                return -EPERM;
+        add_environment(git, cmd, protocol != NULL ? protocol : git->protocols, &env);
 
         const struct proc_fd lock = {.from = cmd->lock_fd, .to = LOCK_FD_IN_CHILD};
         const struct proc_spec spec = {

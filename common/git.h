@@ -2,9 +2,9 @@
  * git.h - git as a child process, under our own configuration only.
  *
  * Every git command of the suite starts here. It sees no system, user or global configuration, no hooks, no
- * file-system monitor, no prompts and no lazily fetched objects; only the protocols that are allowed; and no
- * environment but ours. A command that pushes or deletes goes through git_push(), which asks the branch guard
- * (branch_guard.h) first: git_start() takes a "push" from nobody else.
+ * file-system monitor, no prompts and no lazily fetched objects; only the protocols that are allowed; no
+ * redirects; and no environment but ours. A command that pushes or deletes goes through git_push(), which
+ * asks the branch guard (branch_guard.h) first: git_start() takes a "push" from nobody else.
  *
  * What git is pointed at is given by path (git_dir, work_tree, index_file), never discovered: a repository
  * that an agent made inside its tree is never opened.
@@ -17,6 +17,8 @@
 
 #include "common/argv.h"
 #include "common/err.h"
+#include "common/git_remote.h"
+#include "common/port.h"
 #include "common/strbuf.h"
 
 struct loop;
@@ -26,9 +28,11 @@ struct git_op;
 #define GIT_OID_SIZE 65 /* hex of a SHA-256 object name, terminated; SHA-1 fits too */
 
 struct git_config {
-        const char *path;      /* PATH in which git is found; copied */
-        const char *protocols; /* GIT_ALLOW_PROTOCOL, "file:https"; copied */
-        int64_t timeout_ms;    /* longest single command */
+        const char *path;        /* PATH in which git is found; copied */
+        const char *protocols;   /* GIT_ALLOW_PROTOCOL, "file:https"; copied */
+        const char *plain_hosts; /* servers that may be asked by http://, as for http_client.h; NULL: none.
+                                    Copied */
+        int64_t timeout_ms;      /* longest single command */
 };
 
 struct git *git_new(struct loop *loop, const struct git_config *cfg);
@@ -45,9 +49,10 @@ struct git_cmd {
         struct argv args; /* "read-tree", "-m", ...: what follows `git` and our own options */
         struct argv env;  /* "GIT_AUTHOR_NAME=..." added to our environment */
         struct strbuf input;
-        size_t capture_max; /* of standard output; 0: GIT_CAPTURE_DEFAULT */
-        int lock_fd;        /* -1, or a descriptor that git inherits: the lock lasts as long as git runs */
-        bool may_push;      /* set by git_push.c and nowhere else */
+        size_t capture_max;              /* of standard output; 0: GIT_CAPTURE_DEFAULT */
+        const struct git_remote *remote; /* that it asks; NULL: no other repository than git_dir */
+        int lock_fd;   /* -1, or a descriptor that git inherits: the lock lasts as long as git runs */
+        bool may_push; /* set by git_push.c and nowhere else */
 };
 #define GIT_CAPTURE_DEFAULT (64u << 10)
 #define GIT_CMD_INIT                                                                                         \
@@ -71,6 +76,7 @@ struct git_result {
         int code;
         const struct strbuf *out; /* never NULL; bounded by capture_max */
         bool truncated;           /* there was more */
+        enum port_outcome said;   /* about a server that it asked, when it failed; PORT_OK: nothing */
         struct errinfo err;       /* what git said, for outcomes other than GIT_OK */
 };
 
@@ -85,7 +91,7 @@ void git_cancel(struct git_op *op);
 /* A push or deletion of one branch, as a compare-and-swap on the remote. */
 struct git_push_spec {
         const char *git_dir;
-        const char *url;
+        struct git_remote remote;
         const char *branch;         /* without refs/heads/ */
         const char *default_branch; /* refused as a target; see branch_guard.h */
         const char *sha;            /* NULL deletes the branch */
@@ -102,6 +108,8 @@ enum git_push_outcome {
 
 struct git_push_result {
         enum git_push_outcome outcome;
+        enum port_outcome
+                said; /* about the server, as in struct git_result: of GIT_PUSH_UNAVAILABLE, _UNKNOWN */
         char remote_sha[GIT_OID_SIZE]; /* of GIT_PUSH_MOVED: where it is; "" when it does not exist */
         struct errinfo err;
 };

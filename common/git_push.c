@@ -15,9 +15,10 @@
 #include "common/mem.h"
 
 struct git_push_op {
-        char *git_dir, *url, *ref;
-        char *sha;      /* "" deletes */
-        char *expected; /* "" is: must not exist */
+        char *git_dir, *url, *token_file, *ref;
+        struct git_remote remote; /* borrows */
+        char *sha;                /* "" deletes */
+        char *expected;           /* "" is: must not exist */
         struct git_seq *seq;
         struct loop_timer *refusal; /* the guard's answer, when it refuses */
         git_push_fn *fn;
@@ -31,6 +32,7 @@ static void free_op(struct git_push_op *op)
         loop_timer_free(op->refusal);
         free(op->git_dir);
         free(op->url);
+        free(op->token_file);
         free(op->ref);
         free(op->sha);
         free(op->expected);
@@ -61,6 +63,7 @@ static void find_ref(const char *list, const char *ref, char oid[static GIT_OID_
 static bool build_look(void *arg, struct git_cmd *cmd)
 {
         struct git_push_op *op = arg;
+        cmd->remote = &op->remote;
         git_cmd_words(cmd, "ls-remote", "--refs", "--", op->url, op->ref, NULL);
         return true;
 }
@@ -70,6 +73,7 @@ static enum git_seq_next on_first_look(void *arg, const struct git_result *res)
         struct git_push_op *op = arg;
         if (res->outcome != GIT_OK) {
                 op->result.outcome = GIT_PUSH_UNAVAILABLE;
+                op->result.said = res->said;
                 op->result.err = res->err;
                 return GIT_SEQ_END;
         }
@@ -90,6 +94,7 @@ static bool build_push(void *arg, struct git_cmd *cmd)
 {
         struct git_push_op *op = arg;
         cmd->git_dir = op->git_dir;
+        cmd->remote = &op->remote;
         cmd->may_push = true;
         git_cmd_words(cmd, "push", "--porcelain", "--no-verify", "--no-follow-tags",
                       "--recurse-submodules=no", NULL);
@@ -108,6 +113,7 @@ static enum git_seq_next on_push(void *arg, const struct git_result *res)
         op->result.outcome = strstr(res->out->buf, "[remote rejected]") != NULL ? GIT_PUSH_REFUSED
                              : op->cut_short                                    ? GIT_PUSH_UNKNOWN
                                                                                 : GIT_PUSH_UNAVAILABLE;
+        op->result.said = res->said;
         op->result.err = res->err;
         return GIT_SEQ_NEXT;
 }
@@ -154,13 +160,15 @@ struct git_push_op *git_push(struct git *git, const struct git_push_spec *spec, 
         struct git_push_op *op = xcalloc(1, sizeof(*op));
         *op = (struct git_push_op){
                 .git_dir = xstrdup(spec->git_dir),
-                .url = xstrdup(spec->url),
+                .url = xstrdup(spec->remote.url),
+                .token_file = spec->remote.token_file != NULL ? xstrdup(spec->remote.token_file) : NULL,
                 .ref = xasprintf("refs/heads/%s", spec->branch),
                 .sha = xstrdup(spec->sha != NULL ? spec->sha : ""),
                 .expected = xstrdup(spec->expected != NULL ? spec->expected : ""),
                 .fn = fn,
                 .arg = arg,
         };
+        op->remote = (struct git_remote){.url = op->url, .token_file = op->token_file};
         if (branch_guard(spec->branch, spec->default_branch, &op->result.err) < 0) {
                 op->result.outcome = GIT_PUSH_REFUSED;
                 op->refusal = loop_timer_new(git_loop(git), on_refusal, op);

@@ -28,6 +28,10 @@ struct http_client_config {
 int http_client_new(struct loop *loop, const struct http_client_config *cfg, struct http_client **ret);
 void http_client_free(struct http_client *c); /* running requests end without a callback */
 
+/* Pure. Whether `url` is one that is asked: 0, or -EINVAL with the reason. *ret_plain: it is http://, to a
+ * host for which that is allowed. */
+int http_url_check(const char *url, const char *allow_plain_hosts, bool *ret_plain, struct errinfo *err);
+
 struct loop *http_client_loop(const struct http_client *c); /* that it was made for */
 
 struct http_header {

@@ -112,7 +112,7 @@ static int check_parsed(CURLU *url, const char *allow_plain_hosts, bool *ret_pla
         return -EINVAL;
 }
 
-static int check_url(const char *text, const char *allow_plain_hosts, bool *ret_plain, struct errinfo *err)
+int http_url_check(const char *text, const char *allow_plain_hosts, bool *ret_plain, struct errinfo *err)
 {
         _cleanup_(free_url) CURLU *url = curl_url();
         if (url == NULL)
@@ -131,7 +131,7 @@ int http_spec_check(const struct http_spec *spec, const char *allow_plain_hosts,
 {
         int r = check_method(spec, err);
         if (r == 0)
-                r = check_url(spec->url, allow_plain_hosts, ret_plain, err);
+                r = http_url_check(spec->url, allow_plain_hosts, ret_plain, err);
         for (size_t i = 0; r == 0 && i < spec->n_headers; i++)
                 r = check_header(&spec->headers[i], err);
         return r;

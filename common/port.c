@@ -20,3 +20,8 @@ const char *port_outcome_name(enum port_outcome outcome)
         assert(outcome >= 0 && outcome < (int)ARRAY_SIZE(names));
         return names[outcome];
 }
+
+bool port_is_away(enum port_outcome outcome)
+{
+        return outcome == PORT_DENIED || outcome == PORT_LIMITED || outcome == PORT_UNAVAILABLE;
+}

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -32,5 +33,8 @@ struct port_answer {
 /* The answer is borrowed for the duration of the call. */
 typedef void port_answer_fn(void *arg, const struct port_answer *answer);
 
+/* Whether it is about the service, and not about what was asked: another question would fare no better now.
+ */
+bool port_is_away(enum port_outcome outcome);
 /* "ok", "not-found", ...: in logs and rows. */
 const char *port_outcome_name(enum port_outcome outcome);

@@ -76,6 +76,9 @@ int claim_read(struct claim *ret, const struct db_result *res, int row, struct e
                 .repo = copy(res, row, "repo"),
                 .forge = copy(res, row, "forge"),
                 .location = copy(res, row, "forge_location"),
+                .server = copy(res, row, "forge_url"),
+                .token_file = copy(res, row, "forge_token_file"),
+                .forge_name = copy(res, row, "forge_name"),
                 .default_branch = copy(res, row, "default_branch"),
                 .docs_dir = copy(res, row, "docs_dir"),
                 .test_command = copy(res, row, "test_command"),
@@ -102,13 +105,13 @@ int claim_read(struct claim *ret, const struct db_result *res, int row, struct e
 void claim_deinit(struct claim *c)
 {
         char *strings[] = {
-                c->token,    c->work_item, c->title,          c->description,       c->role,
-                c->stage,    c->input,     c->branch,         c->head_sha,          c->repo,
-                c->forge,    c->location,  c->default_branch, c->docs_dir,          c->test_command,
-                c->base_sha, c->command,   c->test_globs,     c->gate_config_globs, c->failed_log,
-                c->earlier,  c->session,   c->resumes,        c->former_sessions,   c->announced,
-                c->pushing,  c->run_head,  c->tested_base,    c->deployed_sha,      c->markers,
-                c->integrity};
+                c->token,    c->work_item,  c->title,          c->description,       c->role,
+                c->stage,    c->input,      c->branch,         c->head_sha,          c->repo,
+                c->forge,    c->location,   c->default_branch, c->docs_dir,          c->test_command,
+                c->base_sha, c->command,    c->test_globs,     c->gate_config_globs, c->failed_log,
+                c->earlier,  c->session,    c->resumes,        c->former_sessions,   c->announced,
+                c->pushing,  c->run_head,   c->tested_base,    c->deployed_sha,      c->markers,
+                c->server,   c->token_file, c->forge_name,     c->integrity};
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
                 free(strings[i]);
         *c = (struct claim){.token = NULL};
@@ -156,7 +159,7 @@ void claim_run_info(const struct claim *c, struct run_info *ret)
                 .test_globs = or_empty(c->test_globs),
                 .gate_config_globs = or_empty(c->gate_config_globs),
                 .repo = c->repo,
-                .url = c->location,
+                .remote = {.url = c->location, .token_file = c->token_file},
                 .branch = c->branch,
                 .default_branch = c->default_branch,
                 .head_sha = c->head_sha,

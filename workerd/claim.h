@@ -37,8 +37,9 @@ struct claim {
         char *former_sessions;   /* of earlier runs of the job on this host, newest first: "EPOCH:SESSION ..."
                                   */
         char *repo, *forge, *location, *default_branch, *docs_dir, *test_command;
-        char *command;                        /* the project's, for the step */
-        char *test_globs, *gate_config_globs; /* one pattern per line */
+        char *server, *token_file, *forge_name; /* of a forge that is asked over a network; else NULL */
+        char *command;                          /* the project's, for the step */
+        char *test_globs, *gate_config_globs;   /* one pattern per line */
         char *announced; /* commits that runs of the job were about to push, separated by blanks */
 
         /* of the integrator and the merger */

@@ -119,7 +119,7 @@ struct git_push_op *commit_push(struct git *git, const struct run_info *info, co
 {
         const struct git_push_spec spec = {
                 .git_dir = mirror,
-                .url = info->url,
+                .remote = info->remote,
                 .branch = info->branch,
                 .default_branch = info->default_branch,
                 .sha = sha,

@@ -4,10 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/branch_guard.h"
 #include "common/err.h"
 #include "common/forge.h"
-#include "common/gitea.h"
 #include "common/json_read.h"
 #include "common/mem.h"
 #include "common/notifier.h"
@@ -102,38 +100,45 @@ static void on_forge(void *arg, const struct forge_answer *answer)
         call->fn(call->arg, &answer->port);
 }
 
+static int make_forge(struct effect_call *call, const struct effect_ports *ports,
+                      const struct effect_spec *spec, struct errinfo *err)
+{
+        struct endpoint e = {.kind = NULL};
+        if (spec->endpoint != NULL && endpoint_read(&e, spec->endpoint, err) < 0)
+                return -EINVAL;
+        const struct forge_config cfg = {.adapter = spec->adapter,
+                                         .default_branch = spec->default_branch,
+                                         .git = ports->git,
+                                         .location = spec->location,
+                                         .http = ports->http,
+                                         .url = e.url,
+                                         .token_file = e.token_file,
+                                         .repo = e.repo};
+        call->forge = forge_new(&cfg, err);
+        return call->forge != NULL ? 0 : -EINVAL;
+}
+
 static int forge_delete(struct effect_call *call, const struct effect_ports *ports,
                         const struct effect_spec *spec, struct errinfo *err)
 {
         const char *branch = arg_of(spec, "branch", err);
-        if (branch == NULL)
-                return -EINVAL;
-        call->forge = forge_new(ports->git, spec->adapter, spec->location, spec->default_branch, err);
-        if (call->forge == NULL)
+        if (branch == NULL || make_forge(call, ports, spec, err) < 0)
                 return -EINVAL;
         call->forge_call = forge_delete_branch(call->forge, branch, on_forge, call, err);
         return call->forge_call != NULL ? 0 : -EINVAL; /* the branch guard (C-4) */
 }
 
-static void on_gitea(void *arg, const struct port_answer *answer, const char *json)
+static int forge_pull(struct effect_call *call, const struct effect_ports *ports,
+                      const struct effect_spec *spec, struct errinfo *err)
 {
-        struct effect_call *call = arg;
-        (void)json;
-        call->gitea_call = NULL;
-        call->fn(call->arg, answer);
-}
-
-static int gitea_delete(struct effect_call *call, const struct effect_ports *ports,
-                        const struct effect_spec *spec, struct errinfo *err)
-{
-        const char *branch = arg_of(spec, "branch", err);
-        struct endpoint e;
-        if (branch == NULL || endpoint_read(&e, spec->endpoint, err) < 0 ||
-            branch_guard(branch, spec->default_branch, err) < 0)
-                return -EINVAL; /* C-4: nothing was sent */
-        call->gitea = endpoint_gitea(&e, ports->http);
-        call->gitea_call = gitea_delete_branch(call->gitea, branch, on_gitea, call);
-        return 0;
+        const struct forge_pull_spec pull = {.branch = arg_of(spec, "branch", err),
+                                             .title = arg_of(spec, "title", err),
+                                             .text = arg_of(spec, "text", err)};
+        if (pull.branch == NULL || pull.title == NULL || pull.text == NULL ||
+            make_forge(call, ports, spec, err) < 0)
+                return -EINVAL;
+        call->forge_call = forge_ensure_pull(call->forge, &pull, on_forge, call, err);
+        return call->forge_call != NULL ? 0 : -EINVAL;
 }
 
 typedef int effect_op_fn(struct effect_call *call, const struct effect_ports *ports,
@@ -144,8 +149,9 @@ static const struct {
         effect_op_fn *fn;
 } operations[] = {
         {"tracker", "local", "state", tracker_state},      {"tracker", "local", "comment", tracker_say},
-        {"forge", "local", "delete_branch", forge_delete}, {"forge", "gitea", "delete_branch", gitea_delete},
-        {"notifier", "log", "alert", notifier_say},        {"notifier", "telegram", "alert", notifier_say},
+        {"forge", "local", "delete_branch", forge_delete}, {"forge", "gitea", "delete_branch", forge_delete},
+        {"forge", "gitea", "ensure_pull", forge_pull},     {"notifier", "log", "alert", notifier_say},
+        {"notifier", "telegram", "alert", notifier_say},
 };
 
 int effect_call_start(struct effect_call *call, const struct effect_ports *ports,
@@ -168,8 +174,6 @@ void effect_call_deinit(struct effect_call *call)
         tracker_cancel(call->tracker, take_ptr(call->tracker_call));
         notifier_cancel(call->notifier, take_ptr(call->notifier_call));
         notifier_free(take_ptr(call->own_notifier));
-        gitea_cancel(take_ptr(call->gitea_call));
-        gitea_free(take_ptr(call->gitea));
         forge_cancel(call->forge, take_ptr(call->forge_call));
         forge_free(take_ptr(call->forge));
 }

@@ -13,8 +13,6 @@ struct db;
 struct forge;
 struct forge_call;
 struct git;
-struct gitea;
-struct gitea_call;
 struct http_client;
 struct json;
 struct loop;
@@ -53,8 +51,6 @@ struct effect_call {
         struct notifier *notifier; /* borrowed, or the same as own_notifier */
         struct notifier *own_notifier;
         struct notifier_call *notifier_call;
-        struct gitea *gitea; /* owned */
-        struct gitea_call *gitea_call;
         struct forge *forge; /* owned */
         struct forge_call *forge_call;
 };

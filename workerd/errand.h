@@ -40,8 +40,8 @@ struct errand {
         const struct errand_kind *kind; /* NULL: the slot is free */
         int64_t id;
         char *token;
-        char *method, *target, *sha, *body, *work_item, *title, *repo, *location, *default_branch, *branch,
-                *head_sha, *docs_dir, *deploy_path, *check_command;
+        char *method, *target, *sha, *body, *work_item, *title, *repo, *location, *token_file,
+                *default_branch, *branch, *head_sha, *docs_dir, *deploy_path, *check_command;
         char *answer; /* what is to be recorded; NULL: it is still under way */
         struct db_request *request;
         struct loop_timer *timer;

@@ -90,7 +90,7 @@ static void on_cleared(void *arg, int r, const struct errinfo *why)
         else if (run_dir_create(&e->dir, &err) < 0)
                 errand_failed(e, "the folder could not be made", err.text);
         else
-                e->mirror_op = mirror_update(e->host->git, e->mirror, e->location, on_mirrored, e);
+                e->mirror_op = mirror_update(e->host->git, e->mirror, &e->info.remote, on_mirrored, e);
 }
 
 void errand_tree(struct errand *e, const char *what, const char *sha, void (*on_tree)(struct errand *e))

@@ -314,8 +314,17 @@ void job_retry(struct job *job, const char *what, const struct errinfo *err, voi
                 end_early(job);
                 return;
         }
-        if (job->backoff.attempts >= RETRIES_MAX) {
+        if (job->backoff.attempts >= RETRIES_MAX)
                 job_conclude(job, REPORT_TRANSIENT, "%s: %s", what, err->text);
+        else
+                job_retry_on(job, what, err, again);
+}
+
+void job_retry_on(struct job *job, const char *what, const struct errinfo *err,
+                  void (*again)(struct job *job))
+{
+        if (job->stop != JOB_STOP_NONE) {
+                end_early(job);
                 return;
         }
         int64_t wait_ms = backoff_next_ms(&job->backoff, backoff_random());

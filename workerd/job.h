@@ -18,6 +18,7 @@ struct claim_names;
 struct loop;
 struct db;
 struct git;
+struct http_client;
 struct options;
 struct job;
 
@@ -26,6 +27,7 @@ struct job_host {
         struct loop *loop;
         struct db *db;
         struct git *git;
+        struct http_client *http;
         const struct options *opt;
         const char *state_dir;
         const char *shim; /* path of orch-shim */

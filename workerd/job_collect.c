@@ -155,7 +155,7 @@ static void on_pushed(void *arg, const struct git_push_result *res)
                 return;
         case GIT_PUSH_UNAVAILABLE:
         case GIT_PUSH_UNKNOWN:
-                job_retry(job, "push", &res->err, job_ask);
+                job_push_failed(job, res);
                 return;
         }
 }

@@ -119,6 +119,7 @@ struct job_land {
         char remote[GIT_OID_SIZE]; /* where the branch was found */
         bool push, test;           /* `head` is still to be pushed; and tested */
         bool green;                /* it was tested */
+        bool merged;               /* the head is in the default branch already */
         unsigned looks;            /* pushes that found the branch elsewhere */
         char *said;                /* how the test ended */
         void (*described)(struct job *job); /* what follows DESCRIBING */
@@ -211,6 +212,15 @@ void job_conclude(struct job *job, enum report_outcome outcome, const char *fmt,
 void job_final(struct job *job, const char *why);
 /* Something outside is not there: RETRYING, then `again`; or after too many tries TRANSIENT. */
 void job_retry(struct job *job, const char *what, const struct errinfo *err, void (*again)(struct job *job));
+/* The same, for as long as it takes. */
+void job_retry_on(struct job *job, const char *what, const struct errinfo *err,
+                  void (*again)(struct job *job));
+/* job_forge.c: the forge has answered. It has not: as job_retry(); but is it away, or does not take our
+ * token, then what has work to lose tries for as long as it takes, and all else waits in the queue (I-7). */
+void job_forge_answered(struct job *job);
+void job_push_failed(struct job *job, const struct git_push_result *res);
+void job_forge_away(struct job *job, const char *what, const struct port_answer *answer,
+                    void (*again)(struct job *job));
 /* The database said "fenced": counted and logged, then as job_stop(). */
 void job_fence(struct job *job);
 /* Leaves a launched run as it is. Nothing is lost by it: what an heir needs is in its folder and in the

@@ -58,6 +58,7 @@ static void on_looked(void *arg, const struct landing_look_result *res)
         switch (res->outcome) {
         case LANDING_READY:
         case LANDING_MERGED:
+                job->land.merged = res->outcome == LANDING_MERGED;
                 if (!job->land.green)
                         memcpy(job->land.base, res->base_sha, GIT_OID_SIZE);
                 job_ask(job);
@@ -113,8 +114,16 @@ static void landed(struct job *job, const struct forge_merge_answer *answer)
 {
         report_merge(&job->report, answer->merged_sha, answer->base_sha, answer->tree);
         log_info(EV("job.merged"), LF_I("job", job->claim.job), LF_S("branch", job->claim.branch),
-                 LF_S("sha", answer->merged_sha), LF_S("how", forge_merge_outcome_name(answer->outcome)));
+                 LF_S("head", job->claim.head_sha), LF_S("how", forge_merge_outcome_name(answer->outcome)));
         job_fetch(job, verify);
+}
+
+/* The forge is not asked for what is done. How the head came in the repository tells. */
+static void merged_before(struct job *job)
+{
+        const struct forge_merge_answer answer = {.outcome = FORGE_ALREADY_MERGED};
+        job_set_state(job, JOB_MERGING);
+        landed(job, &answer);
 }
 
 static void refused(struct job *job, const struct forge_merge_answer *answer)
@@ -147,7 +156,7 @@ static void on_merged(void *arg, const struct forge_merge_answer *answer)
                 return;
         case FORGE_UNAVAILABLE:
         case FORGE_UNKNOWN:
-                job_retry(job, "merge", &answer->port.err, job_ask);
+                job_forge_away(job, "merge", &answer->port, job_ask);
                 return;
         }
 }
@@ -156,8 +165,20 @@ void job_merge_asked(struct job *job)
 {
         const struct claim *c = &job->claim;
         struct errinfo err = ERRINFO_INIT;
+        if (job->land.merged) {
+                merged_before(job);
+                return;
+        }
+        const struct forge_config cfg = {.adapter = c->forge,
+                                         .default_branch = c->default_branch,
+                                         .git = job->host->git,
+                                         .location = c->location,
+                                         .http = job->host->http,
+                                         .url = c->server,
+                                         .token_file = c->token_file,
+                                         .repo = c->forge_name};
         if (job->forge == NULL)
-                job->forge = forge_new(job->host->git, c->forge, c->location, c->default_branch, &err);
+                job->forge = forge_new(&cfg, &err);
         if (job->forge == NULL) {
                 job_conclude(job, REPORT_FAILED, "no forge to merge at: %s", err.text);
                 return;
@@ -183,14 +204,17 @@ void job_merge_mismatch(struct job *job, const char *why)
 {
         log_error(EV("job.mismatch"), LF_I("job", job->claim.job), LF_S("sha", job->report.merged_sha),
                   LF_S("reason", why), LF_S("then", "the repo is frozen, and a person decides"));
-        conclude(job, "mismatch", job->report.merged_sha, why);
+        conclude(job, "mismatch",
+                 job->report.merged_sha != NULL ? job->report.merged_sha : job->claim.head_sha, why);
 }
 
-static void on_verified(void *arg, enum landing_verdict verdict, const struct errinfo *err)
+static void on_verified(void *arg, const struct landing_verify_result *res)
 {
         struct job *job = arg;
         job->verify_op = NULL;
-        switch (verdict) {
+        if (res->merged_sha[0] != '\0')
+                report_merge(&job->report, res->merged_sha, res->landed_base, res->landed_tree);
+        switch (res->verdict) {
         case LANDING_VERIFIED:
                 if (job->claim.integrity != NULL)
                         job_integrity(job);
@@ -198,11 +222,11 @@ static void on_verified(void *arg, enum landing_verdict verdict, const struct er
                         job_merge_verified(job);
                 return;
         case LANDING_MISMATCH:
-                job_merge_mismatch(job, err->text);
+                job_merge_mismatch(job, res->err.text);
                 return;
         case LANDING_UNKNOWN:
                 mirror_suspect(job->mirror);
-                job_retry(job, "look at what landed", err, job_fetch_again);
+                job_retry(job, "look at what landed", &res->err, job_fetch_again);
                 return;
         }
 }

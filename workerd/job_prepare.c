@@ -115,10 +115,11 @@ void job_cut(struct job *job)
 }
 
 /* Once there is work to lose, it is not given up for a remote that is away. */
-static void unreachable(struct job *job, const char *what, const struct errinfo *err)
+static void unreachable(struct job *job, const char *what, enum port_outcome said, const struct errinfo *err)
 {
-        if (job->launched || job->claim.kind == CLAIM_FINALIZE)
-                job_retry(job, what, err, update_mirror);
+        const struct port_answer answer = {.outcome = said, .retry_after_s = -1, .err = *err};
+        if (job->launched || job->claim.kind == CLAIM_FINALIZE || port_is_away(said))
+                job_forge_away(job, what, &answer, update_mirror);
         else
                 job_conclude(job, REPORT_TRANSIENT, "%s: %s", what, err->text);
 }
@@ -157,7 +158,7 @@ static void on_sought(void *arg, const struct commit_result *res)
                 job->unpushed(job);
                 return;
         case COMMIT_FAILED:
-                unreachable(job, "the mirror could not be searched", &res->err);
+                unreachable(job, "the mirror could not be searched", PORT_OK, &res->err);
                 return;
         }
 }
@@ -172,16 +173,18 @@ static void on_mirrored(void *arg, const struct mirror_result *res)
 {
         struct job *job = arg;
         job->mirror_op = NULL;
-        if (res->outcome != MIRROR_OK)
-                unreachable(job, "the repository could not be fetched", &res->err);
-        else
-                job->fetched(job);
+        if (res->outcome != MIRROR_OK) {
+                unreachable(job, "the repository could not be fetched", res->said, &res->err);
+                return;
+        }
+        job_forge_answered(job);
+        job->fetched(job);
 }
 
 static void update_mirror(struct job *job)
 {
         job_set_state(job, JOB_MIRRORING);
-        job->mirror_op = mirror_update(job->host->git, job->mirror, job->claim.location, on_mirrored, job);
+        job->mirror_op = mirror_update(job->host->git, job->mirror, &job->info.remote, on_mirrored, job);
 }
 
 void job_fetch(struct job *job, void (*next)(struct job *job))

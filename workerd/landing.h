@@ -53,12 +53,21 @@ struct landing_spec {
         const char *head;     /* what was merged */
         const char *deployed; /* what runs in production; NULL: nothing was deployed */
         const char *tested_base;
-        const char *merged_sha, *landed_base, *landed_tree; /* as the forge says: struct forge_merge_answer */
+        const char *merged_sha, *landed_base,
+                *landed_tree; /* as the forge says: struct forge_merge_answer;
+                                 is one of them "" or NULL, then all are looked up */
         const char
                 *markers; /* "PATH:NEEDLE" lines: text that must be in files of the default branch; or NULL */
 };
 
-typedef void landing_verify_fn(void *arg, enum landing_verdict verdict, const struct errinfo *err);
+struct landing_verify_result {
+        enum landing_verdict verdict;
+        char merged_sha[GIT_OID_SIZE], landed_base[GIT_OID_SIZE],
+                landed_tree[GIT_OID_SIZE]; /* "": not known */
+        struct errinfo err;
+};
+
+typedef void landing_verify_fn(void *arg, const struct landing_verify_result *res);
 
 /* Verified: head and deployed commit are in the default branch; the tree that landed is the merge of tested
  * base and head; nothing that landed since has taken a whole file of it back; every marker is there. */

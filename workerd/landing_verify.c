@@ -15,24 +15,23 @@
 
 struct landing_verify {
         struct git *git;
-        char *mirror, *default_branch, *head, *deployed, *tested_base, *merged_sha, *landed_base,
-                *landed_tree;
+        char *mirror, *default_branch, *head, *deployed;
+        char *tested_base; /* NULL: what it landed on */
         char *markers;
         char *marker;              /* in `markers`: the next line */
         const char *path, *needle; /* of the marker that is looked for */
         char tip[GIT_OID_SIZE];
         struct strbuf landed; /* the paths that the merge changed */
         struct git_seq *seq;
-        enum landing_verdict verdict;
-        struct errinfo err;
+        struct landing_verify_result result;
         landing_verify_fn *fn;
         void *arg;
 };
 
 static void free_op(struct landing_verify *op)
 {
-        char *strings[] = {op->mirror,     op->default_branch, op->head,        op->deployed, op->tested_base,
-                           op->merged_sha, op->landed_base,    op->landed_tree, op->markers};
+        char *strings[] = {op->mirror,   op->default_branch, op->head,
+                           op->deployed, op->tested_base,    op->markers};
         git_seq_cancel(op->seq);
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
                 free(strings[i]);
@@ -42,7 +41,7 @@ static void free_op(struct landing_verify *op)
 
 static void answer(struct landing_verify *op)
 {
-        op->fn(op->arg, op->verdict, &op->err);
+        op->fn(op->arg, &op->result);
         free_op(op);
 }
 
@@ -56,8 +55,8 @@ static enum git_seq_next mismatch(struct landing_verify *op, const char *fmt, ..
         va_start(ap, fmt);
         strbuf_vaddf(&text, fmt, ap);
         va_end(ap);
-        op->verdict = LANDING_MISMATCH;
-        err_set(&op->err, "", "%s", text.buf);
+        op->result.verdict = LANDING_MISMATCH;
+        err_set(&op->result.err, "", "%s", text.buf);
         strbuf_deinit(&text);
         return GIT_SEQ_END;
 }
@@ -144,12 +143,72 @@ static enum git_seq_next on_has_deployed(void *arg, const struct git_result *res
         return on_contains(op, res, "deployed", op->deployed);
 }
 
+/* ---- how it came in, when the forge has not told ---- */
+
+static bool is_told(const struct landing_verify *op)
+{
+        const struct landing_verify_result *r = &op->result;
+        return r->merged_sha[0] != '\0' && r->landed_base[0] != '\0' && r->landed_tree[0] != '\0';
+}
+
+static bool build_merges(void *arg, struct git_cmd *cmd)
+{
+        struct landing_verify *op = arg;
+        if (is_told(op))
+                return false;
+        git_cmd_words(cmd, "rev-list", "--merges", "--parents", "--ancestry-path", "--reverse", NULL);
+        argv_addf(&cmd->args, "%s..%s", op->head, op->tip);
+        return in_mirror(op, cmd);
+}
+
+/* Lines "MERGE PARENT1 PARENT2": the first whose second parent is our head is the one that landed it. A head
+ * that came in otherwise (fast-forward, by hand) has landed as the default branch is. */
+static enum git_seq_next on_merges(void *arg, const struct git_result *res)
+{
+        struct landing_verify *op = arg;
+        size_t n = strlen(op->head);
+        if (res->outcome != GIT_OK)
+                return GIT_SEQ_FAIL;
+        memcpy(op->result.merged_sha, op->tip, GIT_OID_SIZE);
+        memcpy(op->result.landed_base, op->tip, GIT_OID_SIZE);
+        for (const char *line = res->out->buf; *line != '\0'; line += strcspn(line, "\n") + 1) {
+                if (strcspn(line, "\n") != 3 * n + 2 || memcmp(line + 2 * (n + 1), op->head, n) != 0)
+                        continue;
+                (void)git_oid_read(line, op->result.merged_sha); /* rev-list prints object names */
+                (void)git_oid_read(line + n + 1, op->result.landed_base);
+                break;
+        }
+        op->result.landed_tree[0] = '\0';
+        return GIT_SEQ_NEXT;
+}
+
+static bool build_tree(void *arg, struct git_cmd *cmd)
+{
+        struct landing_verify *op = arg;
+        if (is_told(op))
+                return false;
+        git_cmd_words(cmd, "rev-parse", "--verify", NULL);
+        argv_addf(&cmd->args, "%s^{tree}", op->result.merged_sha);
+        return in_mirror(op, cmd);
+}
+
+static enum git_seq_next on_tree(void *arg, const struct git_result *res)
+{
+        struct landing_verify *op = arg;
+        return git_seq_oid(res, op->result.landed_tree);
+}
+
 /* ---- what was tested ---- */
+
+static const char *tested_base(const struct landing_verify *op)
+{
+        return op->tested_base != NULL ? op->tested_base : op->result.landed_base;
+}
 
 static bool build_expected(void *arg, struct git_cmd *cmd)
 {
         struct landing_verify *op = arg;
-        git_cmd_words(cmd, "merge-tree", "--write-tree", "--name-only", "--no-messages", op->tested_base,
+        git_cmd_words(cmd, "merge-tree", "--write-tree", "--name-only", "--no-messages", tested_base(op),
                       op->head, NULL);
         return in_mirror(op, cmd);
 }
@@ -161,22 +220,22 @@ static enum git_seq_next on_expected(void *arg, const struct git_result *res)
         int merges = git_seq_yes(res); /* no: a conflict */
         if (merges < 0 || (merges > 0 && git_seq_oid(res, tree) != GIT_SEQ_NEXT))
                 return GIT_SEQ_FAIL;
-        if (merges > 0 && strcmp(tree, op->landed_tree) == 0)
+        if (merges > 0 && strcmp(tree, op->result.landed_tree) == 0)
                 return GIT_SEQ_NEXT;
         return mismatch(op,
                         "what landed as %s is not the merge of %s with the base it was tested on, %s; it "
                         "landed on %s",
-                        op->merged_sha, op->head, op->tested_base, op->landed_base);
+                        op->result.merged_sha, op->head, tested_base(op), op->result.landed_base);
 }
 
 /* ---- still there ---- */
 
 static bool build_paths(const struct landing_verify *op, struct git_cmd *cmd, const char *to)
 {
-        if (strcmp(op->tip, op->merged_sha) == 0)
+        if (strcmp(op->tip, op->result.merged_sha) == 0)
                 return false; /* nothing has landed since */
         git_cmd_words(cmd, "diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-commit-id",
-                      op->tested_base, to, NULL);
+                      tested_base(op), to, NULL);
         cmd->capture_max = PATHS_MAX;
         return in_mirror(op, cmd);
 }
@@ -184,7 +243,7 @@ static bool build_paths(const struct landing_verify *op, struct git_cmd *cmd, co
 static bool build_landed(void *arg, struct git_cmd *cmd)
 {
         struct landing_verify *op = arg;
-        return build_paths(op, cmd, op->landed_tree);
+        return build_paths(op, cmd, op->result.landed_tree);
 }
 
 static enum git_seq_next on_landed(void *arg, const struct git_result *res)
@@ -233,6 +292,8 @@ static const struct git_step steps[] = {
         {"look for the head in the default branch", build_has_head, on_has_head},
         {"look for what was deployed", build_knows_deployed, on_has_deployed},
         {"look for what was deployed in the default branch", build_has_deployed, on_has_deployed},
+        {"find its merge", build_merges, on_merges},
+        {"look at the tree of its merge", build_tree, on_tree},
         {"merge again", build_expected, on_expected},
         {"list what landed", build_landed, on_landed},
         {"list what is there now", build_now, on_now},
@@ -299,10 +360,10 @@ static void on_end(void *arg, const struct git_step *failed, const struct git_re
         struct landing_verify *op = arg;
         op->seq = NULL;
         if (failed != NULL) {
-                op->verdict = LANDING_UNKNOWN;
-                err_set(&op->err, "", "could not %s: %s", failed->name, git_seq_why(res));
+                op->result.verdict = LANDING_UNKNOWN;
+                err_set(&op->result.err, "", "could not %s: %s", failed->name, git_seq_why(res));
         }
-        if (op->verdict != LANDING_VERIFIED)
+        if (op->result.verdict != LANDING_VERIFIED)
                 answer(op);
         else
                 go_on(op);
@@ -311,6 +372,11 @@ static void on_end(void *arg, const struct git_step *failed, const struct git_re
 static char *copy(const char *s)
 {
         return s != NULL ? xstrdup(s) : NULL;
+}
+
+static void take(const char *told, char oid[static GIT_OID_SIZE])
+{
+        (void)git_oid_read(told != NULL ? told : "", oid); /* "" when there is none */
 }
 
 struct landing_verify *landing_verify(struct git *git, const struct landing_spec *spec, landing_verify_fn *fn,
@@ -323,17 +389,16 @@ struct landing_verify *landing_verify(struct git *git, const struct landing_spec
                 .default_branch = copy(spec->default_branch),
                 .head = copy(spec->head),
                 .deployed = copy(spec->deployed),
-                .tested_base = copy(spec->tested_base != NULL ? spec->tested_base : spec->landed_base),
-                .merged_sha = copy(spec->merged_sha),
-                .landed_base = copy(spec->landed_base),
-                .landed_tree = copy(spec->landed_tree),
+                .tested_base = copy(spec->tested_base),
                 .markers = copy(spec->markers),
                 .landed = STRBUF_INIT,
-                .err = ERRINFO_INIT,
                 .fn = fn,
                 .arg = arg,
         };
         op->marker = op->markers;
+        take(spec->merged_sha, op->result.merged_sha);
+        take(spec->landed_base, op->result.landed_base);
+        take(spec->landed_tree, op->result.landed_tree);
         op->seq = git_seq_start(git, steps, ARRAY_SIZE(steps), on_end, op);
         return op;
 }

@@ -26,7 +26,8 @@
 
 struct mirror_op {
         struct git *git;
-        char *path, *making, *url; /* `making` is where a new one is made */
+        char *path, *making, *url, *token_file; /* `making` is where a new one is made */
+        struct git_remote remote;               /* borrows */
         int lock_fd;
         int64_t give_up_ms;
         struct loop_timer *timer;
@@ -49,6 +50,7 @@ static void free_op(struct mirror_op *op)
         free(op->path);
         free(op->making);
         free(op->url);
+        free(op->token_file);
         free(op);
 }
 
@@ -76,12 +78,20 @@ static bool uses_mirror(struct mirror_op *op, struct git_cmd *cmd, const char *g
         return true;
 }
 
+static enum git_seq_next away(struct mirror_op *op, const struct git_result *res)
+{
+        fail(op, MIRROR_UNAVAILABLE, "fetch", res->err.text);
+        op->result.said = res->said;
+        return GIT_SEQ_END;
+}
+
 /* Asked first whenever something may be wrong: a remote that is away is no fault of the mirror. */
 static bool build_reach(void *arg, struct git_cmd *cmd)
 {
         struct mirror_op *op = arg;
         if (op->exists && !op->broken)
                 return false;
+        cmd->remote = &op->remote;
         git_cmd_words(cmd, "ls-remote", "--heads", "--", op->url, NULL);
         return true;
 }
@@ -89,10 +99,7 @@ static bool build_reach(void *arg, struct git_cmd *cmd)
 static enum git_seq_next on_reach(void *arg, const struct git_result *res)
 {
         struct mirror_op *op = arg;
-        if (res->outcome == GIT_OK)
-                return GIT_SEQ_NEXT;
-        fail(op, MIRROR_UNAVAILABLE, "fetch", res->err.text);
-        return GIT_SEQ_END;
+        return res->outcome == GIT_OK ? GIT_SEQ_NEXT : away(op, res);
 }
 
 static bool build_examine(void *arg, struct git_cmd *cmd)
@@ -113,6 +120,7 @@ static enum git_seq_next on_examine(void *arg, const struct git_result *res)
 
 static void fetch_words(struct mirror_op *op, struct git_cmd *cmd)
 {
+        cmd->remote = &op->remote;
         git_cmd_words(cmd, "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head",
                       "--no-auto-maintenance", "--recurse-submodules=no", "--", op->url,
                       "+refs/heads/*:refs/heads/*", NULL);
@@ -132,10 +140,8 @@ static enum git_seq_next on_fetch(void *arg, const struct git_result *res)
         struct mirror_op *op = arg;
         if (res->outcome == GIT_OK)
                 return GIT_SEQ_END;
-        if (res->outcome != GIT_EXITED) {
-                fail(op, MIRROR_UNAVAILABLE, "fetch", res->err.text);
-                return GIT_SEQ_END;
-        }
+        if (res->outcome != GIT_EXITED || res->said != PORT_OK)
+                return away(op, res);
         op->broken = true; /* unless the remote turns out to be away */
         fail(op, MIRROR_FAILED, "fetch", res->err.text);
         return GIT_SEQ_NEXT;
@@ -155,10 +161,17 @@ static bool build_first_fetch(void *arg, struct git_cmd *cmd)
         return uses_mirror(op, cmd, op->making);
 }
 
+static enum git_seq_next on_first_fetch(void *arg, const struct git_result *res)
+{
+        if (res->outcome == GIT_OK)
+                return GIT_SEQ_NEXT;
+        return res->said != PORT_OK ? away(arg, res) : GIT_SEQ_FAIL;
+}
+
 static const struct git_step steps[] = {
         {"examine", build_examine, on_examine},      {"fetch", build_fetch, on_fetch},
         {"reach the remote", build_reach, on_reach}, {"make", build_init, NULL},
-        {"fill", build_first_fetch, NULL},
+        {"fill", build_first_fetch, on_first_fetch},
 };
 
 static void put_in_place(struct mirror_op *op)
@@ -272,19 +285,22 @@ static int open_lock(const char *path)
         return fd < 0 ? -errno : fd;
 }
 
-struct mirror_op *mirror_update(struct git *git, const char *path, const char *url, mirror_fn *fn, void *arg)
+struct mirror_op *mirror_update(struct git *git, const char *path, const struct git_remote *remote,
+                                mirror_fn *fn, void *arg)
 {
         struct mirror_op *op = xcalloc(1, sizeof(*op));
         *op = (struct mirror_op){
                 .git = git,
                 .path = xstrdup(path),
                 .making = xasprintf("%s.making", path),
-                .url = xstrdup(url),
+                .url = xstrdup(remote->url),
+                .token_file = remote->token_file != NULL ? xstrdup(remote->token_file) : NULL,
                 .lock_fd = open_lock(path),
                 .give_up_ms = loop_now_ms(git_loop(git)) + LOCK_WAIT_MS,
                 .fn = fn,
                 .arg = arg,
         };
+        op->remote = (struct git_remote){.url = op->url, .token_file = op->token_file};
         if (op->lock_fd < 0)
                 fail(op, MIRROR_FAILED, "lock", log_errno_text(op->lock_fd));
         op->timer = loop_timer_new(git_loop(git), op->lock_fd >= 0 ? on_lock_timer : on_no_lock, op);

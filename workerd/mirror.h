@@ -23,15 +23,18 @@ enum mirror_outcome {
 
 struct mirror_result {
         enum mirror_outcome outcome;
-        bool made_anew; /* this call made it */
+        enum port_outcome said; /* MIRROR_UNAVAILABLE: about the server, as in struct git_result */
+        bool made_anew;         /* this call made it */
         struct errinfo err;
 };
 
 typedef void mirror_fn(void *arg, const struct mirror_result *res);
 
-/* Brings the mirror at `path` (run_dir_mirror()) up to date with the branches of `url`, making it if need be.
+/* Brings the mirror at `path` (run_dir_mirror()) up to date with the branches of `remote`, making it if need
+ * be.
  */
-struct mirror_op *mirror_update(struct git *git, const char *path, const char *url, mirror_fn *fn, void *arg);
+struct mirror_op *mirror_update(struct git *git, const char *path, const struct git_remote *remote,
+                                mirror_fn *fn, void *arg);
 void mirror_cancel(struct mirror_op *op);
 
 /* Leaves a mark that the mirror gave a wrong answer: the next update examines it, and makes it anew if it is

@@ -161,6 +161,12 @@ void report_ci_state(struct report *r, const char *state)
         r->ci_state = state;
 }
 
+void report_forge(struct report *r, const char *said, int64_t retry_after_s)
+{
+        r->forge_said = said;
+        r->forge_retry_s = retry_after_s;
+}
+
 void report_check_state(struct report *r, const char *state)
 {
         r->check_state = state;
@@ -251,6 +257,18 @@ static void put_deploy(struct json_out *j, const struct report *r)
         if (r->deploy_exit_code >= 0)
                 json_out_kint(j, "exit_code", r->deploy_exit_code);
         put(j, "reason", r->deploy_reason);
+        json_out_object_end(j);
+}
+
+static void put_forge(struct json_out *j, const struct report *r)
+{
+        if (r->forge_said == NULL)
+                return;
+        json_out_key(j, "forge");
+        json_out_object(j);
+        put(j, "outcome", r->forge_said);
+        if (r->forge_retry_s >= 0)
+                json_out_kint(j, "retry_after_s", r->forge_retry_s);
         json_out_object_end(j);
 }
 
@@ -346,6 +364,7 @@ void report_write(const struct report *r, struct strbuf *sb)
         put_state(j, "check", r->check_state);
         put_merge(j, r);
         put_deploy(j, r);
+        put_forge(j, r);
         put_refused(j, &r->refused);
         if (r->n_evidence > 0)
                 put_evidence(j, r);

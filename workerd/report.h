@@ -64,14 +64,17 @@ struct report {
         char *model, *version, *session;
         char *provider_error;     /* what its provider said: the circuit opens (J-4) */
         int64_t provider_retry_s; /* since 1970: not before; 0: not said */
+        const char *forge_said;   /* the last answer of a forge that is asked over a network, in the words of
+                                     the   ports; NULL: it was not asked */
+        int64_t forge_retry_s;    /* it wants us to wait; -1: not said */
         bool final;               /* another attempt cannot help */
         char *session_retired;    /* why nobody may go on with the session */
 };
 
 #define REPORT_INIT                                                                                          \
         {                                                                                                    \
-                .exit_code = -1, .deploy_exit_code = -1, .refused = ARGV_INIT, .log_excerpt = STRBUF_INIT,   \
-                .usage = AGENT_USAGE_INIT                                                                    \
+                .exit_code = -1, .deploy_exit_code = -1, .forge_retry_s = -1, .refused = ARGV_INIT,          \
+                .log_excerpt = STRBUF_INIT, .usage = AGENT_USAGE_INIT                                        \
         }
 
 void report_deinit(struct report *r);
@@ -95,6 +98,8 @@ void report_ci_state(struct report *r, const char *state);    /* borrows a liter
 void report_check_state(struct report *r, const char *state); /* borrows a literal */
 void report_base(struct report *r, const char *tested_base);
 void report_merge(struct report *r, const char *merged_sha, const char *base_sha, const char *tree);
+/* How its forge has answered; borrows a literal. */
+void report_forge(struct report *r, const char *said, int64_t retry_after_s);
 /* What the finalizer has found; `status` is a literal. */
 void report_deploy(struct report *r, const char *status, int exit_code, const char *reason);
 /* Another commit than the one judged is what counts. */

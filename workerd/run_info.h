@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/argv.h"
+#include "common/git_remote.h"
 
 struct run_info {
         int64_t job;
@@ -26,8 +27,8 @@ struct run_info {
         const char *test_command;
         const char *test_globs, *gate_config_globs; /* one pattern per line (test_changes.h) */
 
-        const char *repo; /* name of the mirror */
-        const char *url;  /* what git fetches from and pushes to */
+        const char *repo;         /* name of the mirror */
+        struct git_remote remote; /* what git fetches from and pushes to */
         const char *branch;
         const char *default_branch;
         const char *head_sha; /* of the branch as we last pushed it; NULL before the cut */

@@ -61,10 +61,10 @@ static void drop_operations(struct errand *e)
 
 static void clear(struct errand *e)
 {
-        char *strings[] = {e->token,     e->method,   e->target,   e->sha,         e->body,
-                           e->work_item, e->title,    e->repo,     e->location,    e->default_branch,
-                           e->branch,    e->head_sha, e->docs_dir, e->deploy_path, e->check_command,
-                           e->answer,    e->mirror};
+        char *strings[] = {e->token,     e->method,   e->target,    e->sha,         e->body,
+                           e->work_item, e->title,    e->repo,      e->location,    e->default_branch,
+                           e->branch,    e->head_sha, e->docs_dir,  e->deploy_path, e->check_command,
+                           e->answer,    e->mirror,   e->token_file};
         struct watch *w = e->watch;
         drop_operations(e);
         db_request_forget(e->request);
@@ -170,6 +170,7 @@ static void read_errand(struct errand *e, const struct db_result *res, int row)
         e->title = copy(res, row, "title");
         e->repo = copy(res, row, "repo");
         e->location = copy(res, row, "location");
+        e->token_file = copy(res, row, "token_file");
         e->default_branch = copy(res, row, "default_branch");
         e->branch = copy(res, row, "branch");
         e->head_sha = copy(res, row, "head_sha");
@@ -189,7 +190,7 @@ static void read_errand(struct errand *e, const struct db_result *res, int row)
                 .docs_dir = e->docs_dir,
                 .test_command = "",
                 .repo = e->repo,
-                .url = e->location,
+                .remote = {.url = e->location, .token_file = e->token_file},
                 .branch = e->branch,
                 .default_branch = e->default_branch,
                 .head_sha = e->head_sha,

@@ -254,8 +254,10 @@ static void on_fenced(void *arg)
 
 static void make_parts(struct worker *w)
 {
-        const struct git_config git = {
-                .path = GIT_PATH, .protocols = GIT_PROTOCOLS, .timeout_ms = w->cfg.opt->git_timeout_ms};
+        const struct git_config git = {.path = GIT_PATH,
+                                       .protocols = GIT_PROTOCOLS,
+                                       .plain_hosts = w->cfg.opt->http_plain_hosts,
+                                       .timeout_ms = w->cfg.opt->git_timeout_ms};
         const struct process_row_config row = {
                 .host = w->cfg.host,
                 .daemon = "workerd",
@@ -267,6 +269,7 @@ static void make_parts(struct worker *w)
                 .arg = w,
         };
         w->host.git = git_new(w->cfg.loop, &git);
+        w->host.http = w->http;
         const struct effects_config effects = {
                 .loop = w->cfg.loop,
                 .db = w->cfg.db,

@@ -14,6 +14,8 @@ insert into orch.axis (key, precedence, view, applies_to, on_failure, announced,
         ('capacity', 70, 'axis_capacity', 'all', 'open', false, 'S-7, J-4, J-5: a limit is reached, a provider cannot be asked, or no host fits'),
         -- open: the claim takes the leases by itself
         ('lease', 75, 'axis_lease', 'all', 'open', false, 'T-1, M-1: another owns the lease that the job needs'),
+        -- open: a job that finds the forge away goes back without having used up anything
+        ('forge', 77, 'axis_forge', 'all', 'open', false, 'I-7: the forge of the project cannot be asked'),
         -- closed: money that was spent does not come back, and what is under way may still be ended
         ('budget', 80, 'axis_budget', 'all', 'closed', false, 'J-7: a budget is spent');
 

@@ -101,7 +101,7 @@ comment on function orch.observation_text(orch.observation) is 'M-5: what 16-pos
 
 create function orch.watch_claim(p_process bigint, p_epoch bigint, p_limit integer)
 returns table (what text, id bigint, token uuid, method text, target text, sha text, body text, work_item text, title text, repo text, location text,
-        default_branch text, branch text, head_sha text, docs_dir text, dir text, initiated boolean, check_command text)
+        default_branch text, branch text, head_sha text, docs_dir text, dir text, initiated boolean, check_command text, token_file text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
         w orch.worker;
@@ -122,11 +122,12 @@ begin
                         union all
                         select 'rollback', b.id, b.token, (select o.id from orch.observation o where o.task_id = b.task_id), b from orch.rollback_take(w) b)
                 select k.what, k.id, k.token, o.method, case k.what when 'rollback' then (k.d).command else o.target end, o.sha,
-                        case k.what when 'report' then orch.observation_text(o) end, orch.item_name(t), t.title, r.name, p.forge_location, p.default_branch,
+                        case k.what when 'report' then orch.observation_text(o) end, orch.item_name(t), t.title, r.name, orch.git_url(p, e), p.default_branch,
                         t.branch, t.head_sha, p.docs_root || '/' || orch.item_name(t), (k.d).dir, (k.d).initiated_at is not null,
-                        orch.project_command_of(t, 'deploy_check')
+                        orch.project_command_of(t, 'deploy_check'), e.token_file
                 from taken k join orch.observation o on o.id = k.observation_id join orch.task t on t.id = o.task_id
-                join orch.project p on p.id = t.project_id join orch.repo r on r.id = t.repo_id;
+                join orch.project p on p.id = t.project_id join orch.repo r on r.id = t.repo_id
+                left join orch.endpoint e on e.id = p.forge_endpoint;
 end
 $$;
 comment on function orch.watch_claim(bigint, bigint, integer) is 'M-5: claims what is due for watches: probes, a report to write, a rollback to run; each under a token of its own';

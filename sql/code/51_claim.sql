@@ -85,7 +85,7 @@ begin
         if j.host <> w.host or exists (select from orch.task t join orch.project p on p.id = t.project_id where t.id = j.task_id and not p.requires <@ w.labels)
            or not orch.slots_take(j, w) then
                 return null;
-        elsif not orch.circuit_enter(j) or not orch.claim_leases_take(j.id, w.process_id) then
+        elsif not orch.forge_admit(j) or not orch.circuit_enter(j) or not orch.claim_leases_take(j.id, w.process_id) then
                 perform orch.slots_give(j);
                 return null;
         end if;
@@ -233,19 +233,21 @@ create view orch.running_job as
 select j.id as job_id, j.epoch, j.token, t.id as task_id, t.work_item, t.title, t.description, j.role, j.kind, j.stage, j.stage_version,
        j.attempts as attempt, j.max_attempts, nullif(concat_ws(E'\n\n', left(j.input, 16000), case when j.attempts > 1 then left(j.reason, 4000) end), '') as input,
        orch.failed_log(j) as failed_log, orch.failure_digest(j) as earlier,
-       t.branch, t.head_sha, t.code_tree, r.name as repo, p.forge, p.forge_location, p.default_branch,
+       t.branch, t.head_sha, t.code_tree, r.name as repo, p.forge, orch.git_url(p, e) as forge_location, p.default_branch,
        p.docs_root || '/' || t.work_item as docs_dir, p.test_command, coalesce(c.command, l.command) as command, array_to_string(p.test_globs, E'\n') as test_globs,
        array_to_string(p.gate_config_globs, E'\n') as gate_config_globs,
        (select string_agg(a.head_sha, ' ') from orch.run a where a.job_id = j.id) as announced, j.crashes > 0 as crashed, n.base_sha, j.process_id,
        n.session_id, n.resumes, case when j.epoch > 1 and j.kind = 'agent' then orch.former_sessions(j.id, j.epoch, (select p.host_id from orch.process p where p.id = j.process_id)) end
                as former_sessions,
        j.orphaned_at, floor(extract(epoch from clock_timestamp() - j.claimed_at))::integer as claimed_s,
-       l.pushing, l.run_head, l.tested_base, l.tested, l.deployed_sha, l.integrity_markers, l.integrity, l.rebase_always
+       l.pushing, l.run_head, l.tested_base, l.tested, l.deployed_sha, l.integrity_markers, l.integrity, l.rebase_always,
+       e.url as forge_url, e.token_file as forge_token_file, p.forge_name
 from orch.job j
 join orch.run n on n.job_id = j.id and n.epoch = j.epoch
 join orch.task t on t.id = j.task_id
 join orch.project p on p.id = t.project_id
 join orch.repo r on r.id = t.repo_id
+left join orch.endpoint e on e.id = p.forge_endpoint
 left join orch.stage_step s on s.stage = j.stage and s.role = j.role
 left join orch.project_command c on c.project_id = p.id and c.kind = s.command
 left join lateral (
@@ -278,7 +280,10 @@ comment on column orch.running_job.head_sha is 'Its head as we last pushed it';
 comment on column orch.running_job.code_tree is 'Code of that head';
 comment on column orch.running_job.repo is 'Repo';
 comment on column orch.running_job.forge is 'Adapter of the forge';
-comment on column orch.running_job.forge_location is 'Where the forge has the repo';
+comment on column orch.running_job.forge_location is 'What git fetches from and pushes to';
+comment on column orch.running_job.forge_url is 'Server of the forge; null for the local one';
+comment on column orch.running_job.forge_token_file is 'Where the host has the token for it';
+comment on column orch.running_job.forge_name is 'OWNER/NAME of the repository there';
 comment on column orch.running_job.default_branch is 'Default branch';
 comment on column orch.running_job.docs_dir is 'Docs folder of the task';
 comment on column orch.running_job.test_command is 'Test command of the project';
@@ -364,13 +369,21 @@ comment on function orch.job_pushing(bigint, bigint, uuid, text) is
 create function orch.job_started(p_job bigint, p_epoch bigint, p_token uuid, p_pid integer, p_log text, p_base_sha text, p_takeover_ms integer default null,
         p_session uuid default null, p_resumes uuid default null) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        task bigint;
 begin
         update orch.run r set pid = coalesce(p_pid, r.pid), log = coalesce(p_log, r.log), base_sha = coalesce(p_base_sha, r.base_sha),
                 takeover_ms = greatest(r.takeover_ms, p_takeover_ms), session_id = coalesce(p_session, r.session_id), resumes = coalesce(p_resumes, r.resumes)
         where r.job_id = p_job and r.epoch = p_epoch and r.token = p_token and r.ended_at is null
           and exists (select from orch.job j where j.id = p_job and j.epoch = p_epoch and j.token = p_token and j.status = 'running'
                       and j.stop_requested_at is null);
-        return found;
+        if not found then
+                return false;
+        elsif p_base_sha is not null then -- it was fetched just now: the forge answers
+                select j.task_id into task from orch.job j where j.id = p_job;
+                perform orch.endpoint_note((orch.forge_of(task)).id, 'ok', null, null);
+        end if;
+        return true;
 end
 $$;
 comment on function orch.job_started(bigint, bigint, uuid, integer, text, text, integer, uuid, uuid) is

@@ -62,6 +62,7 @@ begin
                 patch_id = case when p_report ? 'code_tree' then p_report ->> 'patch_id' else patch_id end,
                 pushing = case when p_report ? 'head_sha' then '{}' else pushing end
         where id = j.task_id and (p_report ->> 'head_sha' <> coalesce(head_sha, '') or p_report ->> 'code_tree' <> coalesce(code_tree, '') or pushing <> '{}');
+        perform orch.pull_ensure(before, j.task_id);
         if p_outcome = 'success' then
                 perform orch.evidence_store(j, p_run, p_report);
                 if p_report ? 'deploy' then
@@ -80,6 +81,7 @@ declare
         j orch.job;
         r orch.run;
         actor text;
+        away boolean;
 begin
         perform from orch.task t where t.id = (select k.task_id from orch.job k where k.id = p_job) for no key update;
         select * into r from orch.run where job_id = p_job and epoch = p_epoch and token = p_token;
@@ -101,9 +103,13 @@ begin
         perform orch.run_note(r.id, p_report);
         perform orch.claim_leases_give(j);
         perform orch.circuit_note(j, p_outcome, p_report);
+        away := orch.forge_says(j, p_report -> 'forge' ->> 'outcome', p_report ->> 'reason', (p_report -> 'forge' ->> 'retry_after_s')::integer);
         perform orch.head_store(j, r.id, p_outcome, p_report);
         if p_outcome = 'base-moved' then
                 perform orch.base_moved(j, actor, p_report ->> 'reason');
+                return 'recorded';
+        elsif p_outcome = 'transient' and away then
+                perform orch.job_requeue(j, actor, p_outcome, p_report ->> 'reason', true, interval '0');
                 return 'recorded';
         elsif p_outcome not in ('success', 'cancelled') and (p_report ->> 'final')::boolean then
                 perform orch.job_give_up(j, actor, p_outcome, coalesce(p_report ->> 'reason', p_outcome));

@@ -17,6 +17,8 @@ begin
                 ('orch_operator, orch_readonly', array['status_snapshot', 'queue_snapshot', 'openapi', 'doctor', 'states_report']),
                 ('orch_operator, orch_readonly', (select array_agg('gate_' || key) from orch.gate)),
                 ('orch_operator, orch_readonly', array['ci_commits']),
+                ('orch_operator, orch_readonly', array['git_url']),
+                ('orch_workerd', array['forge_note']),
                 -- what the views are made of runs with the rights of whoever reads them
                 ('orch_operator, orch_readonly', array['stop_window']),
                 ('orch_operator, orch_readonly', array['setting_text', 'setting_bool', 'setting_int', 'in_scope', 'serial_gated', 'blocks_of', 'axis_answers', 'axis_ask', 'is_axis_fault', 'oldest_claimable_s', 'worker_miss', 'budget_spent', 'cost_estimate', 'needs_transition_lease', 'needs_merge_lease', 'has_living_owner', 'in_critical_window', 'gate_result', 'gate_evidence',

@@ -69,7 +69,7 @@ static void on_mirror(void *arg, const struct mirror_result *res)
 
 static void do_mirror(void)
 {
-        mirror_update(p.git, p.mirror, p.info.url, on_mirror, NULL);
+        mirror_update(p.git, p.mirror, &p.info.remote, on_mirror, NULL);
 }
 
 static void on_tree(void *arg, const struct tree_result *res)
@@ -180,12 +180,14 @@ static void do_look(void)
         landing_look(p.git, &p.info, p.mirror, get("tested_base", NULL), on_look, NULL);
 }
 
-static void on_verified(void *arg, enum landing_verdict verdict, const struct errinfo *err)
+static void on_verified(void *arg, const struct landing_verify_result *res)
 {
         static const char *const names[] = {"verified", "mismatch", "unknown"};
         (void)arg;
-        say("outcome", names[verdict]);
-        end(err);
+        say("outcome", names[res->verdict]);
+        say("merged_sha", res->merged_sha);
+        say("landed_base", res->landed_base);
+        end(&res->err);
 }
 
 static void do_verify(void)
@@ -316,7 +318,7 @@ static void read_arguments(void)
                 .title = get("title", "A title"),
                 .docs_dir = get("docs_dir", "docs/work-items/ORCH-1"),
                 .repo = get("repo", "demo"),
-                .url = get("url", ""),
+                .remote = {.url = get("url", ""), .token_file = get("token_file", NULL)},
                 .branch = get("branch", "feature/ORCH-1-a-title"),
                 .default_branch = get("default_branch", "main"),
                 .head_sha = get("head_sha", NULL),
@@ -347,6 +349,7 @@ int main(int argc, char *argv[])
                 return 2;
         const struct git_config cfg = {.path = get("git_path", "/usr/bin:/bin"),
                                        .protocols = "file",
+                                       .plain_hosts = get("plain_hosts", NULL),
                                        .timeout_ms = atoll(get("timeout_ms", "30000"))};
         p.git = git_new(p.loop, &cfg);
         read_arguments();

@@ -39,7 +39,7 @@ PURE = {"setting_text", "setting_bool", "setting_int", "in_scope", "serial_gated
         "waits_for_person", "item_name", "task_json", "state_at", "failed_log", "failure_digest", "works_again", "counted", "estimated", "count_bound", "inbox_age_s", "former_sessions"}
 LOOKS = {"project_list", "project_show", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list", "freeze_list", "dead_letter_list",
          "dependency_list", "finding_list", "waits_chain", "limit_list", "label_list", "circuit_list", "openapi", "doctor", "states_report", "asof", "asof_changes", "escalation_list"}
-PURE |= {"ci_commits"}
+PURE |= {"ci_commits", "git_url"}
 LOOKS |= {"gates"}
 PURE |= {"kept_since", "retention_batch", "label_text"}
 LOOKS |= {"retention", "endpoint_list", "usage"}
@@ -55,7 +55,7 @@ PURE |= {"waits_for_answer", "open_question", "endpoint_room", "endpoint_tokens"
 PURE |= {f"gate_{path.stem}" for path in (pathlib.Path(__file__).parents[2] / "sql/gates").glob("*.sql")}
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
-    "orch_workerd": {"job_claim", "job_started", "job_pushing", "job_intent", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed", "event_route_failed",
+    "orch_workerd": {"job_claim", "job_started", "job_pushing", "job_intent", "forge_note", "job_finish", "job_release", "event_unrouted", "event_route", "event_malformed", "event_route_failed",
                      "event_handle", "effect_claim", "effect_finish", "look_claim", "look_finish", "local_item_set_state", "local_item_comment", "process_disown",
                      "orphans", "process_report", "job_adopt", "runs_over", "run_usage"},
     "orch_reaperd": {"process_beats", "process_gone", "reap_overdue", "orphan_list", "orphan_lost", "orphan_stranded"},

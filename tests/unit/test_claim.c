@@ -5,7 +5,7 @@
 
 #include "tests/unit/fake_db.h"
 
-#define N_CELLS 38
+#define N_CELLS 41
 
 static const struct fake_cell good[N_CELLS + 1] = {
         {"job_id", "12"},
@@ -46,6 +46,9 @@ static const struct fake_cell good[N_CELLS + 1] = {
         {"integrity_markers", "a.c:needle"},
         {"tested", "t"},
         {"rebase_always", "f"},
+        {"forge_url", NULL},
+        {"forge_token_file", NULL},
+        {"forge_name", NULL},
         {NULL, NULL},
 };
 
@@ -77,7 +80,7 @@ static void test_good(void **state)
         assert_int_equal(info.job, 12);
         assert_int_equal(info.epoch, 3);
         assert_int_equal(info.attempt, 2);
-        assert_string_equal(info.url, "/x");
+        assert_string_equal(info.remote.url, "/x");
         assert_string_equal(info.test_command, "");
         assert_null(info.input);
         assert_string_equal(info.failed_log, "not ok 2");
