@@ -5,7 +5,7 @@
 
 #include "tests/unit/fake_db.h"
 
-#define N_CELLS 41
+#define N_CELLS 42
 
 static const struct fake_cell good[N_CELLS + 1] = {
         {"job_id", "12"},
@@ -44,6 +44,7 @@ static const struct fake_cell good[N_CELLS + 1] = {
         {"tested_base", NULL},
         {"deployed_sha", "ee"},
         {"integrity_markers", "a.c:needle"},
+        {"integrity", NULL},
         {"tested", "t"},
         {"rebase_always", "f"},
         {"forge_url", NULL},
