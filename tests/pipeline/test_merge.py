@@ -9,7 +9,7 @@ import pytest
 
 from support.agents import BODIES
 from support.hostile import ATTRIBUTES
-from support.pipeline import STAGES, Pipeline
+from support.pipeline import STAGES, Pipeline, away
 
 TEXT = "".join(f"line {n}\n" for n in range(1, 31))
 
@@ -152,23 +152,12 @@ def test_the_base_moves_after_the_deploy(line, project, agents, folder):
 
 
 @contextlib.contextmanager
-def away(line, function):
-    """Nobody can call a function of the database."""
-    signature = line.db.value("select oid::regprocedure::text from pg_proc where proname = %s", function)
-    line.db.query(f"alter function {signature} rename to {function}_away")
-    try:
-        yield
-    finally:
-        line.db.query(f"alter function {signature.replace(function, function + '_away')} rename to {function}")
-
-
-@contextlib.contextmanager
 def merged_and_not_verified(line, project, item):
     """The merger has merged, and cannot look at what has landed: the mirror is locked."""
     lock = line.suite.folder / "state/mirrors" / f"{project.name}.git.lock"
     base, mark = project.head(), line.suite.log.mark()
     with open(lock, "w", encoding="ascii") as held:
-        with away(line, "job_intent"):
+        with away(line.db, "job_intent"):
             line.approve(item)
             line.suite.log.wait("job.retry", since=mark, timeout=60, what="claim check")  # of the merger: the integrator has nothing to do
             fcntl.flock(held, fcntl.LOCK_EX)
@@ -211,7 +200,7 @@ def test_a_worker_that_dies_at_the_merge_gate(line, project, agents, folder, mom
     project.commit({"other.txt": "x\n"}, "Main goes on")
     if missing:
         line.wait(lambda: line.stage(item) == "deploy-staging" and line.runs(item, "deployer") and line.runs(item, "deployer")[-1]["outcome"], 120, "staging is done")
-        with away(line, missing):
+        with away(line.db, missing):
             suite.log.wait(event, since=mark, timeout=90)
             kill_worker(suite)
     else:

@@ -1,4 +1,4 @@
-"""What comes between a deploy and its merge (M-1, M-2, M-4, R-6): forge, branch and default branch, each at the worst moment."""
+"""What comes between the last test and the merge (M-1, M-2, M-4, R-6): forge, branch and default branch, each at the worst moment."""
 
 import contextlib
 import fcntl
@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from support.agents import BODIES
-from support.pipeline import Pipeline
+from support.pipeline import Pipeline, away
 
 TEXT = "".join(f"line {n}\n" for n in range(1, 31))
 
@@ -40,23 +40,12 @@ def deploying(line, folder):
 
 
 @contextlib.contextmanager
-def away(line, function):
-    """Nobody can call a function of the database."""
-    signature = line.db.value("select oid::regprocedure::text from pg_proc where proname = %s", function)
-    line.db.query(f"alter function {signature} rename to {function}_away")
-    try:
-        yield
-    finally:
-        line.db.query(f"alter function {signature.replace(function, function + '_away')} rename to {function}")
-
-
-@contextlib.contextmanager
 def before_the_merge(line, folder):
     """An item that is deployed; the merger has looked at what it would merge, and has not asked the forge yet."""
     with contextlib.ExitStack() as stack:
         with deploying(line, folder) as item:
             mark = line.suite.log.mark()
-            stack.enter_context(away(line, "job_intent"))
+            stack.enter_context(away(line.db, "job_intent"))
         line.wait(lambda: line.runs(item, "merger"), 60, "the merger runs")
         line.suite.log.wait("job.retry", since=mark, timeout=60, what="claim check", job=str(line.jobs(item, role="merger")[0]["id"]))
         yield item
@@ -155,10 +144,81 @@ def test_a_head_that_is_nowhere_any_more(line, project, folder):
     """P-5: branch and mirror are lost after the deploy: a person is told; there is nothing to be merged by guess."""
     with contextlib.ExitStack() as stack:
         with deploying(line, folder) as item:
-            stack.enter_context(away(line, "job_claim"))
+            stack.enter_context(away(line.db, "job_claim"))
         line.wait_run(item, "finalizer")
         branch, base = line.task(item)["branch"], project.head()
         project.git("update-ref", "-d", f"refs/heads/{branch}")
         shutil.rmtree(line.suite.folder / "state/mirrors" / f"{project.name}.git")
     assert "not in the repository any more" in line.wait_escalated(item, 90)
     assert project.head() == base and line.stage(item) == "deploy"
+
+
+# --- before the deploy: the integrator ------------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def before_the_push(line):
+    """An item that was rebased, since main has gone on; the integrator has not pushed it yet."""
+    item = line.item()
+    line.approve_analysis(item)
+    line.wait_stage(item, "review", "testing", timeout=120)
+    line.project.commit({"other.txt": "x\n"}, "Main goes on")
+    line.wait(lambda: line.stage(item) == "deploy-staging", 120, "staging")
+    mark = line.suite.log.mark()
+    with away(line.db, "job_intent"):
+        line.suite.log.wait("job.retry", since=mark, timeout=60, what="claim check")
+        line.wait(lambda: line.runs(item, "integrator"), 60, "the integrator runs")
+        line.suite.log.wait("job.retry", since=mark, timeout=60, what="claim check", job=str(line.jobs(item, role="integrator")[0]["id"]))
+        yield item
+
+
+def refuse_pushes(project):
+    hook = project.bare / "hooks/pre-receive"
+    hook.write_text("#!/bin/sh\necho 'no space for you' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    return hook
+
+
+def test_the_forge_refuses_the_rebased_branch(line, project):
+    """M-1, P-5: a person is told what the forge says; once it takes it, the item goes on where it was."""
+    with before_the_push(line) as item:
+        head, hook = line.task(item)["head_sha"], refuse_pushes(project)
+    assert "no space for you" in line.wait_escalated(item, 90)
+    assert project.head(line.task(item)["branch"]) == head and line.stage(item) == "deploy-staging"
+    hook.unlink()
+    line.suite.orchctl("retry", item)
+    line.wait_shown(item, "awaiting_deploy", 120)
+
+
+def test_the_forge_is_away_at_the_push(line, project):
+    """M-1, I-7: tried again; pushed once."""
+    gone = project.bare.with_name("gone.git")
+    with before_the_push(line) as item:
+        mark = line.suite.log.mark()
+        project.bare.rename(gone)
+    try:
+        line.suite.log.wait("job.retry", since=mark, timeout=60, what="push")
+    finally:
+        gone.rename(project.bare)
+    line.wait_shown(item, "awaiting_deploy", 120)
+    assert [r["outcome"] for r in line.runs(item, "integrator")] == ["success"]
+
+
+def test_somebody_pushes_right_before_us(line, project):
+    """M-1, P-5: their work is not written over: a person is told."""
+    with before_the_push(line) as item:
+        branch = line.task(item)["branch"]
+        theirs = project.commit({"theirs.txt": "x\n"}, "By hand", branch=branch)
+    assert "somebody else has pushed" in line.wait_escalated(item, 90)
+    assert project.head(branch) == theirs
+
+
+def test_another_history_in_place_of_main(line, project):
+    """M-1: nothing in common with the branch: nothing is rebased by guess, a person is told."""
+    item = line.item()
+    line.approve_analysis(item)
+    line.wait_shown(item, "awaiting_deploy", 120)
+    orphan = project.git("commit-tree", "main^{tree}", "-m", "Begin anew")
+    project.git("update-ref", "refs/heads/main", orphan)
+    line.approve(item)
+    assert "no commit in common" in line.wait_escalated(item, 120)
+    assert project.head() == orphan

@@ -1,5 +1,7 @@
 """A running suite with a project in it, and what a test asks of the work items that go through."""
 
+import contextlib
+
 from .wait import DEFAULT_TIMEOUT
 
 STAGES = ["created", "analysis", "architecture", "development", "review", "testing", "deploy-staging", "deploy", "done"]
@@ -123,3 +125,14 @@ class Pipeline:
     def check_no_overlap(self, agents):
         """J-1: no agent has seen another of its item and role at work."""
         assert not agents.marks("overlap")
+
+
+@contextlib.contextmanager
+def away(db, function):
+    """Nobody can call a function of the database: whoever needs it tries again."""
+    signature = db.value("select oid::regprocedure::text from pg_proc where pronamespace = 'orch'::regnamespace and proname = %s", function)
+    db.query(f"alter function {signature} rename to {function}_away")
+    try:
+        yield
+    finally:
+        db.query(f"alter function {signature.replace(function, function + '_away')} rename to {function}")
