@@ -15,7 +15,7 @@
 
 #define LEASES_JSON                                                                                          \
         "\"leases\": [{\"work_item\", \"repo\", \"purpose\", \"host\", \"pid\", \"alive\", \"taken_at\", "   \
-        "\"held_s\"}]"
+        "\"held_s\"}], \"merge_leases\": [{\"repo\", \"work_item\", \"stage\", \"taken_at\", \"held_s\"}]"
 
 static int64_t number(const struct json *object, const char *key)
 {
@@ -24,13 +24,35 @@ static int64_t number(const struct json *object, const char *key)
         return n;
 }
 
-static void render_leases(const struct json *doc, const struct term *term, struct strbuf *sb)
+/* Who may rebase, test and merge in a repo. */
+static void render_merge_leases(const struct json *leases, const struct term *term, struct strbuf *sb)
+{
+        static const struct table_column columns[] = {{.title = "REPO"},
+                                                      {.title = "MERGES"},
+                                                      {.title = "STAGE"},
+                                                      {.title = "HELD FOR", .right = true}};
+        struct table t;
+        if (json_len(leases) == 0)
+                return;
+        strbuf_addch(sb, '\n');
+        table_init(&t, columns, ARRAY_SIZE(columns));
+        for (size_t i = 0; i < json_len(leases); i++) {
+                const struct json *lease = json_at(leases, i);
+                table_add(&t, show_str(lease, "repo"));
+                table_add(&t, show_str(lease, "work_item"));
+                table_add(&t, show_str(lease, "stage"));
+                table_add_duration(&t, number(lease, "held_s"));
+        }
+        table_print(&t, term, sb);
+        table_deinit(&t);
+}
+
+static void render_transition_leases(const struct json *leases, const struct term *term, struct strbuf *sb)
 {
         static const struct table_column columns[] = {{.title = "ITEM"}, {.title = "REPO"},
                                                       {.title = "FOR"},  {.title = "HELD FOR", .right = true},
                                                       {.title = "HOST"}, {.title = "PID", .right = true},
                                                       {.title = "OWNER"}};
-        const struct json *leases = json_get(doc, "leases");
         struct table t;
         if (json_len(leases) == 0) {
                 strbuf_addstr(sb, "No transition lease is held.\n");
@@ -51,6 +73,12 @@ static void render_leases(const struct json *doc, const struct term *term, struc
         }
         table_print(&t, term, sb);
         table_deinit(&t);
+}
+
+static void render_leases(const struct json *doc, const struct term *term, struct strbuf *sb)
+{
+        render_transition_leases(json_get(doc, "leases"), term, sb);
+        render_merge_leases(json_get(doc, "merge_leases"), term, sb);
 }
 
 static int run_lease_list(struct ctl *c)
@@ -85,9 +113,11 @@ const struct command command_lease_list = {
         .name = "lease list",
         .group = GROUP_LOOK,
         .args = "",
-        .summary = "list the transition leases: who works on a deploy or merge",
+        .summary = "list the leases: who works on a deploy or merge, and who may merge in each repo",
         .text = "Only the owner of a work item's transition lease does what cannot be taken back. A lease is "
-                "given up when that has ended, and taken from an owner that is gone.",
+                "given up when that has ended, and taken from an owner that is gone. The merge lease of a "
+                "repo is a work item's from "
+                "its rebase until it is merged, or sent back.",
         .json = "{" LEASES_JSON "}",
         .examples = (const struct command_example[]){{"orchctl lease list", "Who holds which lease"},
                                                      {.line = NULL}},

@@ -82,6 +82,7 @@ static void render_retention(const struct json *doc, const struct term *term, st
                 {"seen_at", {.title = "LAST SEEN"}},
                 {"logs", {.title = "LOGS KEPT FOR"}},
                 {"files_next", {.title = "FOLDERS GO NEXT", .right = true}},
+                {"deploys_next", {.title = "DEPLOYS GO NEXT", .right = true}},
                 {"commits", {.title = "COMMITS KEPT FOR"}},
                 {"commits_next", {.title = "COMMITS GO NEXT", .right = true}},
         };
@@ -130,7 +131,8 @@ const struct command command_retention = {
         .json = "{\"at\", \"asof_from\", \"rules\": [{\"rule\", \"about\", \"setting\", \"kept\", \"rows\", "
                 "\"table\", \"bytes\", \"due\", \"next\"}], \"for_ever\": [{\"table\", \"bytes\"}], "
                 "\"hosts\": "
-                "[{\"host\", \"seen_at\", \"logs\", \"files_next\", \"commits\", \"commits_next\"}], "
+                "[{\"host\", \"seen_at\", \"logs\", \"files_next\", \"deploys_next\", \"commits\", "
+                "\"commits_next\"}], "
                 "\"kept\": "
                 "[{\"host\", \"folder\", \"work_item\", \"role\", \"ended_at\", \"reason\"}], \"room\": "
                 "[{\"host\", \"what\", \"path\", \"bad\", \"detail\", \"free_bytes\", "

@@ -2,6 +2,7 @@
  * evidence, history. */
 #include "ctl/item_text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/json_read.h"
@@ -137,17 +138,29 @@ static void add_reviews(const struct json *reviews, const struct term *term, str
         table_deinit(&t);
 }
 
+/* J-7: what a run cost; "~" when it is our prices that say so, "?" when only the dearest of them. */
+static void add_cost(struct table *t, const struct json *run)
+{
+        _cleanup_(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+        const char *source = show_str(run, "cost_source");
+        const char *usd = json_number_text(json_get(run, "cost_usd"));
+        if (usd == NULL) {
+                table_add(t, NULL);
+                return;
+        }
+        if (strcmp(source, "agent") != 0)
+                strbuf_addch(&text, strcmp(source, "prices") == 0 ? '~' : '?');
+        strbuf_addf(&text, "$%.2f", strtod(usd, NULL));
+        table_add(t, text.buf);
+}
+
 static void add_runs(const struct json *runs, const struct term *term, struct strbuf *sb)
 {
-        static const struct table_column columns[] = {{.title = "RUN", .right = true},
-                                                      {.title = "ROLE"},
-                                                      {.title = "STAGE"},
-                                                      {.title = "ATTEMPT", .right = true},
-                                                      {.title = "STARTED"},
-                                                      {.title = "TOOK", .right = true},
-                                                      {.title = "OUTCOME"},
-                                                      {.title = "HOST"},
-                                                      {.title = "REASON", .shrinks = true}};
+        static const struct table_column columns[] = {
+                {.title = "RUN", .right = true},     {.title = "ROLE"},    {.title = "STAGE"},
+                {.title = "ATTEMPT", .right = true}, {.title = "STARTED"}, {.title = "TOOK", .right = true},
+                {.title = "COST", .right = true},    {.title = "OUTCOME"}, {.title = "HOST"},
+                {.title = "REASON", .shrinks = true}};
         struct table t;
         if (json_len(runs) == 0)
                 return;
@@ -162,6 +175,7 @@ static void add_runs(const struct json *runs, const struct term *term, struct st
                 add_number(&t, run, "attempt");
                 add_clock(&t, show_str(run, "started_at"));
                 add_took(&t, show_str(run, "started_at"), show_str(run, "ended_at"));
+                add_cost(&t, run);
                 table_add(&t, outcome != NULL ? outcome : "running");
                 table_add(&t, show_str(run, "host"));
                 table_add(&t, show_str(run, "reason"));

@@ -1,4 +1,5 @@
-/* keeper.c - the tick: rows, then the folders of runs on this host, then their commits in its mirrors. */
+/* keeper.c - the tick: rows, then the folders of runs and deploys on this host, then their commits in its
+ * mirrors. */
 #include "reaperd/keeper_internal.h"
 
 #include <errno.h>
@@ -24,9 +25,18 @@
 #define GIT_PATH      "/usr/local/bin:/usr/bin:/bin"
 #define GIT_PROTOCOLS "file"
 
-static const char *what(const struct keeper *k)
+const char *keeper_what(const struct keeper *k)
 {
-        return k->state == KEEPER_FILES ? "files" : "commits";
+        switch (k->state) {
+        case KEEPER_ROWS:
+                return "rows";
+        case KEEPER_FILES:
+                return "files";
+        case KEEPER_DEPLOYS:
+                return "deploys";
+        default:
+                return "commits";
+        }
 }
 
 /* --- what the parts share --- */
@@ -77,8 +87,8 @@ bool keeper_heard(struct keeper *k, const struct db_result *res)
         if (res->outcome == DB_OK)
                 return true;
         if (res->outcome == DB_SQL_ERROR)
-                log_warning(EV("retention.failed"), LF_S("what", k->state == KEEPER_ROWS ? "rows" : what(k)),
-                            LF_ERR(&res->err), LF_S("then", "tried again at the next tick"));
+                log_warning(EV("retention.failed"), LF_S("what", keeper_what(k)), LF_ERR(&res->err),
+                            LF_S("then", "tried again at the next tick"));
         k->more = false;
         rest(k);
         return false;
@@ -91,6 +101,8 @@ static void list(struct keeper *k, enum keeper_state state);
 static void next_part(struct keeper *k)
 {
         if (k->state == KEEPER_FILES)
+                list(k, KEEPER_DEPLOYS);
+        else if (k->state == KEEPER_DEPLOYS)
                 list(k, KEEPER_COMMITS);
         else
                 rest(k);
@@ -115,11 +127,11 @@ void keeper_listed_done(struct keeper *k)
                 return;
         }
         strbuf_addch(&runs, '}');
-        log_info(EV("retention.removed"), LF_S("what", what(k)), LF_I("runs", n));
-        metrics_count(k->state == KEEPER_FILES ? METRIC_RETENTION_FOLDERS : METRIC_RETENTION_COMMITS,
+        log_info(EV("retention.removed"), LF_S("what", keeper_what(k)), LF_I("runs", n));
+        metrics_count(k->state == KEEPER_COMMITS ? METRIC_RETENTION_COMMITS : METRIC_RETENTION_FOLDERS,
                       (uint64_t)n);
         k->more = true;
-        const char *params[] = {keeper_process(k), keeper_epoch(k), what(k), runs.buf};
+        const char *params[] = {keeper_process(k), keeper_epoch(k), keeper_what(k), runs.buf};
         keeper_ask(k, &Q_RETENTION_FILES_DONE, params, on_told);
 }
 
@@ -134,17 +146,17 @@ static void on_listed(void *arg, const struct db_result *res)
                                                            .epoch = db_int(res, i, "epoch", 0),
                                                            .repo = xstrdup(db_text(res, i, "repo")),
                                                            .over = db_bool(res, i, "over")};
-        if (k->state == KEEPER_FILES)
-                keeper_files(k);
-        else
+        if (k->state == KEEPER_COMMITS)
                 keeper_commits(k);
+        else
+                keeper_files(k);
 }
 
 static void list(struct keeper *k, enum keeper_state state)
 {
         forget_runs(k);
         k->state = state;
-        const char *params[] = {keeper_process(k), keeper_epoch(k), what(k)};
+        const char *params[] = {keeper_process(k), keeper_epoch(k), keeper_what(k)};
         keeper_ask(k, &Q_RETENTION_FILES, params, on_listed);
 }
 

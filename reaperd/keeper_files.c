@@ -1,10 +1,10 @@
 /*
- * keeper_files.c - removes the folders of runs, with their logs, and the lock files of their jobs.
+ * keeper_files.c - removes the folders of runs and of deploys, with their logs, and their lock files.
  *
  * A folder without a tree holds nothing but what the run printed and was told: its time is all that counts.
  * A tree is there only when its worker could not commit it. It goes only when the commit is in the mirror
  * after all, and nobody will ask for it: it was pushed, or its task is done or cancelled. Else it stays, and
- * is reported (C-3).
+ * is reported (C-3). Of a deploy, whose tree is nobody's work, only the lock is looked at: its shim holds it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -47,7 +47,7 @@ static void keep(struct keeper *k, const char *reason)
         (void)snprintf(run, sizeof(run), "%" PRId64, k->runs[k->next].run);
         log_warning(EV("retention.kept"), LF_S("path", k->dir.path), LF_S("reason", reason),
                     LF_S("then", "looked at again after a day"));
-        const char *params[] = {keeper_process(k), keeper_epoch(k), run, reason};
+        const char *params[] = {keeper_process(k), keeper_epoch(k), run, reason, keeper_what(k)};
         keeper_ask(k, &Q_RETENTION_FILES_KEPT, params, on_kept);
 }
 
@@ -91,6 +91,17 @@ static void look_for_commit(struct keeper *k)
         git_cmd_deinit(&cmd);
 }
 
+/* A record whose folder is elsewhere, of a suite that was configured anew, has none here. */
+static void name_folder(struct keeper *k, const struct keeper_run *run)
+{
+        if (k->state == KEEPER_DEPLOYS) {
+                _cleanup_(freep) char *path = xasprintf("%s/deploys/%" PRId64, k->state_dir, run->run);
+                run_dir_names_deploy(&k->dir, path);
+        } else {
+                run_dir_names(&k->dir, k->state_dir, run->job, run->epoch);
+        }
+}
+
 static void remove_next(struct keeper *k)
 {
         if (k->next == k->n_runs) {
@@ -98,10 +109,12 @@ static void remove_next(struct keeper *k)
                 return;
         }
         const struct keeper_run *run = &k->runs[k->next];
-        run_dir_names(&k->dir, k->state_dir, run->job, run->epoch);
+        name_folder(k, run);
         _cleanup_(freep) char *owner = xasprintf("%s/owner", k->dir.path);
         if (run_dir_is_locked(&k->dir) != 0)
-                keep(k, "an agent of its job may live: the lock of the job is held");
+                keep(k, "what it started may live: its lock is held");
+        else if (k->state == KEEPER_DEPLOYS)
+                take_away(k);
         else if (is_there(owner))
                 keep(k, "its worker has not cleaned it up yet");
         else if (!is_there(k->dir.tree))

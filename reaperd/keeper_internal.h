@@ -22,11 +22,12 @@ enum keeper_state {
         KEEPER_IDLE,    /* waits for the timer */
         KEEPER_ROWS,    /* the database removes rows */
         KEEPER_FILES,   /* folders of runs: asked for, removed one after the other, told */
+        KEEPER_DEPLOYS, /* folders of deploys and rollbacks, likewise */
         KEEPER_COMMITS, /* commits of runs, likewise, mirror after mirror */
         KEEPER_STOPPED,
 };
 
-/* A run of which something goes. */
+/* A run of which something goes; in KEEPER_DEPLOYS `run` is a deploy record. */
 struct keeper_run {
         int64_t run, job, epoch;
         char *repo;
@@ -52,15 +53,16 @@ struct keeper {
 
         struct keeper_run runs[KEEPER_RUNS_MAX];
         size_t n_runs, next;
-        struct run_dir dir; /* of runs[next], in KEEPER_FILES */
+        struct run_dir dir; /* of runs[next], in KEEPER_FILES and KEEPER_DEPLOYS */
 };
 
 /* What is to be done with the runs that were listed; ends with keeper_listed_done(). */
-void keeper_files(struct keeper *k);   /* keeper_files.c */
+void keeper_files(struct keeper *k);   /* keeper_files.c: folders of runs, or of deploys */
 void keeper_commits(struct keeper *k); /* keeper_commits.c */
 void keeper_listed_done(struct keeper *k);
 
 void keeper_ask(struct keeper *k, const struct db_statement *st, const char *const *params, db_result_fn *fn);
+const char *keeper_what(const struct keeper *k); /* as the statements call it */
 /* First in each callback of keeper_ask(). False: there is no answer, and the tick has been ended. */
 bool keeper_heard(struct keeper *k, const struct db_result *res);
 /* Our row, as parameters; valid until the next call. */

@@ -79,6 +79,16 @@ void job_collect(struct job *job)
                 commit(job);
 }
 
+static void judged(struct job *job)
+{
+        if (job->pushed_before) {
+                job->report.pushed = true;
+                job_conclude(job, REPORT_SUCCESS, "an earlier run of this job has pushed its work");
+        } else {
+                job_ask(job);
+        }
+}
+
 static void on_judged(void *arg, const struct verdict_result *res)
 {
         struct job *job = arg;
@@ -96,16 +106,17 @@ static void on_judged(void *arg, const struct verdict_result *res)
         }
         for (size_t i = 0; i < res->n_evidence; i++)
                 report_add_evidence(&job->report, &res->evidence[i], job->report.head_sha);
-        if (job->pushed_before) {
-                job->report.pushed = true;
-                job_conclude(job, REPORT_SUCCESS, "an earlier run of this job has pushed its work");
-        } else {
-                job_ask(job);
-        }
+        judged(job);
 }
 
 static void judge(struct job *job)
 {
+        if (job_finalize_unknown(job)) { /* its file gives no verdict that a gate would take */
+                const struct verdict_evidence evidence = {.gate = "deploy_ok", .value = "UNKNOWN"};
+                report_add_evidence(&job->report, &evidence, job->report.head_sha);
+                judged(job);
+                return;
+        }
         job->verdict_op = verdict_read(job->host->git, &job->info, job->step, job->mirror,
                                        job->report.head_sha, on_judged, job);
 }

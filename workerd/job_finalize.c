@@ -33,19 +33,19 @@
 
 /* ---- what came of it ---- */
 
-/* UNKNOWN is no verdict that a file may give (P-4): only a person ends it. */
+/* UNKNOWN is written down as well, and is no verdict (P-4): only a person ends it. */
 static void found(struct job *job, const char *status, int exit_code, const char *reason)
 {
         report_deploy(&job->report, status, exit_code, reason);
         log_info(EV("deploy.ended"), LF_I("job", job->claim.job), LF_S("work_item", job->claim.work_item),
                  LF_S("status", status), LF_S("reason", reason));
-        if (strcmp(status, "UNKNOWN") == 0) {
-                const struct verdict_evidence evidence = {.gate = "deploy_ok", .value = "UNKNOWN"};
-                report_add_evidence(&job->report, &evidence, job->deploy_sha);
-                job_conclude(job, REPORT_SUCCESS, "what came of the deploy is not known: %s", reason);
-                return;
-        }
         job_prepare(job);
+}
+
+bool job_finalize_unknown(const struct job *job)
+{
+        return job->claim.kind == CLAIM_FINALIZE && job->report.deploy_status != NULL &&
+               strcmp(job->report.deploy_status, "UNKNOWN") == 0;
 }
 
 static void by_status(struct job *job)
@@ -220,6 +220,11 @@ static void deploy_log(const struct job *job, struct strbuf *sb)
                 strbuf_addf(sb, "hook_exit_code: %d\n", r->deploy_exit_code);
         strbuf_addf(sb, "sha: %s\n---\n\n# Deploy of %s\n\n%s.\n", job->deploy_sha, job->claim.work_item,
                     r->deploy_reason);
+        if (job_finalize_unknown(job))
+                strbuf_addf(sb,
+                            "\nNobody could find out what came of it, so a person decides; the decision is "
+                            "in the history of %s.\n",
+                            job->claim.work_item);
         if (job->deploy_host != NULL && job->deploy.path != NULL)
                 strbuf_addf(sb, "\nIts output is on host %s in `%s`.\n", job->deploy_host, job->deploy.log);
 }

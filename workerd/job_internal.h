@@ -302,6 +302,7 @@ void job_deploy_cut(struct job *job); /* the work tree is there */
 void job_finalize(struct job *job);
 void job_finalize_cut(struct job *job);
 void job_finalize_look(struct job *job);
+bool job_finalize_unknown(const struct job *job); /* nobody could find out what came of the deploy */
 struct db_result;
 /* What deploy_look() has said; false: it could not be asked, or the claim is over, and that is seen to. */
 bool job_deploy_looked(struct job *job, const struct db_result *res);

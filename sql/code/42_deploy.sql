@@ -177,7 +177,7 @@ comment on function orch.deploy_sweep(integer) is 'M-3: deploys whose host is go
 create view orch.deploy as
 select d.id, orch.item_name(t) as work_item, r.name as repo, d.kind,
        case when d.status is not null then d.status when d.initiated_at is not null then 'under way' else 'awaiting' end as state,
-       d.sha, d.host, d.dir || '/log' as log, d.exit_code, d.reason, d.resolved_by, d.awaiting_since, d.initiated_at, d.finished_at
+       d.sha, d.host, case when d.files_removed_at is null then d.dir || '/log' end as log, d.exit_code, d.reason, d.resolved_by, d.awaiting_since, d.initiated_at, d.finished_at
 from orch.deploy_record d join orch.task t on t.id = d.task_id join orch.repo r on r.id = t.repo_id;
 comment on view orch.deploy is 'M-3: every deploy and rollback, and how far it has come';
 comment on column orch.deploy.id is 'The record';
@@ -187,7 +187,7 @@ comment on column orch.deploy.kind is 'deploy or rollback';
 comment on column orch.deploy.state is 'awaiting: a person is to confirm; under way; SUCCESS, FAILED or UNKNOWN';
 comment on column orch.deploy.sha is 'Commit that is deployed';
 comment on column orch.deploy.host is 'Host whose worker started the command';
-comment on column orch.deploy.log is 'Path of the command''s log there';
+comment on column orch.deploy.log is 'Path of the command''s log there; null when it has been kept long enough and is gone';
 comment on column orch.deploy.exit_code is 'Its exit code';
 comment on column orch.deploy.reason is 'Why the state is what it is';
 comment on column orch.deploy.resolved_by is 'Who decided an UNKNOWN one';

@@ -208,11 +208,12 @@ comment on function orch.observe(text, text, text) is 'M-5: a person ends a watc
 
 create view orch.observed as
 select o.id, orch.item_name(t) as work_item, r.name as repo, coalesce(o.verdict, 'watching') as state, o.method, o.target, o.sha, o.round,
-       c.healthy, c.failed, c.no_data, c.open, o.checks_total, o.window_s, o.degraded_at, o.reason, o.decided_by, o.comment,
+       case when k.kept then c.healthy end as healthy, case when k.kept then c.failed end as failed, case when k.kept then c.no_data end as no_data, c.open, o.checks_total, o.window_s, o.degraded_at, o.reason, o.decided_by, o.comment,
        o.began_at, o.ended_at, o.told_at, d.status as rollback, d.reason as rollback_reason
 from orch.observation o
 join orch.task t on t.id = o.task_id join orch.repo r on r.id = o.repo_id
 join orch.observation_count c on c.observation_id = o.id
+cross join lateral (select o.ended_at is null or exists (select from orch.probe p where p.observation_id = o.id) as kept) k
 left join lateral (select coalesce(k.status, 'under way') as status, k.reason from orch.deploy_record k where k.task_id = t.id and k.kind = 'rollback' order by k.id desc limit 1) d on true;
 comment on view orch.observed is 'M-5: the watches in production, and what they have found';
 comment on column orch.observed.id is 'The watch';
@@ -223,7 +224,7 @@ comment on column orch.observed.method is 'command or url';
 comment on column orch.observed.target is 'What is asked';
 comment on column orch.observed.sha is 'Commit that was deployed';
 comment on column orch.observed.round is '1; 2: extended; 3: after a rollback';
-comment on column orch.observed.healthy is 'Healthy probes of the round';
+comment on column orch.observed.healthy is 'Healthy probes of the round; null, like the two after it, when the probes have been kept long enough and are gone';
 comment on column orch.observed.failed is 'Failed ones';
 comment on column orch.observed.no_data is 'Those without data';
 comment on column orch.observed.open is 'Those to come';

@@ -65,6 +65,14 @@ comment on view orch.due_effect is 'Effects of tasks that are over, or of none, 
 comment on column orch.due_effect.row_at is 'The row';
 comment on column orch.due_effect.over_at is 'Since when it is over';
 
+create view orch.due_probe as
+select p.ctid as row_at, p.ended_at as over_at from orch.probe p join orch.observation o on o.id = p.observation_id
+where p.ended_at < orch.kept_since('keep_probes_days') and o.ended_at < orch.kept_since('keep_probes_days')
+  and o.told_at is not null and o.verdict <> 'INCONCLUSIVE'; -- else its report is to be written yet, or again
+comment on view orch.due_probe is 'M-5: probes of watches that have been over for long enough; the verdict, and in its reason what they came to, stays';
+comment on column orch.due_probe.row_at is 'The row';
+comment on column orch.due_probe.over_at is 'When it was answered';
+
 create view orch.due_process as
 select p.ctid as row_at, p.ended_at as over_at from orch.process p
 where p.ended_at < orch.kept_since('keep_processes_days')
@@ -103,8 +111,9 @@ select v.* from (values
         ('dedup', 4, 'keep_dedup_days', 'due_dedup', 'event_dedup', $q$source = 'gitea'$q$, 'delete from orch.event_dedup t using due where t.ctid = due.row_at',
                 'Delivery ids of Gitea by which a repetition is known'),
         ('effect', 5, 'keep_effects_days', 'due_effect', 'effect', 'true', 'delete from orch.effect t using due where t.ctid = due.row_at', 'Effects that were done'),
-        ('process', 6, 'keep_processes_days', 'due_process', 'process', 'ended_at is not null', 'delete from orch.process t using due where t.ctid = due.row_at', 'Processes that have ended'),
-        ('state', 7, 'keep_state_days', 'due_state', 'state_change', 'true',
+        ('probe', 6, 'keep_probes_days', 'due_probe', 'probe', 'ended_at is not null', 'delete from orch.probe t using due where t.ctid = due.row_at', 'Probes of watches in production that are over'),
+        ('process', 7, 'keep_processes_days', 'due_process', 'process', 'ended_at is not null', 'delete from orch.process t using due where t.ctid = due.row_at', 'Processes that have ended'),
+        ('state', 8, 'keep_state_days', 'due_state', 'state_change', 'true',
                 $q$, moved as (update orch.retention_mark m set id = d.id, at = greatest(m.at, d.at) from (select max(seen_to) as id, max(over_at) as at from due) d
                                where m.what = 'state_change' and d.id is not null returning m.id)
                    delete from orch.state_change t using due where t.ctid = due.row_at and exists (select from moved)$q$, 'Versions of tasks, jobs and settings, for asof'))
@@ -191,6 +200,16 @@ begin atomic
 end;
 comment on function orch.run_commits_due(bigint, integer) is 'The next runs whose commit (refs/orch/runs) goes out of the mirror on a host: their task is over, and their folder gone';
 
+create function orch.deploy_files_due(p_host bigint, p_limit integer) returns table (record bigint)
+language sql stable
+begin atomic
+        select d.id from orch.deploy_record d join orch.host h on h.name = d.host join orch.task t on t.id = d.task_id
+        where h.id = p_host and d.dir is not null and d.files_removed_at is null and d.finished_at < orch.kept_since('keep_logs_days')
+          and (d.status <> 'UNKNOWN' or d.resolved_by is not null or t.terminal) and (d.files_look_at is null or d.files_look_at < clock_timestamp())
+        order by d.finished_at limit p_limit;
+end;
+comment on function orch.deploy_files_due(bigint, integer) is 'J-9: the next deploys and rollbacks whose folder on a host goes: their end is known, or a person has decided it';
+
 create function orch.run_batch() returns integer
 language sql immutable
 return 50;
@@ -209,18 +228,26 @@ declare
 begin
         if p_what = 'files' then
                 return query select * from orch.run_files_due(h, orch.run_batch());
+        elsif p_what = 'deploys' then
+                return query select d.record, 0::bigint, 0::bigint, '', true from orch.deploy_files_due(h, orch.run_batch()) d;
         else
                 return query select c.*, true from orch.run_commits_due(h, orch.run_batch()) c;
         end if;
 end
 $$;
-comment on function orch.retention_files(bigint, bigint, text) is 'J-9: the reaper of a host asks what of runs it is to remove now: files, or commits. The first only of each are answered.';
+comment on function orch.retention_files(bigint, bigint, text) is 'J-9: the reaper of a host asks what of runs it is to remove now: files, or commits; or the folders of deploys, by their record in place of the run. The first only of each are answered.';
 
 create function orch.retention_files_done(p_process bigint, p_epoch bigint, p_what text, p_runs bigint[]) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
         n integer;
 begin
+        if p_what = 'deploys' then
+                update orch.deploy_record d set files_removed_at = clock_timestamp() from orch.host h
+                where d.id = any (p_runs) and h.name = d.host and h.id = orch.process_host(p_process, p_epoch) and d.finished_at is not null;
+                get diagnostics n = row_count;
+                return n;
+        end if;
         update orch.run r set files_removed_at = case p_what when 'files' then clock_timestamp() else r.files_removed_at end,
                 commit_removed_at = case p_what when 'commits' then clock_timestamp() else r.commit_removed_at end,
                 log_excerpt = case when t.terminal then null else r.log_excerpt end, files_kept = null -- else its next agent may be told
@@ -230,18 +257,23 @@ begin
         return n;
 end
 $$;
-comment on function orch.retention_files_done(bigint, bigint, text, bigint[]) is 'J-9: the reaper of a host says what of these runs is gone; with the log goes its excerpt, once the task is over';
+comment on function orch.retention_files_done(bigint, bigint, text, bigint[]) is 'J-9: the reaper of a host says what of these runs, or deploys, is gone; with the log goes its excerpt, once the task is over';
 
-create function orch.retention_files_kept(p_process bigint, p_epoch bigint, p_run bigint, p_reason text) returns boolean
+create function orch.retention_files_kept(p_process bigint, p_epoch bigint, p_run bigint, p_reason text, p_what text default 'files') returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
+        if p_what = 'deploys' then
+                update orch.deploy_record d set files_look_at = clock_timestamp() + interval '1 day' from orch.host h
+                where d.id = p_run and h.name = d.host and h.id = orch.process_host(p_process, p_epoch) and d.files_removed_at is null;
+                return found;
+        end if;
         update orch.run r set files_kept = left(p_reason, 500), files_look_at = clock_timestamp() + interval '1 day'
         from orch.process p
         where r.id = p_run and p.id = r.process_id and p.host_id = orch.process_host(p_process, p_epoch) and r.files_removed_at is null;
         return found;
 end
 $$;
-comment on function orch.retention_files_kept(bigint, bigint, bigint, text) is 'C-3: the reaper of a host says why a folder stays although its time has come; it looks again after a day';
+comment on function orch.retention_files_kept(bigint, bigint, bigint, text, text) is 'C-3: the reaper of a host says why a folder stays although its time has come; it looks again after a day';
 
 -- for people -------------------------------------------------------------------------------------------------------
 
@@ -278,10 +310,11 @@ begin
                                 'due', case when r.key = 'state' then null else orch.retention_count('orch.' || r.due, 'true') end,
                                 'next', orch.retention_due(r, orch.retention_batch())) order by r.position) from orch.retention_rule r),
                 'for_ever', (select jsonb_agg(jsonb_build_object('table', t.name, 'bytes', pg_total_relation_size('orch.' || t.name)) order by t.name)
-                             from unnest(array['history', 'audit', 'task', 'job', 'run', 'evidence']) t (name)),
+                             from unnest(array['history', 'audit', 'task', 'job', 'run', 'evidence', 'deploy_record', 'observation']) t (name)),
                 'hosts', (select coalesce(jsonb_agg(jsonb_build_object('host', h.name, 'seen_at', (select max(p.beat_at) from orch.process p where p.host_id = h.id),
                                 'logs', orch.kept_for('keep_logs_days'), 'commits', orch.kept_for('keep_commits_days'),
                                 'files_next', (select count(*) from orch.run_files_due(h.id, orch.run_batch())),
+                                'deploys_next', (select count(*) from orch.deploy_files_due(h.id, orch.run_batch())),
                                 'commits_next', (select count(*) from orch.run_commits_due(h.id, orch.run_batch()))) order by h.name), '[]') from orch.host h),
                 'room', (select coalesce(jsonb_agg(to_jsonb(w) order by w.host, w.what, w.path), '[]') from orch.host_room w),
                 'kept', (select coalesce(jsonb_agg(to_jsonb(k) order by k.ended_at), '[]') from (select * from orch.run_files_kept order by ended_at limit 200) k));

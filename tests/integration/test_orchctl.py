@@ -128,6 +128,20 @@ def test_item_show(ctl, demo):
     assert [h["kind"] for h in document["history"]] == ["intake", "stage"]
 
 
+def test_item_show_says_what_runs_cost(ctl, demo):
+    """J-7: and who says so: the agent; our prices (~); the dearest of them, for a model that is not in the list (?)."""
+    ctl("item", "create", "demo", "First")
+    ctl.take_in()
+    process = ctl.database.value("select process_id from orch.process_start('host-a', 'boot', 'workerd', 4711, 1, 'test')")
+    for epoch, (usd, source) in enumerate([(1.254, "agent"), (0.5, "prices"), (12, "dearest"), (None, None)], 1):
+        ctl.database.query("insert into orch.run (job_id, epoch, attempt, process_id, cost_usd, cost_source, token, started_at, ended_at, outcome)"
+                           " select id, %s, 1, %s, %s, %s, gen_random_uuid(), now(), now(), 'failed' from orch.job", epoch, process, usd, source)
+    text = ctl("item", "show", "DEMO-1").stdout
+    table = text[text.index("\nRuns\n") + 6:].splitlines()[:5]
+    column = table[0].split().index("COST") + 1  # STARTED is two words
+    assert [row.split()[column] for row in table[1:]] == ["$1.25", "~$0.50", "?$12.00", "-"]
+
+
 def test_nothing_from_outside_reaches_the_terminal_raw(ctl, demo):
     """Titles, descriptions and comments are other people's: what moves the cursor or turns the writing is replaced."""
     evil = "a\x1b[2Jb\u202ec\x9bd"
@@ -185,6 +199,10 @@ def test_lease(ctl, demo):
     header, row = ctl("lease", "list").stdout.splitlines()
     assert header.split() == ["ITEM", "REPO", "FOR", "HELD", "FOR", "HOST", "PID", "OWNER"]
     assert row.split()[:3] == ["DEMO-1", "demo", "releaser"] and row.split()[-3:] == ["host-a", "4711", "alive"]
+    ctl.database.query("insert into orch.merge_lease (repo_id, task_id) select repo_id, id from orch.task")
+    merge = ctl("lease", "list").stdout.splitlines()[2:]
+    assert merge[1].split() == ["REPO", "MERGES", "STAGE", "HELD", "FOR"] and merge[2].split()[:3] == ["demo", "DEMO-1", "analysis"]
+    ctl.database.query("delete from orch.merge_lease")
     ctl.refused("lease", "DEMO-1", code=2)
     assert "wants --yes" in ctl.refused("lease", "release", "DEMO-1", code=2)
     assert len(ctl.json("lease", "list")["leases"]) == 1

@@ -211,6 +211,8 @@ def test_shim_killed_leaves_no_exit_code(make_suite, project, make_deploy, check
         assert "hook_exit_code" not in deploy.log(item)
     elif status == "UNKNOWN":
         deploy.line.wait_shown(item, "blocked")
+        text = deploy.log(item, deploy.line.task(item)["branch"])
+        assert text.startswith("---\ndeploy_status: UNKNOWN\nsha: ") and "a person decides" in text and "left no exit code" in text
         suite.orchctl("reject", item, "--comment", "it does not run")
     if status != "SUCCESS":
         deploy.line.wait(lambda: deploy.line.task(item)["developer_rounds"] == 1, 60, "a round of development")

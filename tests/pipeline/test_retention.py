@@ -74,6 +74,25 @@ def test_logs_stay_for_their_time_and_commits_for_longer(line):
     line.wait_shown(other, "awaiting_deploy", 120)  # the mirror is as good as before
 
 
+def test_folders_of_deploys_go_as_well(line):
+    """J-9, M-3: with log and lock, after keep_logs_days; one whose lock is held, because its command lives, stays."""
+    line.command("deploy", "echo out")
+    state = line.suite.folder / "state"
+    item, other = line.item("first"), line.item("second")
+    for each in (item, other):
+        line.pass_human_gates(each)
+    first, second = line.db.column("select id from orch.deploy_record order by id")
+    assert (state / f"deploys/{first}/log").read_text() == "out\n"
+    with open(state / f"locks/deploy-{second}", "a", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        line.db.query("update orch.deploy_record set finished_at = finished_at - interval '31 days'")
+        line.wait(lambda: not (state / f"deploys/{first}").exists(), 30, "the folder goes")
+        line.wait(lambda: line.db.value("select files_look_at from orch.deploy_record where id = %s", second), 30, "the other is looked at later")
+    assert (state / f"deploys/{second}/log").exists() and not (state / f"locks/deploy-{first}").exists()
+    line.db.query("update orch.deploy_record set files_look_at = now()")
+    line.wait(lambda: not (state / f"deploys/{second}").exists(), 30, "now it goes, too")
+
+
 def test_what_was_not_committed_stays_and_is_reported(line, agents):
     """C-3: a tree that could not be committed is kept, whatever its age, until somebody has saved it."""
     agents.set("analyst", "mkdir .GIT\necho precious >.GIT/work\n")

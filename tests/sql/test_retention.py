@@ -4,7 +4,7 @@ import psycopg2
 import pytest
 
 DAY = 86400
-RULES = ["event-body", "event", "dedup-plane", "dedup", "effect", "process", "state"]
+RULES = ["event-body", "event", "dedup-plane", "dedup", "effect", "probe", "process", "state"]
 
 
 def age(world, table, column, days, where="true"):
@@ -225,6 +225,27 @@ def test_history_and_audit_stay(world):
     assert before == [world.db.value(f"select count(*) from orch.{t}") for t in ("history", "audit", "task", "job", "run", "evidence", "decision")]
 
 
+def test_probes_go_and_the_verdict_stays(world):
+    """M-5, R-10: not before the verdict, nor before its report is written; then what they came to is in its reason."""
+    world.command("probe", "./probe")
+    world.db.query("update orch.project set checks_total = 2")
+    item = world.item()
+    world.work(until="done", item=item)
+    world.db.query("update orch.probe set due_at = now()")
+    for row in world.call("watch_claim", world.process, world.epoch, 9):
+        world.call("watch_finish", "probe", row["id"], row["token"], {"result": "healthy"})
+    everything = ("probe", "ended_at"), ("observation", "ended_at")
+    for table, column in everything:
+        age(world, table, column, 91)
+    assert "probe" not in tick(world), "its report is still to be written"
+    world.db.query("update orch.observation set told_at = now()")
+    before = world.operate("item", item)["observation"]
+    assert dry_run(world)["probe"] == 2 and tick(world)["probe"] == 2
+    after = world.operate("item", item)["observation"]
+    assert (before["healthy"], after["healthy"], after["failed"]) == (2, None, None)
+    assert after["state"] == "HEALTHY" and after["reason"] == "2 healthy, 0 failed, 0 without data, of 2"
+
+
 # --- what runs leave on their hosts -----------------------------------------------------------------------------
 
 
@@ -290,3 +311,28 @@ def test_commits_of_runs_stay_until_their_task_is_long_over(world):
     world.call("retention_files_done", world.process, world.epoch, "commits", ids(world), user="orch_reaperd")
     assert due(world, "commits") == []
     assert set(world.db.column("select log_excerpt from orch.run")) == {None}
+
+
+def test_folders_of_deploys_are_due_when_their_end_is_long_known(world):
+    """J-9, M-3: kept as long as logs are; not while nobody knows what came of it, nor asked of another host."""
+    world.command("deploy", "./deploy")
+    item = world.item()
+    world.work(until="done", item=item)
+    deploys = lambda **who: world.call("retention_files", who.get("process", world.process), who.get("epoch", world.epoch), "deploys", user="orch_reaperd")
+    record = world.db.row("select * from orch.deploy_record")
+    assert record["dir"] and record["status"] == "SUCCESS" and deploys() == []
+    age(world, "deploy_record", "finished_at", 31)
+    assert [d["run_id"] for d in deploys()] == [record["id"]] and world.operate("retention")["hosts"][0]["deploys_next"] == 1
+    elsewhere, epoch = world.add_process(host="elsewhere", boot="boot-2", pid=3)
+    assert deploys(process=elsewhere, epoch=epoch) == []
+    world.db.query("set session_replication_role = replica; update orch.deploy_record set status = 'UNKNOWN'; update orch.task set stage = 'deploy';"
+                   "set session_replication_role = origin")
+    assert deploys() == []
+    world.db.query("update orch.deploy_record set resolved_by = 'somebody'")
+    assert world.call("retention_files_kept", world.process, world.epoch, record["id"], "its lock is held", "deploys", user="orch_reaperd")
+    assert deploys() == []
+    age(world, "deploy_record", "files_look_at", 2)
+    assert len(deploys()) == 1
+    done = lambda p, e: world.call("retention_files_done", p, e, "deploys", f"{{{record['id']}}}", user="orch_reaperd")[0]["retention_files_done"]
+    assert done(elsewhere, epoch) == 0 and done(world.process, world.epoch) == 1 and deploys() == []
+    assert world.db.value("select log from orch.deploy") is None
