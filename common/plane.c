@@ -41,6 +41,7 @@ struct plane_call {
         unsigned pages;
         void (*then)(struct plane_call *call); /* when the list has ended */
         char *state;                           /* that was asked for */
+        char *keep;                            /* that are not to be overwritten */
         plane_answer_fn *fn;
         void *arg;
 };
@@ -82,6 +83,7 @@ static void free_call(struct plane_call *call)
         free(call->item);
         free(call->path);
         free(call->state);
+        free(call->keep);
         free(call);
 }
 
@@ -201,6 +203,24 @@ struct plane_call *plane_states(struct plane *plane, plane_answer_fn *fn, void *
 {
         struct plane_call *call = new_call(plane, fn, arg);
         list(call, xasprintf("%s/states/", plane->base), "states", plane_read_state, done);
+        return call;
+}
+
+static void on_account(void *arg, const struct rest_answer *answer)
+{
+        struct plane_call *call = arg;
+        /* servers that do not tell: our echo is known by the state alone */
+        if (answer->status != 404 && !took(call, answer))
+                return;
+        call->rest = NULL;
+        json_out_kstr(call->out, "account", json_str(json_get(answer->json, "id")));
+        list(call, xasprintf("%s/states/", call->plane->base), "states", plane_read_state, done);
+}
+
+struct plane_call *plane_board(struct plane *plane, plane_answer_fn *fn, void *arg)
+{
+        struct plane_call *call = new_call(plane, fn, arg);
+        ask(call, "GET", "/api/v1/users/me/", NULL, on_account);
         return call;
 }
 
@@ -355,34 +375,72 @@ struct plane_call *plane_me(struct plane *plane, plane_answer_fn *fn, void *arg)
 
 /* ---- acts ---- */
 
+static void end_with(struct plane_call *call, enum port_outcome outcome, const char *why, const char *state)
+{
+        struct port_answer port = {.outcome = outcome, .retry_after_s = -1, .err = ERRINFO_INIT};
+        err_set(&port.err, "", "%s %s", why, state != NULL ? state : "nothing");
+        end(call, &port);
+}
+
+static void put_state(struct plane_call *call, const struct json *item)
+{
+        json_out_kstr(call->out, "state", call->state);
+        json_out_kstr(call->out, "updated_at", json_str(json_get(item, "updated_at")));
+        done(call);
+}
+
 static void on_state_set(void *arg, const struct rest_answer *answer)
 {
         struct plane_call *call = arg;
-        struct port_answer port = {.outcome = PORT_CONFLICT, .retry_after_s = -1, .err = ERRINFO_INIT};
+        if (!took(call, answer))
+                return;
+        const char *state = json_str(json_get(answer->json, "state"));
+        if (state != NULL && strcmp(state, call->state) == 0)
+                put_state(call, answer->json);
+        else
+                end_with(call, PORT_CONFLICT, "Plane took the request and left the state at", state);
+}
+
+static bool has_word(const char *words, const char *word)
+{
+        size_t len = strlen(word);
+        for (const char *at = words; len > 0 && (at = strstr(at, word)) != NULL; at += len)
+                if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+                        return true;
+        return false;
+}
+
+static void on_state_read(void *arg, const struct rest_answer *answer)
+{
+        struct plane_call *call = arg;
         if (!took(call, answer))
                 return;
         const char *state = json_str(json_get(answer->json, "state"));
         if (state != NULL && strcmp(state, call->state) == 0) {
-                done(call);
+                put_state(call, answer->json);
                 return;
         }
-        err_set(&port.err, "", "Plane took the request and left the state at %s",
-                state != NULL ? state : "nothing");
-        end(call, &port);
-}
-
-struct plane_call *plane_set_state(struct plane *plane, const char *item, const char *state,
-                                   plane_answer_fn *fn, void *arg)
-{
-        struct plane_call *call = new_call(plane, fn, arg);
+        if (state != NULL && has_word(call->keep, state)) {
+                end_with(call, PORT_CONFLICT, "somebody has meanwhile set the state", state);
+                return;
+        }
         struct json_out *body = json_out_new(false);
-        call->item = xstrdup(item);
-        call->state = xstrdup(state);
         json_out_object(body);
-        json_out_kstr(body, "state", state);
+        json_out_kstr(body, "state", call->state);
         json_out_object_end(body);
         _cleanup_(freep) char *path = item_path(call, "");
         ask(call, "PATCH", path, body, on_state_set);
+}
+
+struct plane_call *plane_set_state(struct plane *plane, const char *item, const char *state, const char *keep,
+                                   plane_answer_fn *fn, void *arg)
+{
+        struct plane_call *call = new_call(plane, fn, arg);
+        call->item = xstrdup(item);
+        call->state = xstrdup(state);
+        call->keep = xstrdup(keep);
+        _cleanup_(freep) char *path = item_path(call, "?fields=state,updated_at");
+        ask(call, "GET", path, NULL, on_state_read);
         return call;
 }
 

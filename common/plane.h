@@ -9,6 +9,8 @@
  *                      "blocked_by":[{"project","item"}], "comments":[{"id","actor","text","at","ours"}]}
  *     plane_items     {"items":[as above, without description, blocked_by and comments],"next":CURSOR or
  * null} plane_states    {"states":[{"id","name","group"}]} plane_labels    {"labels":[{"id","name"}]}
+ *     plane_board     {"account": UUID of who we are, "states":[as above]}
+ *     plane_set_state {"state","updated_at"}
  *     plane_project   {"id","identifier","name"}
  *     plane_projects  {"projects":[as above]}, all of the workspace that we may see
  *     plane_me        {"id","name"}, who the token is of
@@ -43,12 +45,14 @@ struct plane_call *plane_item(struct plane *plane, const char *item, unsigned pa
 /* A page of the project's items, the last changed first; cursor NULL: the first page. */
 struct plane_call *plane_items(struct plane *plane, const char *cursor, plane_answer_fn *fn, void *arg);
 struct plane_call *plane_states(struct plane *plane, plane_answer_fn *fn, void *arg);
+struct plane_call *plane_board(struct plane *plane, plane_answer_fn *fn, void *arg);
 struct plane_call *plane_labels(struct plane *plane, plane_answer_fn *fn, void *arg);
 struct plane_call *plane_project(struct plane *plane, plane_answer_fn *fn, void *arg);
 struct plane_call *plane_projects(struct plane *plane, plane_answer_fn *fn, void *arg);
 struct plane_call *plane_me(struct plane *plane, plane_answer_fn *fn, void *arg);
-/* PORT_CONFLICT: the server took the request and left the state as it was. */
-struct plane_call *plane_set_state(struct plane *plane, const char *item, const char *state,
+/* Unless the item is in one of the states `keep` (separated by blanks; "": none), which a person has set.
+ * PORT_CONFLICT: it is, or the server took the request and left the state as it was. */
+struct plane_call *plane_set_state(struct plane *plane, const char *item, const char *state, const char *keep,
                                    plane_answer_fn *fn, void *arg);
 /* Plain text; `marker` names the comment: a second one of the same name is found instead of made. */
 struct plane_call *plane_comment(struct plane *plane, const char *item, const char *marker, const char *text,

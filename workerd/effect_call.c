@@ -2,6 +2,7 @@
 #include "workerd/effect_call.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -9,6 +10,7 @@
 #include "common/json_read.h"
 #include "common/mem.h"
 #include "common/notifier.h"
+#include "common/plane.h"
 #include "common/tracker.h"
 #include "workerd/endpoint.h"
 
@@ -67,6 +69,49 @@ static int tracker_say(struct effect_call *call, const struct effect_ports *port
                 return -EINVAL;
         call->tracker = ports->tracker_local;
         call->tracker_call = tracker_comment(call->tracker, item, marker, text, on_tracker, call);
+        return 0;
+}
+
+static void on_plane(void *arg, const struct port_answer *answer, const char *json)
+{
+        struct effect_call *call = arg;
+        call->plane_call = NULL;
+        call->json = json != NULL ? xstrdup(json) : NULL;
+        call->fn(call->arg, answer);
+}
+
+static int plane_of(struct effect_call *call, const struct effect_ports *ports,
+                    const struct effect_spec *spec, struct errinfo *err)
+{
+        struct endpoint e;
+        if (endpoint_read(&e, spec->endpoint, err) < 0)
+                return -EINVAL;
+        call->plane = endpoint_plane(&e, ports->http);
+        return 0;
+}
+
+/* Item and state in the board's own words: orch.remote_payload(). */
+static int plane_state(struct effect_call *call, const struct effect_ports *ports,
+                       const struct effect_spec *spec, struct errinfo *err)
+{
+        const char *item = arg_of(spec, "item", err);
+        const char *remote = arg_of(spec, "remote", err);
+        const char *keep = arg_of(spec, "keep", err);
+        if (item == NULL || remote == NULL || keep == NULL || plane_of(call, ports, spec, err) < 0)
+                return -EINVAL;
+        call->plane_call = plane_set_state(call->plane, item, remote, keep, on_plane, call);
+        return 0;
+}
+
+static int plane_say(struct effect_call *call, const struct effect_ports *ports,
+                     const struct effect_spec *spec, struct errinfo *err)
+{
+        const char *item = arg_of(spec, "item", err);
+        const char *marker = arg_of(spec, "marker", err);
+        const char *text = arg_of(spec, "text", err);
+        if (item == NULL || marker == NULL || text == NULL || plane_of(call, ports, spec, err) < 0)
+                return -EINVAL;
+        call->plane_call = plane_comment(call->plane, item, marker, text, on_plane, call);
         return 0;
 }
 
@@ -149,6 +194,7 @@ static const struct {
         effect_op_fn *fn;
 } operations[] = {
         {"tracker", "local", "state", tracker_state},      {"tracker", "local", "comment", tracker_say},
+        {"tracker", "plane", "state", plane_state},        {"tracker", "plane", "comment", plane_say},
         {"forge", "local", "delete_branch", forge_delete}, {"forge", "gitea", "delete_branch", forge_delete},
         {"forge", "gitea", "ensure_pull", forge_pull},     {"notifier", "log", "alert", notifier_say},
         {"notifier", "telegram", "alert", notifier_say},
@@ -174,6 +220,9 @@ void effect_call_deinit(struct effect_call *call)
         tracker_cancel(call->tracker, take_ptr(call->tracker_call));
         notifier_cancel(call->notifier, take_ptr(call->notifier_call));
         notifier_free(take_ptr(call->own_notifier));
+        plane_cancel(take_ptr(call->plane_call));
+        plane_free(take_ptr(call->plane));
+        free(take_ptr(call->json));
         forge_cancel(call->forge, take_ptr(call->forge_call));
         forge_free(take_ptr(call->forge));
 }

@@ -18,6 +18,8 @@ struct json;
 struct loop;
 struct notifier;
 struct notifier_call;
+struct plane;
+struct plane_call;
 struct tracker;
 struct tracker_call;
 
@@ -51,6 +53,9 @@ struct effect_call {
         struct notifier *notifier; /* borrowed, or the same as own_notifier */
         struct notifier *own_notifier;
         struct notifier_call *notifier_call;
+        struct plane *plane; /* owned */
+        struct plane_call *plane_call;
+        char *json;          /* what was answered, or NULL */
         struct forge *forge; /* owned */
         struct forge_call *forge_call;
 };

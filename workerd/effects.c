@@ -194,8 +194,9 @@ static void record(struct effect *e)
         (void)snprintf(id, sizeof(id), "%" PRId64, e->id);
         (void)snprintf(epoch, sizeof(epoch), "%" PRId64, e->epoch);
         (void)snprintf(after, sizeof(after), "%" PRId64, e->retry_after_s);
-        const char *params[] = {
-                id, epoch, e->token, e->verdict, e->detail, e->retry_after_s >= 0 ? after : NULL, e->said};
+        const char *params[] = {id,         epoch,       e->token,
+                                e->verdict, e->detail,   e->retry_after_s >= 0 ? after : NULL,
+                                e->said,    e->call.json};
         e->state = EFFECT_RECORDING;
         e->request = db_query(e->fx->cfg.db, &Q_EFFECT_FINISH, params, STATEMENT_DEADLINE_MS, on_recorded, e);
 }

@@ -31,7 +31,7 @@ static void ask_item(struct look_call *call, const struct look_spec *spec)
 static void ask_states(struct look_call *call, const struct look_spec *spec)
 {
         (void)spec; /* of the project, which the endpoint names */
-        call->plane_call = plane_states(call->plane, on_plane, call);
+        call->plane_call = plane_board(call->plane, on_plane, call);
 }
 
 static void ask_status(struct look_call *call, const struct look_spec *spec)

@@ -116,6 +116,7 @@ static struct json_out *item_facts(const struct json *body)
         route_fact(facts, "state_group", str_at(data, "state.group"));
         route_fact_int(facts, "sequence", json_get(data, "sequence_id"));
         route_fact(facts, "actor", str_at(body, "activity.actor.id"));
+        route_fact(facts, "actor_name", str_at(body, "activity.actor.display_name"));
         add_labels(facts, json_get(data, "labels"));
         return facts;
 }

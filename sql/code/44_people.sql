@@ -144,17 +144,18 @@ comment on function orch.task_labels_set(bigint, text[], jsonb) is 'P-11: the la
 create function orch.labels_refresh(t orch.task) returns orch.task
 language plpgsql as $$
 declare
-        i orch.local_item;
+        i orch.seen_item;
 begin
-        select l.* into i from orch.local_item l join orch.project p on p.id = l.project_id and p.tracker = 'local'
-        where l.project_id = t.project_id and l.id::text = t.tracker_id;
+        select * into i from (select (orch.item_of(l)).* from orch.local_item l join orch.project p on p.id = l.project_id and p.tracker = 'local'
+                              where l.project_id = t.project_id and l.id::text = t.tracker_id
+                              union all select (orch.item_of(r)).* from orch.tracker_item r where r.project_id = t.project_id and r.object = t.tracker_id) v;
         if found and orch.task_labels_set(t.id, i.labels, i.labelled_by) then
                 select * into t from orch.task where id = t.id;
         end if;
         return t;
 end
 $$;
-comment on function orch.labels_refresh(orch.task) is 'P-11: the task with the labels that its item has now in the local tracker, should an event have been lost';
+comment on function orch.labels_refresh(orch.task) is 'P-11: the task with the labels that its item had when its tracker was last looked at, should an event have been lost';
 
 create function orch.passing_label(t orch.task, p_gate text) returns text
 language sql stable

@@ -185,10 +185,12 @@ create function orch.project_connect(p_project text, p_port text, p_endpoint tex
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
         p orch.project;
+        was orch.project;
         e orch.endpoint;
         before jsonb;
 begin
         select * into p from orch.project where name = p_project for no key update;
+        was := p;
         before := orch.project_json(p);
         select * into e from orch.endpoint where name = p_endpoint;
         if p.id is null then
@@ -214,6 +216,9 @@ begin
                 notifier_endpoint = case when p_port = 'notifier' then e.id else notifier_endpoint end
         where id = p.id returning * into p;
         perform orch.effects_redirect();
+        if (p.tracker_endpoint, p.tracker_project) is distinct from (was.tracker_endpoint, was.tracker_project) then
+                perform orch.board_forget(p);
+        end if;
         perform orch.record('project', orch.actor(), null, null, null, jsonb_build_object('project', p.name, 'port', p_port, 'endpoint', p_endpoint, 'place', p_place), p.repo_id);
         perform orch.audit_act('project_connect', p.name, jsonb_build_object('port', p_port, 'endpoint', p_endpoint, 'place', p_place), before, orch.project_json(p));
         return orch.project_json(p);

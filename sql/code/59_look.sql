@@ -16,6 +16,9 @@ begin
         -- under way, or failing: its time stays; whoever ends it sees that it was wanted again
         on conflict (project_id, kind, object) do update set wanted = l.wanted + 1, parts = l.parts | excluded.parts,
                 run_at = case when l.token is null and l.attempts = 0 then least(l.run_at, excluded.run_at) else l.run_at end;
+        if p_kind = 'item' and orch.board_is_stale(p_project) and not exists (select from orch.look s where s.project_id = p_project and s.kind = 'states') then
+                perform orch.look_want(p_project, 'states', '');
+        end if;
         perform orch.wake();
 end
 $$;
@@ -54,7 +57,7 @@ begin
         loop
                 for h in select * from orch.look_heads(e.id, p_limit - n)
                 loop
-                        exit when orch.endpoint_admit(e.id, 1, 1 + bit_count(h.parts::integer::bit(3))::integer) < 1;
+                        exit when orch.endpoint_admit(e.id, 1, 1 + bit_count(h.parts::integer::bit(3))::integer + (h.kind = 'states')::integer) < 1;
                         update orch.look l set token = gen_random_uuid(), process_id = p_process, asked = l.wanted,
                                 asked_at = clock_timestamp(), run_at = clock_timestamp() + orch.look_lease()
                         where l.project_id = h.project_id and l.kind = h.kind and l.object = h.object and l.run_at <= clock_timestamp()
@@ -163,13 +166,7 @@ comment on column orch.look_open.under_way is 'Whether somebody asks it now';
 comment on column orch.look_open.asked_at is 'When it was last asked';
 comment on column orch.look_open.detail is 'Why the last try failed';
 
--- What follows from an answer, until its own file has it: nothing.
-create function orch.seen_item(p orch.project, p_object text, p_answer jsonb) returns text
-language sql immutable return 'ignored: nothing is done with it';
-comment on function orch.seen_item(orch.project, text, jsonb) is 'What follows from how a work item is';
-create function orch.seen_states(p orch.project, p_object text, p_answer jsonb) returns text
-language sql immutable return 'ignored: nothing is done with it';
-comment on function orch.seen_states(orch.project, text, jsonb) is 'What follows from the states of a tracker''s project';
+-- What follows from an answer of a forge, until its own file has it: nothing. Of a tracker: 59_board, 61_item.
 create function orch.seen_status(p orch.project, p_object text, p_answer jsonb) returns text
 language sql immutable return 'ignored: nothing is done with it';
 comment on function orch.seen_status(orch.project, text, jsonb) is 'What follows from the statuses of a commit';

@@ -89,9 +89,15 @@ begin
               else tracker = 'local' and name = e.project end;
         if not found then
                 return format('ignored: no project is registered for %s', coalesce(e.project, 'it'));
-        elsif e.kind = 'tracker.item' and e.source = 'local' then
-                return orch.tracker_item_event(p, e);
         end if;
+        case
+                when e.source = 'local' and e.kind = 'tracker.item' then return orch.local_item_event(p, e);
+                when e.kind in ('tracker.item', 'tracker.comment', 'tracker.deleted') then return orch.tracker_told(p, e);
+                when e.kind = 'tracker.move' then return orch.tracker_move(p, e);
+                when e.kind = 'tracker.gone' then return orch.tracker_gone(p, e);
+                when e.kind = 'forge.status' then return orch.status_told(p, e);
+                else null;
+        end case;
         return 'ignored: nothing to do for ' || e.kind;
 end
 $$;

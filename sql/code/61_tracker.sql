@@ -7,7 +7,7 @@ return case when btrim(coalesce(p_title, '')) = '' then 'the title is empty'
             then format('the title has %s characters; at most %s are allowed', length(p_title), orch.setting_int('qg0_title_max')) end;
 comment on function orch.qg0_refusal(text) is 'P-6: why a title is refused at intake, or null';
 
-create function orch.intake(p orch.project, i orch.local_item, p_actor text) returns text
+create function orch.intake(p orch.project, i orch.seen_item, p_actor text) returns text
 language plpgsql as $$
 declare
         refusal text := orch.qg0_refusal(i.title);
@@ -17,25 +17,25 @@ begin
                 refusal := format('project %s takes no new work items', p.name);
         end if;
         if refusal is not null then
-                perform orch.effect_store(p.id, null, 'tracker', 'comment', 'tracker:' || i.work_item, format('comment:qg0:%s:%s', i.id, md5(refusal)),
+                perform orch.effect_store(p.id, null, 'tracker', 'comment', 'tracker:' || i.work_item, format('comment:qg0:%s:%s', i.tracker_id, md5(refusal)),
                         jsonb_build_object('work_item', i.work_item, 'marker', 'qg0:' || md5(refusal), 'text', 'Not taken in: ' || refusal));
                 return 'refused: ' || refusal;
         end if;
         -- also the lanes of what it waits for, in the one order of all who lock several
         perform from orch.repo where id = p.repo_id or id in (select (orch.task_of(b)).repo_id from unnest(i.blocked_by) b) order by id for no key update;
         insert into orch.task (project_id, repo_id, tracker_id, work_item, title, description, labels, labelled_by, priority)
-        values (p.id, p.repo_id, i.id::text, i.work_item, i.title, i.description, i.labels, i.labelled_by, i.priority)
+        values (p.id, p.repo_id, i.tracker_id, i.work_item, i.title, i.description, i.labels, i.labelled_by, i.priority)
         on conflict do nothing returning id into new_id;
         if not found then
                 return format('ignored: %s has a task already', i.work_item);
         end if;
         perform orch.record('intake', p_actor, new_id, null, null, jsonb_build_object('title', i.title));
-        perform orch.tracker_blocked_by(new_id, i.blocked_by, p_actor);
+        perform orch.tracker_blocked_by(new_id, coalesce(i.blocked_by, '{}'), p_actor);
         perform orch.advance(new_id, p_actor);
         return format('taken in as task %s', new_id);
 end
 $$;
-comment on function orch.intake(orch.project, orch.local_item, text) is
+comment on function orch.intake(orch.project, orch.seen_item, text) is
         'P-6, R-5: makes the task of a work item under the repo''s lane lock, once; what fails QG-0 gets a comment and no task';
 
 create function orch.cancel_task(p_task bigint, p_actor text) returns text
@@ -75,20 +75,18 @@ $$;
 comment on function orch.cancel_task(bigint, text) is
         'C-2, C-3, C-6: cancels at once, after the running agent was stopped, or - in the critical window, and in doubt - when the deploy has ended. Idempotent.';
 
-create function orch.tracker_item_event(p orch.project, e orch.event) returns text
+create function orch.tracker_item_event(p orch.project, i orch.seen_item, e orch.event) returns text
 language plpgsql as $$
 declare
-        i orch.local_item;
         t orch.task;
         verb text := e.facts ->> 'state';
         actor text := coalesce(e.facts ->> 'actor', e.source);
         note text := nullif(btrim(e.facts ->> 'comment'), '');
 begin
-        select * into i from orch.local_item where project_id = p.id and work_item = e.object;
-        if not found then
+        if i.tracker_id is null then
                 return format('ignored: the tracker has no item %s', e.object);
         end if;
-        select * into t from orch.task where project_id = p.id and tracker_id = i.id::text;
+        select * into t from orch.task where project_id = p.id and tracker_id = i.tracker_id;
         if verb = 'stop' then
                 if t.id is null or not orch.setting_bool('stop_status_enabled')
                    or not orch.in_scope('stop_status_repos', (select name from orch.repo where id = p.repo_id)) then
@@ -101,7 +99,9 @@ begin
         if verb = 'to_analyse' and t.cancel_requested_at is not null and orch.stop_window(t) = 'none' then
                 return format('waits: %s is being cancelled, and begins anew when that is done', t.work_item);
         end if;
-        perform orch.tracker_blocked_by(t.id, i.blocked_by, actor);
+        if i.blocked_by is not null then
+                perform orch.tracker_blocked_by(t.id, i.blocked_by, actor);
+        end if;
         -- from here on it stays as it is looked at; a cancellation, above, locks the repo first
         select * into t from orch.task where id = t.id for no key update;
         if orch.task_labels_set(t.id, i.labels, i.labelled_by) then
@@ -111,7 +111,18 @@ begin
         return case when verb is null then format('%s has the labels %s', t.work_item, t.labels) else orch.person_move(t, e, verb, note, actor) end;
 end
 $$;
-comment on function orch.tracker_item_event(orch.project, orch.event) is 'I-2, C-1, P-11: what an event of a work item does: STOP is looked at before everything else, then dependencies and labels; the other verbs are in orch.person_move().';
+comment on function orch.tracker_item_event(orch.project, orch.seen_item, orch.event) is 'I-2, C-1, P-11: what an event of a work item does, whatever tracker it is in: STOP is looked at before everything else, then dependencies and labels; the other verbs are in orch.person_move().';
+
+create function orch.local_item_event(p orch.project, e orch.event) returns text
+language plpgsql as $$
+declare
+        i orch.local_item;
+begin
+        select * into i from orch.local_item where project_id = p.id and work_item = e.object;
+        return orch.tracker_item_event(p, case when found then orch.item_of(i) end, e);
+end
+$$;
+comment on function orch.local_item_event(orch.project, orch.event) is 'The same of an item of our own tracker';
 
 create function orch.local_event(i orch.local_item, p_state text, p_comment text) returns void
 language sql

@@ -89,19 +89,10 @@ create function orch.states_report(p_states jsonb) returns jsonb
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
         with wanted as (
-                select s.key, s.label, s.position, case s.key when 'backlog' then 'backlog' when 'to_analyse' then 'unstarted' when 'done' then 'completed'
-                               when 'cancelled' then 'cancelled' when 'stop' then 'cancelled' else 'started' end as remote_group,
-                       case s.key
-                       when 'to_analyse' then 'no work can be started there'
-                       when 'approved' then 'nobody can approve an analysis there; orchctl approve can'
-                       when 'rejected' then 'nobody can send work back there; orchctl reject can'
-                       when 'needs_input' then 'a question of the analyst is shown as a comment only; a comment and To Analyse, or orchctl answer, answers it'
-                       when 'confirm_deploy' then 'nobody can confirm a deploy there; orchctl approve can'
-                       when 'stop' then 'nobody can stop work there; orchctl cancel can'
-                       else 'another state of its group is shown instead' end as disables
+                select s.key, s.label, s.position, s.remote_group, orch.state_disables(s.key) as disables
                 from orch.tracker_state s
         ), met as (
-                select w.*, exists (select from jsonb_array_elements(p_states) x where lower(btrim(x ->> 'name')) = lower(w.label)) as is_there from wanted w
+                select w.*, exists (select from jsonb_array_elements(p_states) x where orch.state_key(x ->> 'name', x ->> 'group') = w.key) as is_there from wanted w
         )
         select jsonb_build_object('found', coalesce(string_agg(m.label, ', ' order by m.position) filter (where m.is_there), 'none'),
                 'missing', coalesce(jsonb_agg(jsonb_build_object('key', m.key, 'label', m.label, 'group', m.remote_group, 'wrong', m.key = 'to_analyse', 'disables', m.disables)

@@ -20,7 +20,7 @@ begin
                 ('orch_operator, orch_readonly', array['git_url']),
                 ('orch_workerd', array['forge_note']),
                 -- what the views are made of runs with the rights of whoever reads them
-                ('orch_operator, orch_readonly', array['stop_window']),
+                ('orch_operator, orch_readonly', array['stop_window', 'board_words', 'state_disables']),
                 ('orch_operator, orch_readonly', array['setting_text', 'setting_bool', 'setting_int', 'in_scope', 'serial_gated', 'blocks_of', 'axis_answers', 'axis_ask', 'is_axis_fault', 'oldest_claimable_s', 'worker_miss', 'budget_spent', 'cost_estimate', 'needs_transition_lease', 'needs_merge_lease', 'has_living_owner', 'in_critical_window', 'gate_result', 'gate_evidence',
                         'gate_decision', 'gate_job', 'gate_ask', 'gate_visit', 'visit_of', 'evidence_standing', 'evidence_void', 'wrote_code', 'merge_tested', 'is_tested', 'deploy_begun', 'has_step', 'is_for_person', 'waiting_step', 'waits_for_person', 'item_name', 'task_json', 'state_at', 'failed_log', 'failure_digest', 'works_again', 'counted', 'estimated', 'count_bound',
                         'inbox_age_s', 'former_sessions']),
@@ -48,7 +48,7 @@ grant select on orch.setting_row, orch.stage, orch.stage_step, orch.stage_edge, 
         orch.task, orch.job, orch.run, orch.evidence, orch.decision, orch.commit_status, orch.task_dependency, orch.repo_freeze, orch.transition_lease,
         orch.merge_lease, orch.deploy_record, orch.axis, orch.axis_fault, orch.lane_touch, orch.slot, orch.effect, orch.local_item, orch.local_comment, orch.history, orch.audit, orch.wait_finding, orch.escalation, orch.failure,
         orch.question, orch.human_wait, orch.review_total,
-        orch.endpoint, orch.look, orch.card, orch.capacity_limit, orch.provider_circuit, orch.state_change, orch.retention_mark, orch.host_watch
+        orch.endpoint, orch.look, orch.tracker_board, orch.tracker_state_map, orch.tracker_item, orch.card, orch.capacity_limit, orch.provider_circuit, orch.state_change, orch.retention_mark, orch.host_watch
         to orch_operator, orch_readonly;
 grant select on orch.observation, orch.probe to orch_operator, orch_readonly;
 grant select (id, source, delivery, headers, status, key, kind, project, object, attempts, run_at, outcome, received_at, ended_at)

@@ -51,12 +51,14 @@ static struct plane_call *start_plane(struct plane *plane, const char *verb)
                 return plane_items(plane, get("cursor", NULL), on_answer, NULL);
         if (strcmp(verb, "states") == 0)
                 return plane_states(plane, on_answer, NULL);
+        if (strcmp(verb, "board") == 0)
+                return plane_board(plane, on_answer, NULL);
         if (strcmp(verb, "labels") == 0)
                 return plane_labels(plane, on_answer, NULL);
         if (strcmp(verb, "project") == 0)
                 return plane_project(plane, on_answer, NULL);
         if (strcmp(verb, "set_state") == 0)
-                return plane_set_state(plane, item, get("state", ""), on_answer, NULL);
+                return plane_set_state(plane, item, get("state", ""), get("keep", ""), on_answer, NULL);
         if (strcmp(verb, "projects") == 0)
                 return plane_projects(plane, on_answer, NULL);
         if (strcmp(verb, "me") == 0)

@@ -9,6 +9,8 @@ def connect(world, project="demo", endpoint="board", place="p-1", per_minute=Non
     world.operate("endpoint_set", endpoint, "plane", f"https://{endpoint}.example.org", f"/etc/orchestrator/{endpoint}.token", "acme", None, None, per_minute)
     world.operate("project_connect", project, "tracker", endpoint, place)
     world.db.query("delete from orch.look returning 1")
+    # its states are known
+    world.db.query("insert into orch.tracker_board (project_id) select id from orch.project where name = %s returning 1", project)
 
 
 def want(world, *objects, project="demo", kind="item", parts=0):
@@ -20,7 +22,7 @@ def claim(world, limit=8):
     return world.call("look_claim", world.process, world.epoch, limit)
 
 
-def finish(world, l, said="ok", answer=None, retry_after=None, detail="why"):
+def finish(world, l, said="not-found", answer=None, retry_after=None, detail="why"):
     return world.call("look_finish", l["project_id"], l["kind"], l["object"], l["token"], said,
                       json.dumps(answer if answer is not None else {}), retry_after, detail)[0]["look_finish"]
 
