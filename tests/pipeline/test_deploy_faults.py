@@ -76,3 +76,43 @@ def test_the_record_cannot_be_asked(suite, make_deploy, function):
         assert deploy.started() == []
     deploy.line.wait_stage(item, "done")
     assert len(deploy.started()) == 1 and deploy.record(item)["status"] == "SUCCESS"
+
+
+def test_drained_while_production_is_asked(make_suite, make_deploy, folder):
+    """M-3, J-8: the command left no exit code, and the suite is stopped while deploy_check runs: it is asked again, nothing else is."""
+    suite = make_suite(probe_timeout="60s").start()
+    deploy = make_deploy(suite)
+    asked = folder / "asked"
+    deploy.line.command("deploy_check", f'echo x >>{asked}; flock --shared {deploy.gate.path} true; echo "$ORCH_HEAD_SHA"')
+    item = deploy.begin()
+    deploy.wait_started()
+    shim, = (p for p in suite.shims() if any("/deploys/" in a for a in p.args))
+    os.kill(shim.pid, signal.SIGKILL)
+    deploy.line.wait(asked.exists, 60, "production is asked")
+    suite.stop()
+    assert deploy.record(item)["status"] is None
+    deploy.gate.open()
+    suite.start()
+    deploy.line.wait_stage(item, "done")
+    assert deploy.record(item)["status"] == "SUCCESS" and len(deploy.started()) == 1 and asked.read_text() == "x\nx\n"
+
+
+def test_the_end_of_the_start_is_lost(suite, make_deploy):
+    """M-3, R-6: the command runs, the releaser's end cannot be recorded, and its worker is killed: nothing is started again."""
+    deploy = make_deploy(suite)
+    item = deploy.line.item()
+    deploy.line.approve_analysis(item)
+    deploy.line.wait_shown(item, "awaiting_deploy")
+    deploy.line.wait(lambda: not deploy.line.db.value("select count(*) from orch.job where active"), 60, "nobody else has to be recorded")
+    mark = suite.log.mark()
+    with away(suite.database, "deploy_begin"):
+        deploy.line.approve(item)
+        suite.log.wait("job.retry", since=mark, timeout=60, what="deploy record")
+    with away(suite.database, "head_store"):
+        deploy.wait_started()
+        worker, = suite.pids("workerd")
+        suite.log.wait("job.report-refused", since=mark, timeout=60)
+        os.kill(worker, signal.SIGKILL)
+    deploy.gate.open()
+    deploy.line.wait_stage(item, "done")
+    assert len(deploy.started()) == 1 and deploy.record(item)["status"] == "SUCCESS"
