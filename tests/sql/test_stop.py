@@ -237,6 +237,19 @@ def test_paused_and_stopped_it_can_be_resumed(world):
     assert world.task(item)["stage"] == "done" and world.task(item)["cancel_requested_at"] is None
 
 
+def test_deployed_and_not_to_be_merged(world):
+    """C-6: the deferred cancellation waits for the merge of what was deployed; when that fails it is applied: there is no other round."""
+    item = world.item()
+    job = begin_deploy(world, item)
+    assert "deferred" in world.operate("cancel", item, None)["message"]
+    world.succeed(job)
+    assert world.task(item)["stage"] == "deploy"
+    merger = world.claim()
+    assert merger["role"] == "merger"
+    world.succeed(merger, "failed")
+    assert stopped(world, item)["developer_rounds"] == 0
+
+
 def test_given_up_while_the_deploy_is_under_way(world):
     """C-5, C-6, P-5: the finalizer fails for good, and nobody knows what came of the deploy: not cancelled; a person is told, and has a way."""
     world.set("job_max_attempts", "1")
@@ -246,6 +259,9 @@ def test_given_up_while_the_deploy_is_under_way(world):
     world.finish(job, "failed", reason="no disk")
     assert world.task(item)["stage"] == "deploy" and world.waits(item)[0] == "escalated"
     assert "deferred" in world.operate("cancel", item, None)["message"]
+    world.set("stage_grace_s", "0")
+    world.call("reconcile_gates", 100, user="orch_reconcilerd")
+    assert world.task(item)["stage"] == "deploy" and not [j for j in world.jobs(item) if j["active"]]
     world.operate("retry", item, None)
     world.succeed(world.claim(), "FAILED")
     stopped(world, item)
