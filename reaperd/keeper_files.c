@@ -113,11 +113,9 @@ static void remove_next(struct keeper *k)
         _cleanup_(freep) char *owner = xasprintf("%s/owner", k->dir.path);
         if (run_dir_is_locked(&k->dir) != 0)
                 keep(k, "what it started may live: its lock is held");
-        else if (k->state == KEEPER_DEPLOYS)
-                take_away(k);
-        else if (is_there(owner))
+        else if (k->state != KEEPER_DEPLOYS && is_there(owner))
                 keep(k, "its worker has not cleaned it up yet");
-        else if (!is_there(k->dir.tree))
+        else if (k->state == KEEPER_DEPLOYS || !is_there(k->dir.tree))
                 take_away(k);
         else if (run->over)
                 look_for_commit(k);

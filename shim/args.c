@@ -43,7 +43,8 @@ static const struct {
 
 static int usage(const char *why, const char *what)
 {
-        fprintf(stderr,
+        (void)fprintf(
+                stderr,
                 "orch-shim: %s%s\n"
                 "usage: orch-shim --run-dir DIR --lock FILE [--lock-wait-ms N] --stdin FILE --cwd DIR\n"
                 "                 [--control NAME] [--grace-ms N] [--wall-ms N] [--start-ms N] [--idle-ms "

@@ -113,7 +113,10 @@ def rolled_back(watch, item, status):
     return row["reason"]
 
 
-@pytest.mark.parametrize("rollback, why", [("kill -9 $$", "ended by Killed"), ("sleep 600", "ended by deploy_timeout")])  # lasts
+@pytest.mark.parametrize("rollback, why", [
+    ("kill -9 $$", "ended by Killed"),
+    ("sleep 600", "ended by deploy_timeout"),  # lasts
+])
 def test_a_rollback_that_is_ended(make_suite, project, folder, rollback, why):
     """M-5, J-3: a failure that people hear of; nothing is tried again."""
     watch = Watch(make_suite(deploy_timeout="3s").start(), project)

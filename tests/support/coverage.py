@@ -7,7 +7,8 @@ lines; PostgreSQL counts their calls, once it can no longer put their text into 
 import json
 import os
 import pathlib
-import time
+
+from .wait import wait_for
 
 FOLDER = os.environ.get("ORCH_COVERAGE")
 
@@ -58,7 +59,7 @@ def collect(database):
     if not FOLDER or not database.value("select to_regnamespace('orch') is not null"):
         return
     database.forget_connections()
-    wait_until_counted(database)
+    end_sessions(database)
     database.query("create extension plpgsql_check")
     for row in database.query(STATEMENTS):
         body = seen["bodies"].setdefault(row["body"], {"function": row["function"], "lines": set(), "covered": set()})
@@ -68,12 +69,11 @@ def collect(database):
     database.query("select plpgsql_profiler_reset_all()")  # or its memory fills up: what it keeps of a database outlives that
 
 
-def wait_until_counted(database, timeout=5):
-    """Sessions hand in their counts when they end, and end a little after their client is gone."""
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline and database.value(
-            "select exists (select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid())"):
-        time.sleep(0.01)  # nothing announces the end of a session
+def end_sessions(database):
+    """Sessions hand in their counts when they end. Those that are left would be ended with the database."""
+    others = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    database.query(f"select pg_terminate_backend(pid) {others}")
+    wait_for(lambda: database.value(f"select count(*) {others}") == 0, what="nobody else is connected")
 
 
 def store():
