@@ -26,7 +26,7 @@
 
 static int fail(const char *what, int r)
 {
-        fprintf(stderr, "orch-shim: could not %s: %s\n", what, strerror(-r));
+        (void)fprintf(stderr, "orch-shim: could not %s: %s\n", what, strerror(-r));
         return EXIT_FAILED;
 }
 
@@ -65,7 +65,8 @@ int main(int argc, char *argv[])
         }
         r = watch_run(&args, &lock, &control);
         if (r == -ESTALE) {
-                fprintf(stderr, "orch-shim: nobody has renewed the run for too long: it is not begun\n");
+                (void)fprintf(stderr,
+                              "orch-shim: nobody has renewed the run for too long: it is not begun\n");
                 lock_clear(&lock);
                 return EXIT_TEMPORARY;
         }

@@ -269,7 +269,7 @@ static void on_connection(struct watch *w)
         if (r > 0)
                 hello(w);
         else if (r < 0)
-                fprintf(stderr, "orch-shim: nobody can connect any more: %s\n", strerror(-r));
+                (void)fprintf(stderr, "orch-shim: nobody can connect any more: %s\n", strerror(-r));
 }
 
 static int poll_timeout(const struct watch *w)
