@@ -56,6 +56,7 @@ void gitea_read_status(struct json_out *out, const struct json *v)
         put(out, "context", json_get(v, "context"));
         put(out, "state", json_get(v, "status"));
         put(out, "description", json_get(v, "description"));
+        put(out, "url", json_get(v, "target_url"));
 }
 
 void gitea_read_pull(struct json_out *out, const struct json *v)

@@ -56,6 +56,34 @@ end
 $$;
 comment on function orch.forge_note(bigint, bigint, uuid, text, text, integer) is 'I-7: a running job tells that its forge does not answer it, and that it goes on asking. False also when it is fenced';
 
+create function orch.ci_by_forge(t orch.task, s orch.stage_step) returns boolean
+language plpgsql stable as $$
+begin
+        return s.gate = 'ci_green' and exists (select from orch.project p where p.id = t.project_id and p.ci = 'forge' and p.forge_endpoint is not null);
+end
+$$;
+comment on function orch.ci_by_forge(orch.task, orch.stage_step) is 'P-1: whether a step waits for the statuses that the forge has, and for no job';
+
+create function orch.ci_await(t orch.task, p_actor text) returns void
+language plpgsql as $$
+begin
+        if t.head_sha is not null and p_actor <> 'forge' then -- who brings the statuses wants no others
+                perform orch.look_want(t.project_id, 'status', t.head_sha);
+        end if;
+end
+$$;
+comment on function orch.ci_await(orch.task, text) is 'P-1: has the statuses of the head be looked at: when it was pushed, and whenever the reconciler finds that nothing was heard';
+
+create function orch.glob_matches(p_text text, p_glob text) returns boolean
+language sql immutable
+return p_text like replace(replace(regexp_replace(p_glob, '([%_\\])', '\\\1', 'g'), '*', '%'), '?', '_');
+comment on function orch.glob_matches(text, text) is 'Whether a text is as a pattern says: * any characters, ? any one';
+
+create function orch.ci_red(p_context text, p_description text, p_url text) returns text
+language sql immutable
+return 'CI is red: ' || case when p_context <> 'orchestrator/ci' then p_context || ': ' else '' end || p_description || coalesce(' (' || nullif(p_url, '') || ')', '');
+comment on function orch.ci_red(text, text, text) is 'P-5: what the next developer is told of a red status: which check, what it said, and where there is more';
+
 create function orch.pull_ensure(p_before orch.task, p_task bigint) returns void
 language plpgsql as $$
 declare

@@ -102,7 +102,9 @@ begin
                 elsif orch.label_pass(t, s.gate) then
                         continue;
                 else
-                        if s.role is not null and not orch.question_ask(t, s) then
+                        if orch.ci_by_forge(t, s) then
+                                perform orch.ci_await(t, p_actor);
+                        elsif s.role is not null and not orch.question_ask(t, s) then
                                 perform orch.job_queue(t, s.role);
                         elsif s.shown is not null then
                                 perform orch.human_wait_begin(t, s.gate, s.shown);

@@ -166,13 +166,4 @@ comment on column orch.look_open.under_way is 'Whether somebody asks it now';
 comment on column orch.look_open.asked_at is 'When it was last asked';
 comment on column orch.look_open.detail is 'Why the last try failed';
 
--- What follows from an answer of a forge, until its own file has it: nothing. Of a tracker: 59_board, 61_item.
-create function orch.seen_status(p orch.project, p_object text, p_answer jsonb) returns text
-language sql immutable return 'ignored: nothing is done with it';
-comment on function orch.seen_status(orch.project, text, jsonb) is 'What follows from the statuses of a commit';
-create function orch.seen_pull(p orch.project, p_object text, p_answer jsonb) returns text
-language sql immutable return 'ignored: nothing is done with it';
-comment on function orch.seen_pull(orch.project, text, jsonb) is 'What follows from how a pull request is';
-create function orch.seen_branch(p orch.project, p_object text, p_answer jsonb) returns text
-language sql immutable return 'ignored: nothing is done with it';
-comment on function orch.seen_branch(orch.project, text, jsonb) is 'What follows from where a branch is';
+-- What follows from an answer: of a forge 59_seen_forge, of a tracker 59_board and 61_item.

@@ -8,6 +8,8 @@ from (values
         ('auto_approve', 'bool', 'P-11: whether the label auto-approve passes the analysis'),
         ('auto_deploy', 'bool', 'P-11: whether the label auto-deploy confirms the deploy'),
         ('checks_total', 'int', 'M-5: probes of the watch after a deploy'),
+        ('ci', 'text', 'P-1: who tests a branch: local (a worker runs the test command), or forge (the statuses of its head at the forge count)'),
+        ('ci_contexts', 'lines', 'P-1: with ci forge: the statuses that must be green, one per line, * for any characters; none: all that there are'),
         ('degraded_at', 'int', 'M-5: failed probes at which production is DEGRADED'),
         ('gate_config_globs', 'list', 'P-4: files that decide what a gate demands; a change to one must be accepted by the reviewer'),
         ('integrity_markers', 'lines', 'M-4: PATH:NEEDLE, text that must be in a file of the default branch after each merge; PATH alone: a file that must be there'),

@@ -17,7 +17,7 @@ begin
                 ('orch_operator, orch_readonly', array['status_snapshot', 'queue_snapshot', 'openapi', 'doctor', 'states_report']),
                 ('orch_operator, orch_readonly', (select array_agg('gate_' || key) from orch.gate)),
                 ('orch_operator, orch_readonly', array['ci_commits']),
-                ('orch_operator, orch_readonly', array['git_url']),
+                ('orch_operator, orch_readonly', array['git_url', 'glob_matches', 'ci_red']),
                 ('orch_workerd', array['forge_note']),
                 -- what the views are made of runs with the rights of whoever reads them
                 ('orch_operator, orch_readonly', array['stop_window', 'board_words', 'state_disables']),

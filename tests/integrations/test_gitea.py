@@ -36,7 +36,7 @@ def test_statuses_of_all_pages_and_none(gitea, shop, ask_gitea):
         gitea.set_status(shop.repo, sha, f"check {number}", "success")
     gitea.set_status(shop.repo, sha, "check 59", "failure", "it broke")
     statuses = ask_gitea("statuses", sha=sha).json["statuses"]
-    assert len(statuses) == 60 and {"context": "check 59", "state": "failure", "description": "it broke"} in statuses
+    assert len(statuses) == 60 and {"context": "check 59", "state": "failure", "description": "it broke", "url": ""} in statuses
 
 
 def test_a_pull_request_is_opened_once(gitea, shop, ask_gitea):

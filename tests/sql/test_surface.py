@@ -39,7 +39,7 @@ PURE = {"setting_text", "setting_bool", "setting_int", "in_scope", "serial_gated
         "waits_for_person", "item_name", "task_json", "state_at", "failed_log", "failure_digest", "works_again", "counted", "estimated", "count_bound", "inbox_age_s", "former_sessions"}
 LOOKS = {"project_list", "project_show", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list", "freeze_list", "dead_letter_list",
          "dependency_list", "finding_list", "waits_chain", "limit_list", "label_list", "circuit_list", "openapi", "doctor", "states_report", "asof", "asof_changes", "escalation_list"}
-PURE |= {"ci_commits", "git_url"}
+PURE |= {"ci_commits", "git_url", "glob_matches", "ci_red"}
 LOOKS |= {"gates"}
 PURE |= {"kept_since", "retention_batch", "label_text"}
 LOOKS |= {"retention", "endpoint_list", "usage"}

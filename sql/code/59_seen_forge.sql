@@ -1,0 +1,43 @@
+-- 59_seen_forge: what follows from answers of the forge to looks (59_look).
+
+create function orch.seen_status(p orch.project, p_object text, p_answer jsonb) returns text
+language plpgsql as $$
+declare
+        task bigint;
+        changed integer;
+begin
+        if p.ci <> 'forge' then
+                return 'ignored: the project is tested by a worker';
+        elsif p_answer is null then
+                return 'ignored: the forge has no such commit';
+        end if;
+        insert into orch.commit_status (repo_id, sha, context, state, description, url)
+        select p.repo_id, p_object, s.context, s.state, s.description, s.url
+        from (select distinct on (left(v.context, 200)) left(v.context, 200) as context, left(coalesce(v.description, ''), 500) as description, left(v.url, 500) as url,
+                     case when v.state in ('success', 'failure', 'error', 'warning', 'skipped') then v.state else 'pending' end as state
+              from jsonb_to_recordset(p_answer -> 'statuses') as v (context text, state text, description text, url text) where v.context <> '') s
+        left join lateral (select n.* from orch.commit_status n
+                           where n.repo_id = p.repo_id and n.sha = p_object and n.context = s.context order by n.id desc limit 1) o on true
+        where (o.state, o.description, o.url) is distinct from (s.state, s.description, s.url);
+        get diagnostics changed = row_count;
+        if changed = 0 then
+                return 'nothing new';
+        end if;
+        for task in select t.id from orch.task t
+                    where t.project_id = p.id and not t.terminal and t.head_sha is not null and p_object = any (orch.ci_commits(t)) order by t.id
+        loop
+                perform orch.advance(task, 'forge');
+        end loop;
+        return format('%s statuses', changed);
+end
+$$;
+comment on function orch.seen_status(orch.project, text, jsonb) is
+        'P-1, I-4: stores the statuses of a commit that are new, of all contexts the newest, and asks the gates of the tasks that it is about. By the commit alone: a branch is that of the tasks that have it';
+
+create function orch.seen_pull(p orch.project, p_object text, p_answer jsonb) returns text
+language sql immutable return 'ignored: a merge looks at its pull request itself';
+comment on function orch.seen_pull(orch.project, text, jsonb) is 'M-4: what follows from how a pull request is: nothing, since it is looked at right before it is merged, and made again when it is closed or points elsewhere';
+
+create function orch.seen_branch(p orch.project, p_object text, p_answer jsonb) returns text
+language sql immutable return 'ignored: a job looks at its branch itself';
+comment on function orch.seen_branch(orch.project, text, jsonb) is 'What follows from where a branch is: nothing, since every job fetches before it begins, and pushes with lease';
