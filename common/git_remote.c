@@ -1,7 +1,8 @@
 /* git_remote.c - see git_remote.h. */
 #include "common/git_remote.h"
 
-#include <stdint.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,25 +20,18 @@ bool git_remote_is_away(const struct git_remote *remote)
                (strncmp(remote->url, "https://", 8) == 0 || strncmp(remote->url, "http://", 7) == 0);
 }
 
-static char *base64(const char *text)
-{
-        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        size_t len = strlen(text);
-        char *out = xcalloc(1, 4 * ((len + 2) / 3) + 1), *o = out;
-        for (size_t i = 0; i < len; i += 3, o += 4) {
-                uint32_t v = 0;
-                for (size_t k = 0; k < 3; k++)
-                        v = v << 8 | (i + k < len ? (unsigned char)text[i + k] : 0);
-                for (size_t k = 0; k < 4; k++)
-                        o[k] = i + k <= len ? digits[v >> (18 - 6 * k) & 63] : '=';
-        }
-        return out;
-}
-
 static void wipe(char *secret)
 {
-        explicit_bzero(secret, strlen(secret));
+        OPENSSL_cleanse(secret, strlen(secret));
         free(secret);
+}
+
+static char *base64(const char *text)
+{
+        size_t len = strlen(text);
+        char *out = xcalloc(1, 4 * ((len + 2) / 3) + 1);
+        EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)text, (int)len);
+        return out;
 }
 
 /* The server of an address: "https://HOST:PORT/". */

@@ -21,8 +21,11 @@ comment on column orch.axis_forge.reason is 'Why it is blocked';
 comment on column orch.axis_forge.ends_when is 'What would unblock it';
 
 create function orch.forge_of(p_task bigint) returns orch.endpoint
-language sql stable
-return (select e from orch.task t join orch.project p on p.id = t.project_id join orch.endpoint e on e.id = p.forge_endpoint where t.id = p_task);
+language plpgsql stable as $$ -- as setting_text() is, and for its reason
+begin
+        return (select e from orch.task t join orch.project p on p.id = t.project_id join orch.endpoint e on e.id = p.forge_endpoint where t.id = p_task);
+end
+$$;
 comment on function orch.forge_of(bigint) is 'I-1: the server of the forge of a task; null for the local one';
 
 create function orch.forge_admit(j orch.job) returns boolean
