@@ -54,6 +54,11 @@ static void on_gates(const struct db_result *res)
                          LF_I("skipped", db_int(res, 0, "skipped", 0)));
 }
 
+static void on_outside(const struct db_result *res)
+{
+        metrics_count(METRIC_RECONCILE_WANTED, column(res, "wanted"));
+}
+
 static void on_waits(const struct db_result *res)
 {
         if (column(res, "deadlocks") > 0)
@@ -77,6 +82,7 @@ static const struct {
         void (*done)(const struct db_result *res);
 } steps[] = {
         {&Q_RECONCILE_GATES, "100", on_gates},
+        {&Q_RECONCILE_OUTSIDE, "20", on_outside},
         {&Q_WAITS_CHECK, "50", on_waits},
         {&Q_ESCALATIONS_RAISE, "50", on_escalations},
 };

@@ -28,6 +28,18 @@ static void ask_item(struct look_call *call, const struct look_spec *spec)
         call->plane_call = plane_item(call->plane, spec->object, spec->parts, on_plane, call);
 }
 
+static void ask_items(struct look_call *call, const struct look_spec *spec)
+{
+        call->plane_call =
+                plane_items(call->plane, spec->object[0] != '\0' ? spec->object : NULL, on_plane, call);
+}
+
+static void ask_hooks(struct look_call *call, const struct look_spec *spec)
+{
+        (void)spec;
+        call->gitea_call = gitea_hooks(call->gitea, on_gitea, call);
+}
+
 static void ask_states(struct look_call *call, const struct look_spec *spec)
 {
         (void)spec; /* of the project, which the endpoint names */
@@ -53,8 +65,9 @@ static const struct {
         const char *adapter, *kind;
         void (*ask)(struct look_call *call, const struct look_spec *spec);
 } questions[] = {
-        {"plane", "item", ask_item},     {"plane", "states", ask_states}, {"gitea", "status", ask_status},
-        {"gitea", "branch", ask_branch}, {"gitea", "pull", ask_pull}, /* its object is the head's branch */
+        {"plane", "items", ask_items},   {"gitea", "hooks", ask_hooks},   {"plane", "item", ask_item},
+        {"plane", "states", ask_states}, {"gitea", "status", ask_status}, {"gitea", "branch", ask_branch},
+        {"gitea", "pull", ask_pull}, /* its object is the head's branch */
 };
 
 int look_call_start(struct look_call *call, struct http_client *http, const struct look_spec *spec,

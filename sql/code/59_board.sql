@@ -120,6 +120,7 @@ create function orch.board_forget(p orch.project) returns void
 language plpgsql as $$
 begin
         delete from orch.look where project_id = p.id and port = 'tracker';
+        delete from orch.sweep where project_id = p.id and kind = 'items';
         delete from orch.tracker_board where project_id = p.id;
         delete from orch.tracker_item where project_id = p.id;
         if p.tracker_endpoint is not null then

@@ -12,7 +12,7 @@ language plpgsql as $$
 begin
         insert into orch.look as l (project_id, kind, object, parts)
         select p.id, p_kind, p_object, p_parts from orch.project p
-        where p.id = p_project and case when p_kind in ('item', 'states') then p.tracker_endpoint else p.forge_endpoint end is not null
+        where p.id = p_project and case when p_kind in ('item', 'items', 'states') then p.tracker_endpoint else p.forge_endpoint end is not null
         -- under way, or failing: its time stays; whoever ends it sees that it was wanted again
         on conflict (project_id, kind, object) do update set wanted = l.wanted + 1, parts = l.parts | excluded.parts,
                 run_at = case when l.token is null and l.attempts = 0 then least(l.run_at, excluded.run_at) else l.run_at end;
@@ -85,6 +85,8 @@ begin
         return case p_kind
                 when 'item' then orch.seen_item(p, p_object, p_answer)
                 when 'states' then orch.seen_states(p, p_object, p_answer)
+                when 'items' then orch.seen_items(p, p_object, p_answer)
+                when 'hooks' then orch.seen_hooks(p, p_object, p_answer)
                 when 'status' then orch.seen_status(p, p_object, p_answer)
                 when 'pull' then orch.seen_pull(p, p_object, p_answer)
                 when 'branch' then orch.seen_branch(p, p_object, p_answer) end;
@@ -129,6 +131,9 @@ begin
         select * into p from orch.project where id = p_project;
         -- before the look is locked, as the claim does; and what follows from the answer locks tasks, from which others want looks
         away := orch.endpoint_note(case l.port when 'tracker' then p.tracker_endpoint else p.forge_endpoint end, p_said, p_detail, p_retry_after_s);
+        if p_said = 'refused' and p_kind = 'hooks' then
+                p_said := 'not-found'; -- that is for administrators, whom we need not be
+        end if;
         if p_said not in ('ok', 'not-found') then
                 return orch.look_failed(l, coalesce(p_detail, p_said), away, p_retry_after_s);
         end if;
@@ -155,7 +160,7 @@ select p.name as project, l.kind, l.object, l.port, l.wanted, l.asked, l.run_at,
 from orch.look l join orch.project p on p.id = l.project_id;
 comment on view orch.look_open is 'I-3: what is still to be asked of the services outside';
 comment on column orch.look_open.project is 'Project';
-comment on column orch.look_open.kind is 'item, states, status, pull or branch';
+comment on column orch.look_open.kind is 'item, items, states, status, pull, branch or hooks';
 comment on column orch.look_open.object is 'Which one';
 comment on column orch.look_open.port is 'tracker or forge';
 comment on column orch.look_open.wanted is 'How often it was wanted';

@@ -34,6 +34,19 @@ $$;
 comment on function orch.reconcile_skip(orch.task) is
         'R-1, R-3: why the reconciler leaves an idle task alone: terminal; human: a person decides; red: its gate has no answer, and its job was there. Null: it is moved on.';
 
+create function orch.unblocked_tell(was orch.task) returns void
+language plpgsql as $$
+declare
+        t orch.task;
+begin
+        select * into t from orch.task where id = was.id;
+        if t.stage <> was.stage and t.stage <> 'cancelled' then
+                perform orch.comment_on(t, 'unblocked:' || t.stage, format('Unblocked: it is in %s now. It stood still in %s, although nothing held it; what should have moved it on was lost.', t.stage, was.stage));
+        end if;
+end
+$$;
+comment on function orch.unblocked_tell(orch.task) is 'R-4: says that a task which stood still has moved, after it has, and once for each stage it came to';
+
 create function orch.reconcile_gates(p_limit integer) returns table (examined integer, advanced integer, skipped integer,
         terminal integer, escalated integer, lease integer, human integer, busy integer, red integer)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -56,6 +69,7 @@ begin
                         reason := case when t.id is null then 'busy' else orch.reconcile_skip(t) end;
                         if reason is null then
                                 perform orch.advance(t.id, 'reconciler');
+                                perform orch.unblocked_tell(t);
                                 advanced := advanced + 1;
                         else
                                 reasons := reasons || reason;

@@ -122,7 +122,13 @@ select 'orch_reviews_total', 'counter', format('scope="cluster",gate="%s"', g.ke
 from orch.human_gate g left join orch.review_total r on r.gate = g.key
 union all
 select 'orch_review_seconds_total', 'counter', format('scope="cluster",gate="%s"', g.key), 'I-6: seconds that tasks have waited for people', coalesce(r.seconds, 0)
-from orch.human_gate g left join orch.review_total r on r.gate = g.key;
+from orch.human_gate g left join orch.review_total r on r.gate = g.key
+union all
+select 'orch_sweep_results_total', 'counter', format('scope="cluster",kind="%s",result="%s"', c.kind, c.result), 'R-2, R-3: what sweeps of services outside made of what they saw', c.n
+from orch.sweep_count c
+union all
+select 'orch_webhooks_failing', 'gauge', format('scope="cluster",project="%s",kind="%s"', orch.label_text(p.name), s.kind), 'I-3: whether the webhooks of a project do not come, as far as we know', (s.alerted)::integer
+from orch.sweep s join orch.project p on p.id = s.project_id;
 comment on view orch.metric is 'Metrics that come from the database: the same on every host, so aggregate with max';
 comment on column orch.metric.name is 'Metric';
 comment on column orch.metric.kind is 'counter or gauge';

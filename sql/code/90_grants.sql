@@ -10,7 +10,7 @@ begin
                 ('orch_workerd', array['job_claim', 'job_started', 'job_pushing', 'job_intent', 'job_finish', 'job_release', 'event_unrouted', 'event_route', 'event_malformed', 'event_route_failed',
                         'event_handle', 'effect_claim', 'effect_finish', 'look_claim', 'look_finish', 'process_disown', 'orphans', 'process_report', 'job_adopt', 'runs_over', 'run_usage', 'local_item_set_state', 'local_item_comment']),
                 ('orch_reaperd', array['process_beats', 'process_gone', 'reap_overdue', 'orphan_list', 'orphan_lost', 'orphan_stranded']),
-                ('orch_reconcilerd', array['reconcile_gates', 'waits_check', 'escalations_raise']),
+                ('orch_reconcilerd', array['reconcile_gates', 'reconcile_outside', 'waits_check', 'escalations_raise']),
                 ('orch_reaperd', array['retention_tick', 'retention_files', 'retention_files_done', 'retention_files_kept', 'disk_report', 'prune_report']),
                 ('orch_operator, orch_readonly', array['kept_since', 'retention_batch', 'label_text']),
                 ('orch_operatord', array['http_act', 'openapi', 'status_snapshot', 'queue_snapshot', 'metric_rows']),
@@ -48,7 +48,7 @@ grant select on orch.setting_row, orch.stage, orch.stage_step, orch.stage_edge, 
         orch.task, orch.job, orch.run, orch.evidence, orch.decision, orch.commit_status, orch.task_dependency, orch.repo_freeze, orch.transition_lease,
         orch.merge_lease, orch.deploy_record, orch.axis, orch.axis_fault, orch.lane_touch, orch.slot, orch.effect, orch.local_item, orch.local_comment, orch.history, orch.audit, orch.wait_finding, orch.escalation, orch.failure,
         orch.question, orch.human_wait, orch.review_total,
-        orch.endpoint, orch.look, orch.tracker_board, orch.tracker_state_map, orch.tracker_item, orch.card, orch.capacity_limit, orch.provider_circuit, orch.state_change, orch.retention_mark, orch.host_watch
+        orch.endpoint, orch.look, orch.tracker_board, orch.tracker_state_map, orch.tracker_item, orch.card, orch.sweep, orch.sweep_count, orch.capacity_limit, orch.provider_circuit, orch.state_change, orch.retention_mark, orch.host_watch
         to orch_operator, orch_readonly;
 grant select on orch.observation, orch.probe to orch_operator, orch_readonly;
 grant select (id, source, delivery, headers, status, key, kind, project, object, attempts, run_at, outcome, received_at, ended_at)

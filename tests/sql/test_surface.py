@@ -59,7 +59,7 @@ FUNCTIONS = {
                      "event_handle", "effect_claim", "effect_finish", "look_claim", "look_finish", "local_item_set_state", "local_item_comment", "process_disown",
                      "orphans", "process_report", "job_adopt", "runs_over", "run_usage"},
     "orch_reaperd": {"process_beats", "process_gone", "reap_overdue", "orphan_list", "orphan_lost", "orphan_stranded"},
-    "orch_reconcilerd": {"reconcile_gates", "waits_check", "escalations_raise"},
+    "orch_reconcilerd": {"reconcile_gates", "reconcile_outside", "waits_check", "escalations_raise"},
     "orch_operatord": {"http_act", "openapi", "status_snapshot", "queue_snapshot", "metric_rows"},
     "orch_operator": LOOKS | ACTS | PURE,
     "orch_readonly": LOOKS | PURE,
