@@ -75,6 +75,9 @@ extern const struct command command_label_list;
 extern const struct command command_limit_set;
 extern const struct command command_limit_remove;
 extern const struct command command_limit_list;
+extern const struct command command_price_set;
+extern const struct command command_price_remove;
+extern const struct command command_price_list;
 extern const struct command command_circuit_list;
 extern const struct command command_circuit_close;
 /* cmd_retention.c */

@@ -15,12 +15,29 @@ static char *copy(const struct db_result *res, int row, const char *column)
         return text != NULL ? xstrdup(text) : NULL;
 }
 
+#define KINDS(X)                                                                                             \
+        X(AGENT, "agent")                                                                                    \
+        X(CI, "ci")                                                                                          \
+        X(CHECK, "check")                                                                                    \
+        X(INTEGRATE, "integrate")                                                                            \
+        X(MERGE, "merge")                                                                                    \
+        X(DEPLOY, "deploy")                                                                                  \
+        X(FINALIZE, "finalize")
+
+const char *claim_kinds(void)
+{
+#define X(id, name) " " name
+        return KINDS(X) + 1;
+#undef X
+}
+
 static int read_kind(const char *kind, enum claim_kind *ret)
 {
         static const char *const names[] = {
-                [CLAIM_AGENT] = "agent",         [CLAIM_CI] = "ci",       [CLAIM_CHECK] = "check",
-                [CLAIM_INTEGRATE] = "integrate", [CLAIM_MERGE] = "merge", [CLAIM_DEPLOY] = "deploy",
-                [CLAIM_FINALIZE] = "finalize"};
+#define X(id, name) [CLAIM_##id] = name,
+                KINDS(X)
+#undef X
+        };
         for (size_t i = 0; kind != NULL && i < ARRAY_SIZE(names); i++) {
                 if (strcmp(kind, names[i]) != 0)
                         continue;

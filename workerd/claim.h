@@ -53,6 +53,8 @@ struct claim {
         bool rebase_always;
 };
 
+/* The kinds of jobs that this release knows, separated by blanks: it is given no other. */
+const char *claim_kinds(void);
 /* Copies row `row` of job_claim or job_adopt. 0, or -EINVAL with the reason in `err`: the row makes no sense
  * to us. `ret` is then still good for the fence (job, epoch, token) and claim_deinit(). */
 int claim_read(struct claim *ret, const struct db_result *res, int row, struct errinfo *err);

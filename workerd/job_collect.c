@@ -195,31 +195,21 @@ static void on_asked(void *arg, const struct db_result *res)
                 push(job);
 }
 
-/* Who was fenced while the agent worked must not push: the branch is another's now. What is pushed is
- * announced first. */
-static void ask_to_push(struct job *job)
-{
-        struct job_fence_text fence = job_fence_params(job);
-        const char *params[] = {fence.job, fence.epoch, job->claim.token, job->report.head_sha};
-        job->request = db_query(job->host->db, &Q_JOB_PUSHING, params, ASK_DEADLINE_MS, on_asked, job);
-}
-
-/* Says what is about to be done, so that whoever goes on after a crash knows what was ours: a head that is to
- * be pushed, a head that is to be tested, or a merge with the base it was tested on. */
-static void ask_with_intent(struct job *job)
-{
-        struct job_fence_text fence = job_fence_params(job);
-        const char *what = job->claim.kind == CLAIM_MERGE ? "merge" : job->land.push ? "push" : "test";
-        const char *head = job->claim.kind == CLAIM_MERGE ? job->claim.head_sha : job->land.head;
-        const char *params[] = {fence.job, fence.epoch, job->claim.token, what, head, job->land.base};
-        job->request = db_query(job->host->db, &Q_JOB_INTENT, params, ASK_DEADLINE_MS, on_asked, job);
-}
-
+/* Says what is about to be done, and asks whether the claim is still ours: who was fenced meanwhile must not
+ * do it, and whoever goes on after a crash has to know what was ours. That is a head to be pushed, a head to
+ * be tested, or a merge with the base it was tested on. */
 void job_ask(struct job *job)
 {
+        struct job_fence_text fence = job_fence_params(job);
+        const char *what = "push", *head = job->report.head_sha;
+        if (job->claim.kind == CLAIM_MERGE) {
+                what = "merge";
+                head = job->claim.head_sha;
+        } else if (job->claim.kind == CLAIM_INTEGRATE) {
+                what = job->land.push ? "push" : "test";
+                head = job->land.head;
+        }
+        const char *params[] = {fence.job, fence.epoch, job->claim.token, what, head, job->land.base};
         job_set_state(job, JOB_ASKING);
-        if (job->claim.kind == CLAIM_INTEGRATE || job->claim.kind == CLAIM_MERGE)
-                ask_with_intent(job);
-        else
-                ask_to_push(job);
+        job->request = db_query(job->host->db, &Q_JOB_INTENT, params, ASK_DEADLINE_MS, on_asked, job);
 }

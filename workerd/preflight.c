@@ -20,6 +20,7 @@
 #include "common/strbuf.h"
 #include "queries.h"
 #include "workerd/adapter.h"
+#include "workerd/claim.h"
 
 #define LOOK_INTERVAL_MS 10000
 #define DEADLINE_MS      10000
@@ -148,7 +149,7 @@ static void tell(struct preflight *p, const struct options *opt, const char *rep
         char process_text[24], epoch_text[24];
         (void)snprintf(process_text, sizeof(process_text), "%" PRId64, process);
         (void)snprintf(epoch_text, sizeof(epoch_text), "%" PRId64, epoch);
-        const char *params[] = {process_text, epoch_text, opt->host_labels, report};
+        const char *params[] = {process_text, epoch_text, opt->host_labels, report, claim_kinds()};
         p->request = db_query(p->db, &Q_PROCESS_REPORT, params, DEADLINE_MS, on_told, p);
 }
 

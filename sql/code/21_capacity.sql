@@ -16,7 +16,7 @@ comment on column orch.capacity_use.used is 'Jobs that run under it; may be more
 comment on column orch.capacity_use.full is 'Whether no more may start';
 
 create view orch.worker as
-select p.id as process_id, p.epoch, h.name as host, h.labels, p.preflight,
+select p.id as process_id, p.epoch, h.name as host, h.labels, p.preflight, p.kinds,
        coalesce((select u.full from orch.capacity_use u where u.scope = 'host' and u.name = h.name), false) as full
 from orch.process p join orch.host h on h.id = p.host_id
 where p.ended_at is null and p.daemon = 'workerd' and not p.draining;
@@ -26,6 +26,7 @@ comment on column orch.worker.epoch is 'Its epoch';
 comment on column orch.worker.host is 'Its host';
 comment on column orch.worker.labels is 'Labels of the host';
 comment on column orch.worker.preflight is 'J-5: roles whose agent cannot be started there, and why';
+comment on column orch.worker.kinds is 'Kinds of jobs that its release knows';
 comment on column orch.worker.full is 'Whether the limit of the host is reached';
 
 create function orch.worker_miss(w orch.worker, p_role text, p_requires text[]) returns text
@@ -34,10 +35,11 @@ begin
         return case when w.full then format('host %s: all its slots are taken', w.host)
                     when w.preflight ? '*' then format('host %s: %s', w.host, w.preflight ->> '*')
                     when w.preflight ? p_role then format('host %s: %s', w.host, w.preflight ->> p_role)
-                    when not p_requires <@ w.labels then format('host %s has not all of the labels %s', w.host, array_to_string(p_requires, ', ')) end;
+                    when not p_requires <@ w.labels then format('host %s has not all of the labels %s', w.host, array_to_string(p_requires, ', '))
+                    else (select format('host %s: its release knows no jobs of kind %s; upgrade it', w.host, o.kind) from orch.role o where o.key = p_role and o.kind <> all (w.kinds)) end;
 end
 $$;
-comment on function orch.worker_miss(orch.worker, text, text[]) is 'S-7, J-5: why a worker cannot take a job of a role that requires these labels; null: it can. The likeliest to pass is named first.';
+comment on function orch.worker_miss(orch.worker, text, text[]) is 'S-7, J-5, B-5: why a worker cannot take a job of a role that requires these labels; null: it can. The likeliest to pass is named first.';
 
 create view orch.circuit_block as
 select c.provider, c.reason, c.state,

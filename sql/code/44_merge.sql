@@ -127,14 +127,14 @@ begin
                 insert into orch.evidence (task_id, gate, stage_version, run_id, value, sha, code_tree, source, patch_id, base_sha, detail)
                 values (t.id, 'merge_ready', t.stage_version, r.id, 'ready', p_head, t.code_tree, 'run', t.patch_id, p_base, '{"reason": "merged with a base that has moved, it was tested again"}');
         elsif p_what in ('push', 'test') then
-                update orch.run set head_sha = p_head, base_sha = nullif(p_base, '') where job_id = j.id and epoch = j.epoch;
-                update orch.task set pushing = pushing || p_head where id = t.id and p_what = 'push' and p_head <> all (pushing);
+                update orch.run set head_sha = p_head, base_sha = coalesce(nullif(p_base, ''), base_sha) where job_id = j.id and epoch = j.epoch;
+                update orch.task set pushing = pushing || p_head where id = t.id and p_what = 'push' and j.kind = 'integrate' and p_head <> all (pushing);
         end if;
         return true;
 end
 $$;
 comment on function orch.job_intent(bigint, bigint, uuid, text, text, text) is
-        'M-1, M-4: says what a claim is about to do, before it does it: push a head, test one, or merge on a base that was tested. False: fenced or asked to stop - stop, write nothing else.';
+        'P-4, M-1, M-4: says what a claim is about to do, before it does it: push a head (a commit on the branch that says it is of this job is believed only when a run has announced it), test one, or merge on a base that was tested. False: fenced or asked to stop - stop, write nothing else.';
 
 create function orch.merge_mismatch(t orch.task, p_reason text, p_actor text) returns void
 language plpgsql as $$

@@ -126,10 +126,11 @@ $$;
 comment on function orch.circuit_note(orch.job, text, jsonb) is
         'J-4: what the end of a run says of its provider: a failure that names a provider_error opens the circuit, until the time that was said, if one was; the job that tried closes it, whatever else came of it';
 
-create function orch.process_report(p_process bigint, p_epoch bigint, p_labels text[], p_preflight jsonb) returns boolean
+create function orch.process_report(p_process bigint, p_epoch bigint, p_labels text[], p_preflight jsonb, p_kinds text[] default null) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-        update orch.process p set preflight = p_preflight where p.id = p_process and p.epoch = p_epoch and p.ended_at is null and p.preflight <> p_preflight;
+        update orch.process p set preflight = p_preflight, kinds = coalesce(p_kinds, kinds) where p.id = p_process and p.epoch = p_epoch and p.ended_at is null
+                and (p.preflight <> p_preflight or p.kinds <> p_kinds);
         update orch.host h set labels = p_labels where h.id = (select p.host_id from orch.process p where p.id = p_process and p.epoch = p_epoch and p.ended_at is null)
                 and h.labels <> p_labels;
         insert into orch.lane_touch (repo_id) select id from orch.repo where look_for = 'poll' limit 1000;
@@ -137,5 +138,5 @@ begin
         return orch.process_alive(p_process, p_epoch);
 end
 $$;
-comment on function orch.process_report(bigint, bigint, text[], jsonb) is
-        'S-7, J-5: a worker says which labels its host has, and which roles'' agents cannot be started there, and why; before its first claim and when that changes';
+comment on function orch.process_report(bigint, bigint, text[], jsonb, text[]) is
+        'S-7, J-5, B-5: a worker says which labels its host has, which roles'' agents cannot be started there, and why, and which kinds of jobs it knows (null: as before); before its first claim and when that changes';

@@ -356,15 +356,10 @@ comment on function orch.job_claim(bigint, bigint, integer) is
 create function orch.job_pushing(p_job bigint, p_epoch bigint, p_token uuid, p_head text) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-        update orch.run r set head_sha = p_head
-        where r.job_id = p_job and r.epoch = p_epoch and r.token = p_token and r.ended_at is null
-          and exists (select from orch.job j where j.id = p_job and j.epoch = p_epoch and j.token = p_token and j.status = 'running'
-                      and j.stop_requested_at is null);
-        return found;
+        return orch.job_intent(p_job, p_epoch, p_token, 'push', p_head, '');
 end
 $$;
-comment on function orch.job_pushing(bigint, bigint, uuid, text) is
-        'P-4: notes the commit that a run is about to push, before it does: a commit on the branch that says it is of this job is believed only when a run has announced it. False: fenced or asked to stop - stop, write nothing else.';
+comment on function orch.job_pushing(bigint, bigint, uuid, text) is 'job_intent() as workers of the release before call it for what an agent has made; to be taken away in the next';
 
 create function orch.job_started(p_job bigint, p_epoch bigint, p_token uuid, p_pid integer, p_log text, p_base_sha text, p_takeover_ms integer default null,
         p_session uuid default null, p_resumes uuid default null) returns boolean

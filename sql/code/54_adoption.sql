@@ -7,10 +7,10 @@ language sql stable
 begin atomic
         select j.* from orch.process me
         join orch.process owner on owner.host_id = me.host_id and owner.boot_id = me.boot_id
-        join orch.job j on j.process_id = owner.id and j.orphaned_at is not null
+        join orch.job j on j.process_id = owner.id and j.orphaned_at is not null and j.kind = any (me.kinds)
         where me.id = p_process and me.daemon = 'workerd' and me.ended_at is null;
 end;
-comment on function orch.orphan_of(bigint) is 'The orphans that a worker may adopt: those of its own host and boot';
+comment on function orch.orphan_of(bigint) is 'The orphans that a worker may adopt: those of its own host and boot, of the kinds that it knows';
 
 create function orch.orphans(p_process bigint, p_epoch bigint) returns table (job_id bigint, epoch bigint)
 language sql stable security definer set search_path = pg_catalog, pg_temp

@@ -110,8 +110,8 @@ def test_killed_between_the_steps_of_the_end(make_suite, project, agents, event,
     record: another worker goes on from where it was, and no agent runs again."""
     suite = make_suite()
     line = Pipeline(suite.start(), project)
-    away = {"commit": None, "push": "job_pushing", "record": "job_finish"}[event]
-    args = {"job_pushing": "bigint, bigint, uuid, text", "job_finish": "bigint, bigint, uuid, text, jsonb"}
+    away = {"commit": None, "push": "job_intent", "record": "job_finish"}[event]
+    args = {"job_intent": "bigint, bigint, uuid, text, text, text", "job_finish": "bigint, bigint, uuid, text, jsonb"}
     if event == "commit":
         agents.set("analyst", 'for f in 01-brd.md 02-trz.md 03-acceptance-criteria.md; do echo x >"$docs/$f"; done\n'
                               'echo "cases: []" >"$docs/04-test-plan.yaml"\n'
@@ -278,3 +278,12 @@ def test_the_shim_died_too(held, agents, gate):
     assert [r["outcome"] for r in line.runs(item)][-1] == "success" and len(line.runs(item)) == 2
     line.check_no_overlap(agents)
     line.check_commits(item, line.task(item)["branch"], AUTHORS[:1])
+
+
+def test_a_worker_says_which_kinds_of_jobs_it_knows(suite):
+    """J-1, B-5: all that there are; and those are what it is given."""
+    suite.wait_for(lambda: suite.database.value("select array_agg(distinct kind order by kind) <@ (select kinds from orch.worker) from orch.role"), what="it knows them")
+    suite.database.query("update orch.process set kinds = '{agent}'")
+    suite.stop()
+    suite.start()
+    suite.wait_for(lambda: suite.database.value("select 'finalize' in (select unnest(kinds) from orch.worker)"), what="it says so by itself")

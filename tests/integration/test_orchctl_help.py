@@ -35,7 +35,7 @@ def test_the_issue_s_commands_are_there():
             "project list", "lease list", "lease release", "completion", "help", "pause", "resume", "priority", "retry", "freeze", "unfreeze", "frozen",
             "dependency add", "dependency remove", "dependency list", "waits", "dead-letter list", "dead-letter retry", "dead-letter drop", "act list",
             "answer", "item label", "deploy list", "observe", "endpoint list", "endpoint set", "endpoint remove", "project connect",
-            "doctor", "gates", "project show", "project set", "command set", "command remove", "retention", "usage",
+            "doctor", "gates", "project show", "project set", "command set", "command remove", "retention", "usage", "price list", "price set", "price remove",
             "ack", "escalation list", "limit set", "limit remove", "limit list", "label set", "label list", "circuit list", "circuit close", "token new", "token list"} == set(ALL)
 
 

@@ -157,9 +157,12 @@ def merged_and_not_verified(line, project, item):
     lock = line.suite.folder / "state/mirrors" / f"{project.name}.git.lock"
     base, mark = project.head(), line.suite.log.mark()
     with open(lock, "w", encoding="ascii") as held:
+        line.suite.orchctl("limit", "set", "role", "merger", "0")
+        line.approve(item)
+        line.wait(lambda: line.jobs(item, role="merger", status="queued"), 60, "it is the merger's turn")
         with away(line.db, "job_intent"):
-            line.approve(item)
-            line.suite.log.wait("job.retry", since=mark, timeout=60, what="claim check")  # of the merger: the integrator has nothing to do
+            line.suite.orchctl("limit", "remove", "role", "merger")
+            line.suite.log.wait("job.retry", since=mark, timeout=60, what="claim check")
             fcntl.flock(held, fcntl.LOCK_EX)
         line.wait(lambda: project.head() != base, 120, "the merge has landed")
         line.suite.log.wait("job.merged", since=mark)

@@ -311,3 +311,51 @@ def test_a_lease_that_another_has_is_a_block(world):
     assert [row["via"] for row in world.call("waits_chain", a, user="orch_readonly")] == ["lease"]
     world.db.query("delete from orch.transition_lease")
     assert world.blocks(a) == [] and world.claim()["work_item"] == a
+
+
+def knows(world, process, epoch, *kinds):
+    return world.db.value("select orch.process_report(%s, %s, '{}', '{}', %s)", process, epoch, list(kinds), user="orch_workerd")
+
+
+def test_a_worker_is_given_no_job_of_a_kind_that_it_does_not_know(world):
+    """J-1, B-5: in an upgrade workers of two releases take jobs: what is new waits for one that knows it, and burns no attempt."""
+    world.set("lane_poll_s", "0")
+    item = world.item()
+    world.work(until="development", item=item)
+    world.succeed(world.claim())
+    job = world.db.row("select * from orch.job where status = 'queued'")
+    assert job["kind"] == "ci"
+    knows(world, world.process, world.epoch, "agent", "merge")
+    assert world.claim() is None and world.blocks(item) == ["capacity"]
+    assert reasons(world, item) == ["host testhost: its release knows no jobs of kind ci; upgrade it"]
+    assert world.db.row("select attempts, epoch from orch.job where id = %s", job["id"]) == {"attempts": 0, "epoch": 0}
+    newer, epoch = world.add_process(pid=77)
+    knows(world, newer, epoch, "agent", "ci", "merge")
+    assert world.claim() is None and reasons(world, item) == []
+    assert world.claim(newer, epoch)["job_id"] == job["id"]
+
+
+def test_a_worker_that_does_not_say_knows_the_kinds_of_the_release_before(world):
+    """B-5: it never said so; a kind that came later is not for it."""
+    world.set("lane_poll_s", "0")
+    assert set(world.db.value("select kinds from orch.worker")) == {"agent", "ci", "check", "integrate", "merge", "deploy", "finalize"}
+    world.db.query("alter table orch.role drop constraint role_kind_check")
+    world.db.query("update orch.role set kind = 'divine' where key = 'analyst'")
+    item = world.item()
+    assert report(world, world.process, world.epoch) is True
+    assert world.claim() is None and "no jobs of kind divine" in reasons(world, item)[0]
+
+
+def test_an_orphan_is_adopted_by_who_knows_its_kind(world):
+    """J-8, B-5: also when the upgrade is rolled back under its run."""
+    item = world.item()
+    world.work(until="development", item=item)
+    world.succeed(world.claim())
+    job = world.claim()
+    assert job["kind"] == "ci"
+    world.db.query("update orch.job set orphaned_at = now() where status = 'running'")
+    older, epoch = world.add_process(pid=78)
+    knows(world, older, epoch, "agent")
+    assert world.call("orphans", older, epoch) == [] and world.call("job_adopt", older, epoch, job["job_id"], job["epoch"]) == []
+    knows(world, older, epoch, "agent", "ci")
+    assert [o["job_id"] for o in world.call("orphans", older, epoch)] == [job["job_id"]]

@@ -50,6 +50,8 @@ ACTS |= {"endpoint_set", "endpoint_remove", "project_connect", "project_onboard"
 PURE |= {"deploy_under_way", "deploy_of", "observed_json"}
 LOOKS |= {"deploy_list"}
 ACTS |= {"observe"}
+LOOKS |= {"price_list"}
+ACTS |= {"price_set", "price_remove"}
 ACTS |= {"answer", "item_label"}
 PURE |= {"waits_for_answer", "open_question", "endpoint_room", "endpoint_tokens", "card_claim_s"}
 PURE |= {f"gate_{path.stem}" for path in (pathlib.Path(__file__).parents[2] / "sql/gates").glob("*.sql")}
@@ -111,6 +113,9 @@ def test_readonly_sees_views_but_no_bodies(world):
     ("setting_set", ("nope", "on"), "OR001"), ("setting_set", ("task_deps_enabled", "maybe"), "OR003"), ("setting_set", ("qg0_title_max", "-1"), "OR003"),
     ("project_add", ("a b", "r", "local", "/x", "main", "XX", "true"), "OR003"), ("project_add", ("x", "r", "local", "/x", "main", "lower", "true"), "OR003"),
     ("project_add", ("x", "r2", "local", "/x", "main", "DEMO", "true"), "OR002"), ("project_add", ("demo", "other", "local", "/x", "main", "DEMO", "true"), "OR002"),
+    ("price_set", ("m", "-1", "1", None, None, None), "OR003"), ("price_set", ("m", "1", None, None, None, None), "OR003"), ("price_set", ("m", "1", "1e9", None, None, None), "OR003"),
+    ("price_set", ("a b", "1", "1", None, None, None), "OR003"), ("price_set", (None, "1", "1", None, None, None), "OR003"), ("price_set", ("m", "1", "1", None, None, "someday"), "OR003"),
+    ("price_set", ("m", "1", "1", "x", None, None), "OR003"), ("price_remove", ("m", None), "OR003"), ("price_remove", ("m", "2027-13-01"), "OR003"),
     ("observe", ("NOPE-1", "healthy", None), "OR001"), ("observe", ("DEMO-1", "fine", None), "OR003"), ("observe", ("DEMO-1", None, None), "OR003"), ("observe", ("DEMO-1", "healthy", None), "OR002"),
     ("pause", ("NOPE-1", None), "OR001"), ("pause", (None, None), "OR001"), ("resume", ("NOPE-1",), "OR001"), ("retry", ("NOPE-1", None), "OR001"), ("ack", ("NOPE-1", None), "OR001"), ("ack", (None, None), "OR001"),
     ("answer", ("DEMO-1", "to nothing"), "OR002"), ("answer", ("DEMO-1", " "), "OR003"), ("answer", ("NOPE-1", "x"), "OR001"),

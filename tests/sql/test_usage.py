@@ -173,3 +173,20 @@ def test_a_run_that_says_nothing_of_its_use_costs_nothing_that_is_known(world):
     world.item()
     world.succeed(world.claim())
     assert world.db.query("select usage, cost_usd, cost_source from orch.run") == [{"usage": None, "cost_usd": None, "cost_source": None}]
+
+
+def test_prices_are_acts(world):
+    """J-7, O-2: set again changes nothing; a price counts from its day on; taken away, the one before it counts."""
+    cost = lambda day: world.db.value("select usd from orch.usage_cost(%s, %s)", '{"models": {"newest-1": {"input": 1000000, "output": 0, "cache_read": 0, "cache_write": 0}}}', day)
+    price = lambda: [(str(p["since"]), p["input"], p["output"], p["cache_read"], p["cache_write"]) for p in world.operate("price_list")["prices"] if p["model"] == "newest"]
+    answer = world.operate("price_set", "newest", "4", "20", None, None, "2027-01-01")
+    assert answer["message"] == "newest costs 4 in, 20 out, 0.4 remembered and 5 to remember, dollars per million tokens, from 2027-01-01 on"
+    world.operate("price_set", "newest", "2", "10", "1", "3", "2027-02-01")
+    world.operate("price_set", "newest", "2", "10", "1", "3", "2027-02-01")
+    assert [(p[0], *map(float, p[1:])) for p in price()] == [("2027-01-01", 4, 20, 0.4, 5), ("2027-02-01", 2, 10, 1, 3)]
+    assert (float(cost("2027-01-31")), float(cost("2027-02-01"))) == (4, 2)
+    assert world.operate("price_remove", "newest", "2027-02-01")["message"] == "the price of newest from 2027-02-01 on is removed"
+    assert world.operate("price_remove", "newest", "2027-02-01")["message"] == "newest has no price from 2027-02-01 on"
+    assert float(cost("2027-02-01")) == 4
+    assert world.db.value("select count(*) from orch.audit where act in ('price_set', 'price_remove')") == 5
+    assert world.db.value("select count(*) from orch.history where kind = 'setting' and detail ? 'price'") == 3
