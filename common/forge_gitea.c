@@ -16,8 +16,8 @@
 #include "common/loop.h"
 #include "common/mem.h"
 
-#define CHECKED_MS      500 /* between looks at a pull request that Gitea still checks */
-#define CHECKED_AGAIN_N 30
+#define CHECKED_MS      250 /* between looks at a pull request that Gitea still checks */
+#define CHECKED_AGAIN_N 12
 
 struct forge_gitea {
         struct forge forge; /* first */

@@ -101,6 +101,7 @@ enum port_outcome git_remote_said(const char *text)
                 {"Authentication failed for", PORT_DENIED},
                 {"could not read Username for", PORT_DENIED}, /* it was asked for one: ours was not taken */
                 {"could not read Password for", PORT_DENIED},
+                {"couldn't find remote ref", PORT_NOT_FOUND},
                 {"unable to access '", PORT_UNAVAILABLE}, /* no connection, no TLS, too slow */
                 {"RPC failed", PORT_UNAVAILABLE},
                 {"the remote end hung up", PORT_UNAVAILABLE},

@@ -15,6 +15,8 @@
 struct git_remote {
         const char *url;        /* a path; or https://, or http:// to a host for which that is allowed */
         const char *token_file; /* of a server that wants one; else NULL */
+        const char *branch; /* that it has: an answer without it is taken for none (git reads the word of any
+                               server as an old kind of list); NULL: not known */
 };
 
 /* PORT_OK: *ret_protocol is the one that git may speak (NULL: those of the caller), and `env` has the token.

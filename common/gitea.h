@@ -7,8 +7,9 @@
  *     gitea_repo      {"full_name","default_branch","archived","push","admin","clone_url"}
  *     gitea_branch    {"branch","sha","protected"}
  *     gitea_branches  {"branches":[as above]}
- *     gitea_statuses  {"sha","statuses":[{"context","state","description","url"}]}: the newest of each context, of
- * all pages; states as Gitea spells them. None at all is an empty list, and never green. gitea_pull
+ *     gitea_statuses  {"sha","statuses":[{"context","state","description","url"}]}: the newest of each
+ * context, of all pages; states as Gitea spells them. None at all is an empty list, and never green.
+ * gitea_pull
  * {"number","state","merged","draft","mergeable","branch","head","base","merge_sha","url"} gitea_reviews
  * {"reviews":[{"id","state","sha","login","official","stale","dismissed"}]} gitea_hooks
  * {"hooks":[{"id","url","active","events":[name],"content_type"}]}

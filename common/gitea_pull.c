@@ -168,6 +168,8 @@ static void on_merged(void *arg, const struct rest_answer *answer)
         call->said = answer->port;
         if (answer->status == 409 && json_get(answer->json, "Style") == NULL)
                 call->said.outcome = PORT_UNAVAILABLE; /* the base has moved, or it is scheduled */
+        if (answer->status == 405 && strstr(call->said.err.text, "try again later") != NULL)
+                call->said.outcome = PORT_UNAVAILABLE; /* it is being checked */
         _cleanup_(freep) char *path = gitea_path(call->gitea, "/pulls/%" PRId64, call->number);
         gitea_ask(call, "GET", path, NULL, on_looked);
 }

@@ -176,7 +176,7 @@ void claim_run_info(const struct claim *c, struct run_info *ret)
                 .test_globs = or_empty(c->test_globs),
                 .gate_config_globs = or_empty(c->gate_config_globs),
                 .repo = c->repo,
-                .remote = {.url = c->location, .token_file = c->token_file},
+                .remote = {.url = c->location, .token_file = c->token_file, .branch = c->default_branch},
                 .branch = c->branch,
                 .default_branch = c->default_branch,
                 .head_sha = c->head_sha,

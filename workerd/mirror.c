@@ -26,6 +26,7 @@
 
 struct mirror_op {
         struct git *git;
+        char *branch;                           /* that the remote must have; or NULL */
         char *path, *making, *url, *token_file; /* `making` is where a new one is made */
         struct git_remote remote;               /* borrows */
         int lock_fd;
@@ -51,6 +52,7 @@ static void free_op(struct mirror_op *op)
         free(op->making);
         free(op->url);
         free(op->token_file);
+        free(op->branch);
         free(op);
 }
 
@@ -124,6 +126,8 @@ static void fetch_words(struct mirror_op *op, struct git_cmd *cmd)
         git_cmd_words(cmd, "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head",
                       "--no-auto-maintenance", "--recurse-submodules=no", "--", op->url,
                       "+refs/heads/*:refs/heads/*", NULL);
+        if (op->branch != NULL) /* or an empty answer would prune all that we have */
+                argv_addf(&cmd->args, "+refs/heads/%s:refs/heads/%s", op->branch, op->branch);
 }
 
 static bool build_fetch(void *arg, struct git_cmd *cmd)
@@ -295,6 +299,8 @@ struct mirror_op *mirror_update(struct git *git, const char *path, const struct 
                 .making = xasprintf("%s.making", path),
                 .url = xstrdup(remote->url),
                 .token_file = remote->token_file != NULL ? xstrdup(remote->token_file) : NULL,
+                .branch =
+                        git_remote_is_away(remote) && remote->branch != NULL ? xstrdup(remote->branch) : NULL,
                 .lock_fd = open_lock(path),
                 .give_up_ms = loop_now_ms(git_loop(git)) + LOCK_WAIT_MS,
                 .fn = fn,

@@ -190,7 +190,7 @@ static void read_errand(struct errand *e, const struct db_result *res, int row)
                 .docs_dir = e->docs_dir,
                 .test_command = "",
                 .repo = e->repo,
-                .remote = {.url = e->location, .token_file = e->token_file},
+                .remote = {.url = e->location, .token_file = e->token_file, .branch = e->default_branch},
                 .branch = e->branch,
                 .default_branch = e->default_branch,
                 .head_sha = e->head_sha,

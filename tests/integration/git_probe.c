@@ -3,7 +3,8 @@
  *
  *     git_probe VERB KEY=VALUE...        prints KEY=VALUE lines about the result
  *
- * Keys: the fields of struct run_info, and state, path, sha, location, message, timeout_ms, git_path.
+ * Keys: the fields of struct run_info, and state, path, sha, location, message, timeout_ms, git_path; for a
+ * forge at a server: server, token_file, forge_name, plain_hosts.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "common/err.h"
 #include "common/forge.h"
 #include "common/git.h"
+#include "common/http_client.h"
 #include "common/loop.h"
 #include "common/mem.h"
 #include "workerd/commit.h"
@@ -26,6 +28,7 @@ static struct {
         char **argv;
         struct loop *loop;
         struct git *git;
+        struct http_client *http; /* of a forge at a server */
         struct run_info info;
         struct run_dir rd;
         char *mirror;
@@ -64,6 +67,7 @@ static void on_mirror(void *arg, const struct mirror_result *res)
         (void)arg;
         say("outcome", names[res->outcome]);
         say_int("made_anew", res->made_anew);
+        say("said", port_outcome_name(res->said));
         end(&res->err);
 }
 
@@ -136,6 +140,7 @@ static void on_push(void *arg, const struct git_push_result *res)
 {
         (void)arg;
         say("outcome", git_push_outcome_name(res->outcome));
+        say("said", port_outcome_name(res->said));
         say("remote_sha", res->remote_sha);
         end(&res->err);
 }
@@ -264,7 +269,22 @@ static void on_merged(void *arg, const struct forge_merge_answer *answer)
 
 static void open_forge(void)
 {
-        forge = forge_local_new(p.git, get("location", ""), p.info.default_branch);
+        struct errinfo err = ERRINFO_INIT;
+        const struct http_client_config http = {.connect_timeout_ms = 2000,
+                                                .total_timeout_ms = 5000,
+                                                .max_response_bytes = 1u << 20,
+                                                .allow_plain_hosts = get("plain_hosts", NULL)};
+        if (get("server", NULL) != NULL && http_client_new(p.loop, &http, &p.http) < 0)
+                abort();
+        const struct forge_config cfg = {.adapter = get("server", NULL) != NULL ? "gitea" : "local",
+                                         .default_branch = p.info.default_branch,
+                                         .git = p.git,
+                                         .location = get("location", ""),
+                                         .http = p.http,
+                                         .url = get("server", NULL),
+                                         .token_file = get("token_file", NULL),
+                                         .repo = get("forge_name", NULL)};
+        forge = forge_new(&cfg, &err);
 }
 
 static void do_head(void)
@@ -278,6 +298,18 @@ static void do_delete(void)
         struct errinfo err = ERRINFO_INIT;
         open_forge();
         if (forge_delete_branch(forge, p.info.branch, on_forge, NULL, &err) == NULL) {
+                say("outcome", "guarded");
+                end(&err);
+        }
+}
+
+static void do_pull(void)
+{
+        struct errinfo err = ERRINFO_INIT;
+        const struct forge_pull_spec spec = {
+                .branch = p.info.branch, .title = p.info.title, .text = get("message", "")};
+        open_forge();
+        if (forge_ensure_pull(forge, &spec, on_forge, NULL, &err) == NULL) {
                 say("outcome", "guarded");
                 end(&err);
         }
@@ -302,7 +334,7 @@ static const struct {
         {"mirror", do_mirror}, {"prepare", do_prepare}, {"commit", do_commit},     {"find", do_find},
         {"push", do_push},     {"verdict", do_verdict}, {"describe", do_describe}, {"remove", do_remove},
         {"head", do_head},     {"delete", do_delete},   {"merge", do_merge},       {"rebase", do_rebase},
-        {"look", do_look},     {"verify", do_verify},
+        {"look", do_look},     {"verify", do_verify},   {"pull", do_pull},
 };
 
 static void read_arguments(void)
@@ -318,7 +350,9 @@ static void read_arguments(void)
                 .title = get("title", "A title"),
                 .docs_dir = get("docs_dir", "docs/work-items/ORCH-1"),
                 .repo = get("repo", "demo"),
-                .remote = {.url = get("url", ""), .token_file = get("token_file", NULL)},
+                .remote = {.url = get("url", ""),
+                           .token_file = get("token_file", NULL),
+                           .branch = get("default_branch", "main")},
                 .branch = get("branch", "feature/ORCH-1-a-title"),
                 .default_branch = get("default_branch", "main"),
                 .head_sha = get("head_sha", NULL),
@@ -359,6 +393,7 @@ int main(int argc, char *argv[])
 
         loop_timer_free(start);
         forge_free(forge);
+        http_client_free(p.http);
         run_dir_deinit(&p.rd);
         free(p.mirror);
         git_free(p.git);
