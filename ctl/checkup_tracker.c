@@ -85,7 +85,7 @@ static char *states_text(const struct json *states)
         return strbuf_take(&sb);
 }
 
-static void say_missing(const struct checkup *c, const struct place *p, const struct json *report)
+static void say_report(const struct checkup *c, const struct place *p, const struct json *report)
 {
         const struct json *missing = json_get(report, "missing");
         for (size_t i = 0; i < json_len(missing); i++) {
@@ -97,6 +97,12 @@ static void say_missing(const struct checkup *c, const struct place *p, const st
                              "no state \"%s\" (group %s): %s", show_str(state, "label"),
                              show_str(state, "group"), show_str(state, "disables"));
         }
+        const struct json *colliding = json_get(report, "colliding");
+        for (size_t i = 0; i < json_len(colliding); i++)
+                findings_say(c->findings, FINDING_WRONG, p->name, "rename all but one of them in Plane",
+                             "these states cannot be told apart, so none counts as %s: %s",
+                             show_str(json_at(colliding, i), "label"),
+                             show_str(json_at(colliding, i), "names"));
         findings_say(c->findings, FINDING_FINE, p->name, NULL, "states that are shown or heard: %s",
                      show_str(report, "found"));
 }
@@ -115,7 +121,7 @@ bool checkup_states(const struct checkup *c, const struct place *p, struct pg *p
         if (pg_json(pg, &Q_CTL_STATES_REPORT, (const char *const[]){states}, &json) != EXIT_OK ||
             show_parse(&json, &doc) != EXIT_OK)
                 return false;
-        say_missing(c, p, json_root(doc));
+        say_report(c, p, json_root(doc));
         json_doc_free(doc);
         return true;
 }

@@ -74,8 +74,7 @@ begin
         pause := case when p_retry_after_s is not null then orch.told_wait(p_retry_after_s) + make_interval(secs => random())
                       else orch.backoff(e.failures + 1, orch.setting_int('endpoint_backoff_s')) end;
         update orch.endpoint set state = now_state, reason = left(p_reason, 500), failures = failures + 1,
-                not_before = greatest(case when e.state = now_state and e.failures > 0 and p_retry_after_s is null and e.not_before > clock_timestamp() then e.not_before end,
-                        clock_timestamp() + pause),
+                not_before = clock_timestamp() + pause, -- also when it was longer: that was for whoever tries, and this one has
                 since = case when e.state in ('ok', 'limited') or now_state = 'denied' and e.state <> 'denied' then clock_timestamp() else e.since end
         where id = e.id returning * into e;
         if e.failures = 1 then

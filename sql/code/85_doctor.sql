@@ -88,15 +88,17 @@ comment on function orch.doctor() is 'What is wrong as far as the database knows
 create function orch.states_report(p_states jsonb) returns jsonb
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
-        with wanted as (
-                select s.key, s.label, s.position, s.remote_group, orch.state_disables(s.key) as disables
-                from orch.tracker_state s
+        with there as (
+                select x.name, orch.state_key(x.name, x."group") as key from jsonb_to_recordset(p_states) as x (name text, "group" text) where btrim(x.name) <> ''
         ), met as (
-                select w.*, exists (select from jsonb_array_elements(p_states) x where orch.state_key(x ->> 'name', x ->> 'group') = w.key) as is_there from wanted w
+                select s.key, s.label, s.position, s.remote_group, s.key <> 'stop' and s.remote_group in ('completed', 'cancelled') as may_be_many, array_agg(t.name order by t.name) filter (where t.key is not null) as names
+                from orch.tracker_state s left join there t on t.key = s.key group by s.key
         )
-        select jsonb_build_object('found', coalesce(string_agg(m.label, ', ' order by m.position) filter (where m.is_there), 'none'),
-                'missing', coalesce(jsonb_agg(jsonb_build_object('key', m.key, 'label', m.label, 'group', m.remote_group, 'wrong', m.key = 'to_analyse', 'disables', m.disables)
-                        order by m.position) filter (where not m.is_there), '[]'))
+        select jsonb_build_object('found', coalesce(string_agg(m.label, ', ' order by m.position) filter (where cardinality(m.names) > 0), 'none'),
+                'missing', coalesce(jsonb_agg(jsonb_build_object('label', m.label, 'group', m.remote_group, 'wrong', m.key = 'to_analyse', 'disables', orch.state_disables(m.key))
+                        order by m.position) filter (where m.names is null), '[]'),
+                'colliding', coalesce(jsonb_agg(jsonb_build_object('label', m.label, 'names', array_to_string(m.names, ', ')) order by m.position)
+                        filter (where cardinality(m.names) > 1 and not m.may_be_many), '[]'))
         from met m;
 end;
-comment on function orch.states_report(jsonb) is 'I-2: which states a board has for us, which it lacks, and what that disables; a board without To Analyse can start nothing';
+comment on function orch.states_report(jsonb) is 'I-2: which states a board has for us, which it lacks, and what that disables; a board without To Analyse can start nothing. Names that cannot be told apart count for nothing.';

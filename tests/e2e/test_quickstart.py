@@ -34,7 +34,7 @@ def break_agent(state, role, command):
 @pytest.mark.parametrize("args, code", [(["--help"], 0), (["--wrong"], 2), (["--state"], 2), (["--demo"], 2), (["--demo", "long"], 2)])
 def test_command_line(args, code):
     done = quickstart(*args)
-    assert done.returncode == code and "deploy/quickstart [--once] [--demo NAME] [--programs DIR] [--state DIR]" in done.stdout
+    assert done.returncode == code and "deploy/quickstart [--once] [--demo NAME | --sim] [--programs DIR] [--state DIR]" in done.stdout
 
 
 def test_a_state_folder_with_blanks_is_refused(folder):

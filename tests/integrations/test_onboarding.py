@@ -44,6 +44,7 @@ def add(ctl, plane, gitea, shop, token_file):
         return ["project", "add", "shop", *(word for key, value in options.items() if value is not None for word in (f"--{key.replace('_', '-')}", value))]
 
     def call(*more, code=0, **changes):
+        """The answer; of one that has none, what was said."""
         done = ctl(*words(**changes), *more, "--json", code=code)
         assert TOKEN not in done.stdout + done.stderr and "the-secret-of" not in done.stdout + done.stderr
         return json.loads(done.stdout) if done.stdout else done.stderr
@@ -157,6 +158,12 @@ def test_states_that_are_missing_and_what_that_disables(add, plane):
     assert [line.split(": ")[2] for line in said if line.startswith("states")] == [
         "nobody can send work back there; orchctl reject can", "another state of its group is shown instead",
         "nobody can confirm a deploy there; orchctl approve can", "nobody can stop work there; orchctl cancel can"]
+
+
+def test_states_that_cannot_be_told_apart(database, add, plane, shop):
+    plane.shop.state_named("Development")["name"] = "approved "
+    answer = add(code=1)
+    assert wrong(answer) == ["states: these states cannot be told apart, so none counts as Approved: Approved, approved "] and nothing(database, shop)
 
 
 @pytest.mark.parametrize("fault", ["error-before", "error-after", "drop-after"])

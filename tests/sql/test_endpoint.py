@@ -263,3 +263,16 @@ def test_what_runs_while_its_project_moves_is_tried_at_the_new_one(forge):
     assert state(forge, "git")["state"] == "down"  # it was that one who did not answer
     run(forge, "update orch.effect set run_at = clock_timestamp() where status = 'pending'")
     assert claim(forge)[0]["adapter"] == "local"
+
+
+def test_a_try_that_fails_waits_no_longer_than_the_next_failure_does(world):
+    """I-7: who tries keeps the others away for a minute; once the answer is there, that minute is over, too."""
+    add(world)
+    number = world.db.value("select id from orch.endpoint")
+    note = lambda: world.db.query("select orch.endpoint_note(%s, 'unavailable', 'http 503', null)", number)  # noqa: E731
+    note()
+    world.db.query("update orch.endpoint set not_before = clock_timestamp() returning 1")
+    assert world.db.value("select orch.endpoint_admit(%s, 5)", number) == 1
+    assert world.db.value("select orch.endpoint_admit(%s, 5)", number) == 0
+    note()
+    assert world.db.value("select extract(epoch from not_before - clock_timestamp()) < 11 from orch.endpoint")
