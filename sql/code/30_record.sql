@@ -55,9 +55,16 @@ begin
         insert into orch.effect (project_id, task_id, port, kind, object_key, idempotency_key, payload, endpoint_id)
         values (p_project, p_task, p_port, p_kind, p_object, p_idempotency_key, p_payload, orch.effect_endpoint(p_project, p_port))
         on conflict (idempotency_key) do nothing;
-        if found then
-                perform orch.wake();
+        if not found then
+                return;
         end if;
+        if p_kind = 'state' and p_port = 'tracker' then
+                -- nobody is led through all that happened while a board was away
+                update orch.effect f set status = 'done', ended_at = clock_timestamp(), detail = 'not shown: a later state was to be shown already'
+                where f.object_key = p_object and f.kind = 'state' and f.port = 'tracker' and f.status = 'pending' and f.endpoint_id is not null
+                  and f.idempotency_key <> p_idempotency_key;
+        end if;
+        perform orch.wake();
 end
 $$;
 comment on function orch.effect_store(bigint, bigint, text, text, text, text, jsonb) is 'Stores a side effect with its cause; the same key stores it once';

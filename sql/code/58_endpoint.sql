@@ -34,7 +34,8 @@ begin
                 return 0;
         elsif e.per_minute is not null or e.state <> 'ok' then
                 update orch.endpoint set tokens = orch.endpoint_tokens(e) - n * p_cost, refilled_at = clock_timestamp(),
-                        not_before = case when state <> 'ok' then clock_timestamp() + make_interval(secs => 60) end
+                        not_before = case when state <> 'ok' then clock_timestamp() + make_interval(secs => 60) end,
+                        trying_at = case when state <> 'ok' then clock_timestamp() end
                 where id = e.id;
         end if;
         return n;
@@ -42,6 +43,13 @@ end
 $$;
 comment on function orch.endpoint_admit(bigint, integer, integer) is
         'I-7: how many of the wanted questions may be asked now, each of so many requests: all of a null endpoint; none while it is not to be asked, or somebody else decides at this moment; one, to try, when its wait is over';
+
+create function orch.endpoint_unasked(p_endpoint bigint) returns void
+language sql
+begin atomic
+        update orch.endpoint set tokens = tokens + 1, trying_at = null, not_before = case when state <> 'ok' then clock_timestamp() end where id = p_endpoint;
+end;
+comment on function orch.endpoint_unasked(bigint) is 'I-7: what was admitted turned out to need no question: the trial, or its share of the minute, is another''s';
 
 create function orch.endpoint_note(p_endpoint bigint, p_outcome text, p_reason text, p_retry_after_s integer) returns boolean
 language plpgsql as $$
@@ -53,7 +61,7 @@ begin
         if p_endpoint is null then
                 return false;
         elsif now_state is null then
-                update orch.endpoint set not_before = clock_timestamp() + orch.backoff(failures, orch.setting_int('endpoint_backoff_s'))
+                update orch.endpoint set not_before = clock_timestamp() + orch.backoff(failures, orch.setting_int('endpoint_backoff_s')), trying_at = null
                 where id = p_endpoint and state <> 'ok'; -- it was the one that tries, and knows no more: the next one soon
                 return false;
         elsif now_state = 'ok' and exists (select from orch.endpoint where id = p_endpoint and state = 'ok') then
@@ -61,7 +69,7 @@ begin
         end if;
         select * into e from orch.endpoint where id = p_endpoint for no key update;
         if now_state = 'ok' then
-                update orch.endpoint set state = 'ok', not_before = null, reason = null, failures = 0, since = clock_timestamp() where id = e.id;
+                update orch.endpoint set state = 'ok', not_before = null, trying_at = null, reason = null, failures = 0, since = clock_timestamp() where id = e.id;
                 if e.state <> 'limited' then
                         perform orch.record('circuit', 'orchestrator', null, null, null, jsonb_build_object('endpoint', e.name, 'from', e.state, 'to', 'ok'));
                         if e.state = 'denied' or e.since < clock_timestamp() - make_interval(secs => orch.setting_int('endpoint_alert_s')) then
@@ -71,9 +79,12 @@ begin
                 perform orch.wake();
                 return false;
         end if;
+        if e.state = now_state and e.trying_at is null and e.not_before > clock_timestamp() and p_retry_after_s is null then
+                return true; -- it was sent before that was known
+        end if;
         pause := case when p_retry_after_s is not null then orch.told_wait(p_retry_after_s) + make_interval(secs => random())
                       else orch.backoff(e.failures + 1, orch.setting_int('endpoint_backoff_s')) end;
-        update orch.endpoint set state = now_state, reason = left(p_reason, 500), failures = failures + 1,
+        update orch.endpoint set state = now_state, reason = left(p_reason, 500), failures = failures + 1, trying_at = null,
                 not_before = clock_timestamp() + pause, -- also when it was longer: that was for whoever tries, and this one has
                 since = case when e.state in ('ok', 'limited') or now_state = 'denied' and e.state <> 'denied' then clock_timestamp() else e.since end
         where id = e.id returning * into e;
@@ -140,7 +151,7 @@ begin
                 coalesce(p_per_minute, case p_kind when 'plane' then 60 when 'telegram' then 20 end), coalesce(p_alerts, false), coalesce(p_segment, 'work-items'), p_hook_url, p_account)
         on conflict (name) do update set url = excluded.url, token_file = excluded.token_file, workspace = excluded.workspace, chat = excluded.chat,
                 thread = excluded.thread, per_minute = coalesce(p_per_minute, e.per_minute), alerts = coalesce(p_alerts, e.alerts), segment = coalesce(p_segment, e.segment), hook_url = coalesce(p_hook_url, e.hook_url), account = coalesce(p_account, e.account),
-                state = 'ok', not_before = null, reason = null, failures = 0, since = clock_timestamp()
+                state = 'ok', not_before = null, trying_at = null, reason = null, failures = 0, since = clock_timestamp()
         where e.kind = excluded.kind;
         if not found then
                 perform orch.refuse('OR002', format('%s is of kind %s', p_name, before ->> 'kind'), 'Choose another name');

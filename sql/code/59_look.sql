@@ -62,7 +62,10 @@ begin
                                 asked_at = clock_timestamp(), run_at = clock_timestamp() + orch.look_lease()
                         where l.project_id = h.project_id and l.kind = h.kind and l.object = h.object and l.run_at <= clock_timestamp()
                         returning l.token, l.parts into look_claim.token, look_claim.parts;
-                        continue when not found;
+                        if not found then
+                                perform orch.endpoint_unasked(e.id);
+                                continue;
+                        end if;
                         select * into p from orch.project v where v.id = h.project_id;
                         project_id := h.project_id;
                         kind := h.kind;

@@ -254,7 +254,7 @@ begin
                 return f.payload || jsonb_build_object('item', i.object);
         end if;
         remote := orch.state_remote(p.id, f.payload ->> 'state');
-        if remote is null or exists (select from orch.effect g where g.object_key = f.object_key and g.id > f.id and g.kind = 'state' and g.status = 'pending') then
+        if remote is null then
                 return null;
         end if;
         update orch.tracker_item set setting_id = remote where project_id = p.id and object = i.object;
@@ -267,7 +267,7 @@ begin
 end
 $$;
 comment on function orch.remote_payload(orch.effect, orch.project) is
-        'I-2: an effect in the words of the board as it is now: which item, which state, and the verbs of people that are not to be overwritten before they were heard. Null: there is nothing to show, or a later effect shows it.';
+        'I-2: an effect in the words of the board as it is now: which item, which state, and the verbs of people that are not to be overwritten before they were heard. Null: the board has nothing to show it by.';
 
 create function orch.item_shown(f orch.effect, p_answer jsonb) returns void
 language sql

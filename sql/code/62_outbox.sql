@@ -57,9 +57,8 @@ begin
                         select * into e from orch.endpoint v where v.id = f.endpoint_id;
                         payload := case when f.port = 'tracker' and e.id is not null then orch.remote_payload(f, p) else f.payload end;
                         if payload is null then
-                                update orch.effect v set status = 'done', process_id = null, ended_at = clock_timestamp(), detail = 'not shown: the board has no such state, or a later one was to be shown already'
-                                where v.id = f.id or (v.object_key = f.object_key and v.port = f.port and v.kind = f.kind and v.status = 'pending'
-                                        and exists (select from orch.effect g where g.object_key = v.object_key and g.kind = v.kind and g.id > v.id and g.status = 'pending'));
+                                update orch.effect v set status = 'done', process_id = null, ended_at = clock_timestamp(), detail = 'not shown: the board has no state for it' where v.id = f.id;
+                                perform orch.endpoint_unasked(f.endpoint_id);
                                 continue;
                         end if;
                         effect_id := f.id;

@@ -119,6 +119,23 @@ def test_who_tries_and_learns_nothing_lets_the_next_one_try_soon(forge):
     assert state(forge, "git")["state"] == "limited"
 
 
+@pytest.mark.parametrize("said", ["unavailable", "denied"])
+def test_each_try_that_fails_doubles_the_wait(forge, said):
+    """I-7: it is tried again after seconds, not after the minute that the trial was given; those that failed at the same time count once."""
+    forge.set("endpoint_backoff_s", "1")
+    effects(forge, 8)
+    together = claim(forge)
+    for f in together:
+        finish(forge, f, said)
+    assert state(forge, "git")["failures"] == 1
+    for failures in (2, 3):
+        due(forge)
+        (f,) = claim(forge)
+        finish(forge, f, said)
+        assert state(forge, "git")["failures"] == failures
+        assert forge.db.value("select not_before <= clock_timestamp() + make_interval(secs => %s) from orch.endpoint where name = 'git'", 2 ** (failures - 1))
+
+
 @pytest.mark.parametrize("said, becomes", [("unavailable", "down"), ("denied", "denied"), ("limited", "limited")])
 def test_an_endpoint_that_is_away_burns_no_attempt(forge, said, becomes):
     """I-7: an outage of any length loses nothing: the effects wait, one tries, and all go on when it answers."""
