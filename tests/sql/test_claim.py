@@ -211,7 +211,7 @@ def test_beat_is_the_control_channel(world):
         return world.call("process_beat", world.process, world.epoch, False)[0]
 
     assert beat() == {"alive": True, "jobs_wanted": False, "events_wanted": False, "effects_wanted": False, "orphans_wanted": False, "watch_wanted": False, "looks_wanted": False,
-                      "held_jobs": [], "stop_jobs": [], "held_claims": [], "held_effects": []}
+                      "cards_wanted": False, "held_jobs": [], "stop_jobs": [], "held_claims": [], "held_effects": []}
     a = world.item(handle=False)
     assert beat()["events_wanted"]
     world.handle_events()

@@ -83,7 +83,7 @@ static const struct fake_cell row_made[] = {{"process_id", "7"}, {"epoch", "3"},
 
 static const struct fake_cell *beat_answer(const char *alive, const char *jobs, const char *stop)
 {
-        static struct fake_cell cells[10];
+        static struct fake_cell cells[12];
         cells[0] = (struct fake_cell){"alive", alive};
         cells[1] = (struct fake_cell){"jobs_wanted", jobs};
         cells[2] = (struct fake_cell){"events_wanted", "f"};
@@ -93,7 +93,9 @@ static const struct fake_cell *beat_answer(const char *alive, const char *jobs, 
         cells[6] = (struct fake_cell){"held_claims", "12-1-a-a,77-3-b-b,345-2-c-c"};
         cells[7] = (struct fake_cell){"held_effects", ""};
         cells[8] = (struct fake_cell){"watch_wanted", "f"};
-        cells[9] = (struct fake_cell){NULL, NULL};
+        cells[9] = (struct fake_cell){"looks_wanted", "f"};
+        cells[10] = (struct fake_cell){"cards_wanted", "f"};
+        cells[11] = (struct fake_cell){NULL, NULL};
         return cells;
 }
 
