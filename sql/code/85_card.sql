@@ -87,31 +87,40 @@ $$;
 comment on function orch.card_lines_state(orch.task) is 'I-5: where a task is';
 
 create function orch.card_lines_wait(t orch.task) returns text[]
-language sql stable
-return (select array_agg(case w.axis when 'escalated' then '🚨 ' when 'person' then '🙋 ' when 'running' then '⚙️ ' else '⏳ ' end || orch.html(w.reason, 300)
-                || case when w.axis in ('person', 'escalated') then E'\n      ' || orch.html(w.ends_when, 200)
-                        when w.axis = 'running' then coalesce((select ', since ' || orch.at_utc(j.claimed_at) from orch.job j where j.task_id = t.id and j.status = 'running'), '')
-                        else '' end order by w.precedence, w.axis, w.reason)
-        from (select * from orch.task_wait k where k.task_id = t.id order by k.precedence, k.axis, k.reason limit 3) w);
+language plpgsql stable as $$ -- not SQL: planning costs more than asking
+begin
+        return (select array_agg(case w.axis when 'escalated' then '🚨 ' when 'person' then '🙋 ' when 'running' then '⚙️ ' else '⏳ ' end || orch.html(w.reason, 300)
+                        || case when w.axis in ('person', 'escalated') then E'\n      ' || orch.html(w.ends_when, 200)
+                                when w.axis = 'running' then coalesce((select ', since ' || orch.at_utc(j.claimed_at) from orch.job j where j.task_id = t.id and j.status = 'running'), '')
+                                else '' end order by w.precedence, w.axis, w.reason)
+                from (select * from orch.task_wait k where k.task_id = t.id order by k.precedence, k.axis, k.reason limit 3) w);
+end
+$$;
 comment on function orch.card_lines_wait(orch.task) is 'I-5, S-14: who works on a task, or who and what it waits for: the first three reasons of orch.task_wait; of people and what they can do both';
 
 create function orch.card_lines_spent(t orch.task) returns text[]
-language sql stable
-return array_remove(array[
-        (select format('🤖 %s in %s', orch.for_people(sum(extract(epoch from r.ended_at - r.started_at))), case count(*) when 1 then 'one run' else count(*) || ' runs' end)
-                || coalesce(', $' || round(sum(r.cost_usd), 2), '')
-         from orch.run r join orch.job j on j.id = r.job_id where j.task_id = t.id and j.kind = 'agent' and r.ended_at is not null having count(*) > 0),
-        (select '👤 ' || string_agg(s.line, ', ' order by s.position)
-         from (select k.position, k.label || ' ' || concat_ws(', then ', orch.for_people(sum(c.waited_s) filter (where c.ended_at is not null)),
-                              'since ' || orch.at_utc(max(c.since) filter (where c.ended_at is null))) as line
-               from orch.review_clock c join orch.tracker_state k on k.key = c.shown where c.task_id = t.id group by k.position, k.label) s)
-        ], null);
+language plpgsql stable as $$
+begin
+        return array_remove(array[
+                (select format('🤖 %s in %s', orch.for_people(sum(extract(epoch from r.ended_at - r.started_at))), case count(*) when 1 then 'one run' else count(*) || ' runs' end)
+                        || coalesce(', $' || round(sum(r.cost_usd), 2), '')
+                 from orch.run r join orch.job j on j.id = r.job_id where j.task_id = t.id and j.kind = 'agent' and r.ended_at is not null having count(*) > 0),
+                (select '👤 ' || string_agg(s.line, ', ' order by s.position)
+                 from (select k.position, k.label || ' ' || concat_ws(', then ', orch.for_people(sum(c.waited_s) filter (where c.ended_at is not null)),
+                                      'since ' || orch.at_utc(max(c.since) filter (where c.ended_at is null))) as line
+                       from orch.review_clock c join orch.tracker_state k on k.key = c.shown where c.task_id = t.id group by k.position, k.label) s)
+                ], null);
+end
+$$;
 comment on function orch.card_lines_spent(orch.task) is 'I-5, I-6, J-7: time and dollars of the agents'' runs that have ended, and the time for which people were waited for, by what the tracker showed. Instants, not ages: time alone changes no card.';
 
 create function orch.card_lines_link(t orch.task) returns text[]
-language sql stable
-return array_remove(array[(select string_agg(format('<a href="%s">%s</a>', orch.html_escape(l.url), l.name), ' · ' order by l.name desc)
-        from (values ('item', orch.item_url(t)), ('branch', orch.branch_url(t))) l (name, url) where l.url is not null)], null);
+language plpgsql stable as $$
+begin
+        return array_remove(array[(select string_agg(format('<a href="%s">%s</a>', orch.html_escape(l.url), l.name), ' · ' order by l.name desc)
+                from (values ('item', orch.item_url(t)), ('branch', orch.branch_url(t))) l (name, url) where l.url is not null)], null);
+end
+$$;
 comment on function orch.card_lines_link(orch.task) is 'I-5: where to read more';
 
 create function orch.card_html(t orch.task) returns text
@@ -130,11 +139,13 @@ comment on function orch.card_claim_s() is 'Seconds after which a claim of a car
 create view orch.card_due as
 select c.task_id, orch.item_name(t) as work_item, c.endpoint_id, t.terminal, c.message, c.look_at,
        case when t.terminal then 0 when c.message is not null then 1 else 2 end as rank
-from orch.endpoint e join orch.card c on c.endpoint_id = e.id join orch.task t on t.id = c.task_id
-where e.kind = 'telegram' and orch.endpoint_room(e) >= 1
-  -- what people must act on goes first
-  and not exists (select from orch.effect f where f.status = 'pending' and coalesce(f.endpoint_id, 0) = e.id and f.run_at <= clock_timestamp())
-  and c.look_at <= clock_timestamp()
+from (select a.id from orch.endpoint a
+      where a.kind = 'telegram' and orch.endpoint_room(a) >= 1
+        -- what people must act on goes first
+        and not exists (select from orch.effect f where f.status = 'pending' and coalesce(f.endpoint_id, 0) = a.id and f.run_at <= clock_timestamp())
+      offset 0) e -- asked once, and not for each card
+join orch.card c on c.endpoint_id = e.id join orch.task t on t.id = c.task_id
+where c.look_at <= now() -- not clock_timestamp(), by which no index can be asked
   and (c.claimed_at is null or c.claimed_at < clock_timestamp() - make_interval(secs => orch.card_claim_s()))
   and (t.terminal or c.edited_at is null or c.edited_at <= clock_timestamp() - make_interval(secs => (select orch.setting_int('card_interval_s'))));
 comment on view orch.card_due is 'I-5: the cards that are to be rendered, and sent if they differ: something has happened to their tasks, or it is time to look; not oftener than card_interval_s, but for a final state; only of endpoints that can be asked now, and have no alert to bring';
@@ -147,8 +158,11 @@ comment on column orch.card_due.look_at is 'Since when it is due';
 comment on column orch.card_due.rank is 'Order: final states, then edits, then first messages';
 
 create function orch.cards_wanted() returns boolean
-language sql stable
-return exists (select from orch.card_touch) or exists (select from orch.card_due);
+language plpgsql stable as $$ -- not SQL: its plan would be made anew for each beat
+begin
+        return exists (select from orch.card_touch) or exists (select from orch.card_due);
+end
+$$;
 comment on function orch.cards_wanted() is 'Whether a worker is to ask for cards';
 
 create function orch.card_next_look(p_terminal boolean) returns timestamptz
@@ -163,10 +177,10 @@ begin
         with touched as (
                 delete from orch.card_touch where id in (select id from orch.card_touch order by id limit p_limit for update skip locked) returning task_id
         )
-        insert into orch.card as c (task_id, endpoint_id, chat)
-        select t.id, e.id, e.chat from orch.task t join orch.project p on p.id = t.project_id join orch.endpoint e on e.id = orch.effect_endpoint(p.id, 'notifier')
+        insert into orch.card as c (task_id, endpoint_id, chat, look_at)
+        select t.id, e.id, e.chat, now() from orch.task t join orch.project p on p.id = t.project_id join orch.endpoint e on e.id = orch.effect_endpoint(p.id, 'notifier')
         where t.id in (select task_id from touched) order by t.id
-        on conflict (task_id) do update set look_at = clock_timestamp();
+        on conflict (task_id) do update set look_at = now();
 end
 $$;
 comment on function orch.cards_touch(integer) is 'I-5: the cards of tasks that something has happened to are to be looked at; a task that has none gets its card';
