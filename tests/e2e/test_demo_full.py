@@ -47,7 +47,7 @@ def check_timelines(output):
     assert degraded.rows["production"].endswith("✗")
     again = Printed(output, "FULL1-3  Say how much a transfer moves: done, production HEALTHY")
     assert stopped.when("person", "STOP") < degraded.when("monitor", "DEGRADED") <= degraded.when("monitor", "freezes repo full1") \
-        < again.when("queue", "waits: repo full1 is frozen") < again.when("person", "opens repo full1") < again.when("analyst", "present")
+        <= again.when("queue", "waits: repo full1 is frozen") <= again.when("person", "opens repo full1") < again.when("analyst", "present")
     for each in (straight, hasty, stopped, degraded, again):
         assert [at for at, _, _ in each.lines] == sorted(at for at, _, _ in each.lines)
     assert re.search(r"^  repo frozen +═+", output, re.MULTILINE)
