@@ -303,6 +303,24 @@ def test_the_integrity_command_looks_at_what_was_merged(line, project, agents, f
     assert "line 2 by the branch" in (folder / "seen").read_text() and line.db.value("select count(*) from orch.active_freeze") == 0
 
 
+def test_the_integrity_command_after_a_test_of_the_merge(line, project, agents, folder):
+    """M-4: main has moved, so the merge was tested in the same folder before: the tree there is of what landed, and the test's log stays."""
+    lock = folder / "lock"
+    line.suite.orchctl("command", "set", project.name, "deploy", f"flock --shared {lock} true")
+    line.command("integrity", f"test -e other.txt && git rev-parse HEAD >>{folder}/asked")
+    item = line.item()
+    to_confirm(line, item)
+    with open(lock, "w", encoding="ascii") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        line.approve(item)
+        line.wait(lambda: line.runs(item, "finalizer"), 90, "the deploy runs")
+        project.commit({"other.txt": "x\n", "check.sh": "#!/bin/sh\necho tested >&2\n"}, "Beside us")
+    line.wait_stage(item, "done", timeout=120)
+    assert (folder / "asked").read_text().split() == [project.head()]
+    with open(line.runs(item, "merger")[0]["log"], encoding="ascii") as log:
+        assert "tested" in log.read()
+
+
 @pytest.mark.parametrize("command, reason", [("echo the licence is gone >&2; exit 3", "it exited with 3: the licence is gone"),
                                              ("sleep 600", "it did not end in time")])  # lasts
 def test_an_integrity_command_that_fails(make_suite, project, agents, command, reason):

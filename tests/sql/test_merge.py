@@ -319,3 +319,18 @@ def test_a_stale_reading_of_the_code_does_not_count(world, integrating):
     world.succeed(integrating)
     world.db.query("update orch.task set code_tree = %s", fake_sha())
     assert answer(world, "merge_ready")["result"] == "wait"
+
+
+def test_what_an_agent_is_about_to_push_is_noted(world):
+    """P-4, T-5, B-5: for its run only, and its base stays; said by workers of the release before in their own words; fenced as ever."""
+    item = world.item()
+    job = world.claim()
+    world.call("job_started", job["job_id"], job["epoch"], job["token"], 7, "/log", "b" * 40)
+    said = lambda: world.db.row("select head_sha, base_sha from orch.run order by id desc limit 1")
+    assert world.call("job_intent", job["job_id"], job["epoch"], job["token"], "push", "1" * 40, "")[0]["job_intent"]
+    assert said() == {"head_sha": "1" * 40, "base_sha": "b" * 40} and world.task(item)["pushing"] == []
+    assert world.call("job_pushing", job["job_id"], job["epoch"], job["token"], "2" * 40)[0]["job_pushing"]
+    assert said() == {"head_sha": "2" * 40, "base_sha": "b" * 40}
+    world.operate("cancel", item, "not wanted")
+    assert not world.call("job_intent", job["job_id"], job["epoch"], job["token"], "push", "3" * 40, "")[0]["job_intent"]
+    assert said()["head_sha"] == "2" * 40
