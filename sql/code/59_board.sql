@@ -28,9 +28,9 @@ begin atomic
         select m.remote_id from orch.tracker_state_map m join orch.tracker_state s on s.key = p_key
         where m.project_id = p_project
           and (m.key = p_key or (m.remote_group = s.remote_group and m.key is distinct from 'stop'
-                -- the base state of the board; a verb of people is nothing that we show
-                and not exists (select from orch.tracker_state v where v.key = m.key and v.human)))
-        order by (m.key = p_key) desc nulls last, (orch.state_word(m.name) = orch.state_word(s.label)) desc, (m.key is null) desc, m.position, m.remote_id limit 1;
+                -- the base state of the board: no verb of people, and none that has a name of ours and does not count
+                and not exists (select from orch.tracker_state v where (v.key = m.key and v.human) or (m.key is null and orch.state_word(v.label) = orch.state_word(m.name)))))
+        order by (m.key is not distinct from p_key) desc, (orch.state_word(m.name) = orch.state_word(s.label)) desc, (m.key is null) desc, m.position, m.remote_id limit 1;
 end;
 comment on function orch.state_remote(bigint, text) is 'I-2: the state of a board that shows one of ours: that of its name, else the base state of its group; null: the board has nothing for it';
 

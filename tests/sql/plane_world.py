@@ -96,6 +96,7 @@ class Board:
                 said, answer = self.execute(f)
                 self.world.call("effect_finish", f["effect_id"], f["epoch"], f["token"], "done" if said == "ok" else "dead", said, None, said, answer and json.dumps(answer))
                 shown.append((f["kind"], said, f["payload"].get("state") or f["payload"].get("text")))
+        if shown:
             self.world.db.query("update orch.effect set run_at = clock_timestamp() where status = 'pending' returning 1")
         return shown
 
