@@ -21,6 +21,12 @@ void job_forge_answered(struct job *job)
                 report_forge(&job->report, port_outcome_name(PORT_OK), -1);
 }
 
+void job_push_answered(struct job *job, const struct git_push_result *res)
+{
+        if (res->outcome != GIT_PUSH_UNAVAILABLE && res->outcome != GIT_PUSH_UNKNOWN)
+                job_forge_answered(job);
+}
+
 static void ignore(void *arg, const struct db_result *res)
 {
         (void)arg; /* a word for others: the next try says it again */

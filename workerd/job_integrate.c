@@ -169,6 +169,7 @@ static void on_pushed(void *arg, const struct git_push_result *res)
 {
         struct job *job = arg;
         job->push_op = NULL;
+        job_push_answered(job, res);
         switch (res->outcome) {
         case GIT_PUSH_OK:
                 log_info(EV("job.pushed"), LF_I("job", job->claim.job), LF_I("epoch", job->claim.epoch),

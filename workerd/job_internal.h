@@ -218,6 +218,8 @@ void job_retry_on(struct job *job, const char *what, const struct errinfo *err,
 /* job_forge.c: the forge has answered. It has not: as job_retry(); but is it away, or does not take our
  * token, then what has work to lose tries for as long as it takes, and all else waits in the queue (I-7). */
 void job_forge_answered(struct job *job);
+void job_push_answered(struct job *job,
+                       const struct git_push_result *res); /* the same, if it was an answer */
 void job_push_failed(struct job *job, const struct git_push_result *res);
 void job_forge_away(struct job *job, const char *what, const struct port_answer *answer,
                     void (*again)(struct job *job));

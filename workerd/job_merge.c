@@ -138,6 +138,8 @@ static void on_merged(void *arg, const struct forge_merge_answer *answer)
 {
         struct job *job = arg;
         job->forge_call = NULL;
+        if (answer->outcome != FORGE_UNAVAILABLE && answer->outcome != FORGE_UNKNOWN)
+                job_forge_answered(job);
         switch (answer->outcome) {
         case FORGE_MERGED:
         case FORGE_ALREADY_MERGED:

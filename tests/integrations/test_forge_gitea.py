@@ -106,6 +106,16 @@ def test_an_item_becomes_one_pull_request_and_one_merge(line, project, suite, ag
     assert "ORCH_WORK_ITEM" in seen and not any(secret in seen for secret in SECRETS_OF_IT) and project.forge.url not in seen
 
 
+def test_a_push_that_came_through_at_last_is_an_answer(line, project):
+    """I-7: the forge is away once and then takes the push: it answers, and nobody waits for it, whatever was said before."""
+    project.faults({"fault": "error-before", "match": "POST .*receive-pack", "times": 1})
+    item = line.item()
+    line.wait_shown(item, "in_review")
+    circuit = [(row["to"], row["reason"]) for row in line.db.query("select detail ->> 'to' as to, detail ->> 'reason' as reason from orch.history where kind = 'circuit' order by id")]
+    assert circuit[0][0] == "down" and circuit[-1] == ("ok", None), circuit
+    assert not [reason for _, reason in circuit if reason and reason.startswith("pushed to")], circuit
+
+
 def test_a_token_that_is_revoked_in_the_middle(line, project, suite, gate, forge, token):
     """I-7: the work of an agent that ends meanwhile is kept, people are told once and clearly, nothing new begins; a good token in the file is
     found without a restart, and what was done is pushed."""
