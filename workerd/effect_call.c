@@ -7,10 +7,12 @@
 
 #include "common/err.h"
 #include "common/forge.h"
+#include "common/gitea.h"
 #include "common/json_read.h"
 #include "common/mem.h"
 #include "common/notifier.h"
 #include "common/plane.h"
+#include "common/secret_file.h"
 #include "common/tracker.h"
 #include "workerd/endpoint.h"
 
@@ -29,6 +31,7 @@ void effect_ports_deinit(struct effect_ports *ports)
 {
         tracker_free(ports->tracker_local);
         notifier_free(ports->notifier_log);
+        free(ports->hook_secret_file);
         *ports = (struct effect_ports){.git = NULL};
 }
 
@@ -186,6 +189,66 @@ static int forge_pull(struct effect_call *call, const struct effect_ports *ports
         return call->forge_call != NULL ? 0 : -EINVAL;
 }
 
+static void on_hook_made(void *arg, const struct port_answer *answer, const char *json)
+{
+        struct effect_call *call = arg;
+        struct port_answer said = *answer;
+        (void)json;
+        call->gitea_call = NULL;
+        /* a second try would make a second one; whether there is one the next look says */
+        if (said.outcome == PORT_UNKNOWN)
+                said.outcome = PORT_OK;
+        call->fn(call->arg, &said);
+}
+
+static void on_hook_deleted(void *arg, const struct port_answer *answer, const char *json)
+{
+        struct effect_call *call = arg;
+        struct port_answer said = *answer;
+        (void)json;
+        call->gitea_call = NULL;
+        if (said.outcome == PORT_NOT_FOUND)
+                said.outcome = PORT_OK;
+        call->fn(call->arg, &said);
+}
+
+static int forge_make_hook(struct effect_call *call, const struct effect_ports *ports,
+                           const struct effect_spec *spec, struct errinfo *err)
+{
+        const char *url = arg_of(spec, "url", err);
+        struct endpoint e;
+        char *secret = NULL;
+        if (url == NULL || endpoint_read(&e, spec->endpoint, err) < 0)
+                return -EINVAL;
+        if (ports->hook_secret_file == NULL) {
+                err_set(err, "", "there is no secret for it on this host: gitea_secret_file");
+                return -EINVAL;
+        }
+        if (secret_file_line(ports->hook_secret_file, "secret of the webhooks", &secret, err) < 0)
+                return -EINVAL;
+        call->gitea = endpoint_gitea(&e, ports->http);
+        call->gitea_call = gitea_make_hook(call->gitea, url, secret, on_hook_made, call);
+        explicit_bzero(secret, strlen(secret));
+        free(secret);
+        return 0;
+}
+
+static int forge_delete_hook(struct effect_call *call, const struct effect_ports *ports,
+                             const struct effect_spec *spec, struct errinfo *err)
+{
+        int64_t hook;
+        struct endpoint e;
+        if (endpoint_read(&e, spec->endpoint, err) < 0)
+                return -EINVAL;
+        if (!json_int(json_get(spec->payload, "hook"), &hook)) {
+                err_set(err, "", "the payload has no \"hook\"");
+                return -EINVAL;
+        }
+        call->gitea = endpoint_gitea(&e, ports->http);
+        call->gitea_call = gitea_delete_hook(call->gitea, hook, on_hook_deleted, call);
+        return 0;
+}
+
 typedef int effect_op_fn(struct effect_call *call, const struct effect_ports *ports,
                          const struct effect_spec *spec, struct errinfo *err);
 
@@ -193,10 +256,16 @@ static const struct {
         const char *port, *adapter, *kind;
         effect_op_fn *fn;
 } operations[] = {
-        {"tracker", "local", "state", tracker_state},      {"tracker", "local", "comment", tracker_say},
-        {"tracker", "plane", "state", plane_state},        {"tracker", "plane", "comment", plane_say},
-        {"forge", "local", "delete_branch", forge_delete}, {"forge", "gitea", "delete_branch", forge_delete},
-        {"forge", "gitea", "ensure_pull", forge_pull},     {"notifier", "log", "alert", notifier_say},
+        {"tracker", "local", "state", tracker_state},
+        {"tracker", "local", "comment", tracker_say},
+        {"tracker", "plane", "state", plane_state},
+        {"tracker", "plane", "comment", plane_say},
+        {"forge", "local", "delete_branch", forge_delete},
+        {"forge", "gitea", "delete_branch", forge_delete},
+        {"forge", "gitea", "make_hook", forge_make_hook},
+        {"forge", "gitea", "delete_hook", forge_delete_hook},
+        {"forge", "gitea", "ensure_pull", forge_pull},
+        {"notifier", "log", "alert", notifier_say},
         {"notifier", "telegram", "alert", notifier_say},
 };
 
@@ -223,6 +292,8 @@ void effect_call_deinit(struct effect_call *call)
         plane_cancel(take_ptr(call->plane_call));
         plane_free(take_ptr(call->plane));
         free(take_ptr(call->json));
+        gitea_cancel(take_ptr(call->gitea_call));
+        gitea_free(take_ptr(call->gitea));
         forge_cancel(call->forge, take_ptr(call->forge_call));
         forge_free(take_ptr(call->forge));
 }

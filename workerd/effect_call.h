@@ -13,6 +13,8 @@ struct db;
 struct forge;
 struct forge_call;
 struct git;
+struct gitea;
+struct gitea_call;
 struct http_client;
 struct json;
 struct loop;
@@ -30,6 +32,7 @@ struct effect_ports {
         struct http_client *http; /* borrowed; NULL: nothing outside is asked */
         struct tracker *tracker_local;
         struct notifier *notifier_log;
+        char *hook_secret_file; /* owned; NULL: no webhook can be made */
 };
 
 void effect_ports_init(struct effect_ports *ports, struct loop *loop, struct db *db, struct git *git,
@@ -56,6 +59,8 @@ struct effect_call {
         struct plane *plane; /* owned */
         struct plane_call *plane_call;
         char *json;          /* what was answered, or NULL */
+        struct gitea *gitea; /* owned */
+        struct gitea_call *gitea_call;
         struct forge *forge; /* owned */
         struct forge_call *forge_call;
 };

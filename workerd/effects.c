@@ -73,6 +73,8 @@ struct effects *effects_new(const struct effects_config *cfg)
         struct effects *fx = xcalloc(1, sizeof(*fx));
         fx->cfg = *cfg;
         effect_ports_init(&fx->ports, cfg->loop, cfg->db, cfg->git, cfg->http);
+        if (cfg->hook_secret_file[0] != '\0')
+                fx->ports.hook_secret_file = xstrdup(cfg->hook_secret_file);
         for (size_t i = 0; i < AT_ONCE; i++)
                 fx->slots[i].fx = fx;
         return fx;

@@ -25,8 +25,9 @@ struct effects_config {
         struct loop *loop;
         struct db *db;
         struct git *git;
-        struct http_client *http;   /* borrowed */
-        void (*on_idle)(void *arg); /* nothing is under way any more */
+        struct http_client *http;     /* borrowed */
+        const char *hook_secret_file; /* of the webhooks that are made; "": none can be. Copied */
+        void (*on_idle)(void *arg);   /* nothing is under way any more */
         void *arg;
 };
 

@@ -275,6 +275,7 @@ static void make_parts(struct worker *w)
                 .db = w->cfg.db,
                 .git = w->host.git,
                 .http = w->http,
+                .hook_secret_file = w->cfg.opt->gitea_secret_file,
                 .on_idle = on_errands_idle,
                 .arg = w,
         };

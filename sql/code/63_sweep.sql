@@ -188,6 +188,23 @@ end
 $$;
 comment on function orch.hook_fault(orch.project, text, text, boolean, text) is 'I-3: notes what is wrong with the webhooks of a project; one alert when it begins, and one when it is over';
 
+create function orch.hook_repair(p orch.project, p_url text, p_hooks jsonb) returns void
+language plpgsql as $$
+declare
+        hour text := to_char(clock_timestamp() at time zone 'UTC', 'YYYYMMDDHH24'); -- once in it: what does not help is not done again and again
+        h record;
+begin
+        if not p.repair_hooks or exists (select from orch.effect f where f.idempotency_key = format('make_hook:%s:%s', p.id, hour)) then
+                return;
+        end if;
+        for h in select k.id from jsonb_to_recordset(p_hooks) as k (id bigint, url text) where rtrim(k.url, '/') = rtrim(p_url, '/') and k.id is not null loop
+                perform orch.effect_store(p.id, null, 'forge', 'delete_hook', 'hooks:' || p.id, format('delete_hook:%s:%s', p.id, h.id), jsonb_build_object('hook', h.id));
+        end loop;
+        perform orch.effect_store(p.id, null, 'forge', 'make_hook', 'hooks:' || p.id, format('make_hook:%s:%s', p.id, hour), jsonb_build_object('url', p_url));
+end
+$$;
+comment on function orch.hook_repair(orch.project, text, jsonb) is 'I-3: has the webhook made anew, of a project that allows it, once in an hour; wrong ones to us go first: their secret cannot be known, nor changed';
+
 create function orch.seen_hooks(p orch.project, p_object text, p_answer jsonb) returns text
 language plpgsql as $$
 declare
@@ -211,7 +228,10 @@ begin
         if not found then
                 fault := format('it has no webhook to %s', wanted);
         end if;
-        perform orch.hook_fault(p, 'hooks', fault, true, format('orchctl project add makes a webhook; one that is wrong is deleted first, in the settings of %s', p.forge_name));
+        if fault is not null then
+                perform orch.hook_repair(p, wanted, p_answer -> 'hooks');
+        end if;
+        perform orch.hook_fault(p, 'hooks', fault, true, case when p.repair_hooks then 'It is made anew: repair_hooks is on' else format('orchctl project add makes a webhook; one that is wrong is deleted first, in the settings of %s', p.forge_name) end);
         update orch.sweep set ended_at = clock_timestamp() where project_id = p.id and kind = 'hooks';
         return coalesce(fault, 'fine: its webhook comes to us');
 end

@@ -13,6 +13,7 @@ from (values
         ('degraded_at', 'int', 'M-5: failed probes at which production is DEGRADED'),
         ('gate_config_globs', 'list', 'P-4: files that decide what a gate demands; a change to one must be accepted by the reviewer'),
         ('integrity_markers', 'lines', 'M-4: PATH:NEEDLE, text that must be in a file of the default branch after each merge; PATH alone: a file that must be there'),
+        ('repair_hooks', 'bool', 'I-3: whether the webhook of its repository at the forge is made anew when it is missing or wrong'),
         ('staging_waivers', 'list', 'M-7: ids of staging checks whose failure is reported and fails nothing'),
         ('test_globs', 'list', 'P-4: files that are tests; what weakens them must be accepted by the reviewer'),
         ('window_s', 'int', 'M-5: seconds over which the probes are spread'))

@@ -280,6 +280,19 @@ def test_a_webhook_that_does_not_come_to_us(forge, listed, why):
     assert len(alerts(forge)) == 3
 
 
+def test_a_webhook_is_made_anew_where_that_is_allowed(forge):
+    """I-3: only then, and not again and again; a wrong one to us goes first, others are left alone."""
+    def effects():
+        return [(f["kind"], f["payload"]) for f in forge.db.query("select kind, payload from orch.effect where kind like '%%_hook' order by id")]
+    theirs = {**HOOK, "id": 8, "url": "https://elsewhere.example.org/webhook/gitea"}
+    hooks(forge, {"hooks": [theirs]})
+    assert effects() == []
+    forge.operate("project_set", "demo", "repair_hooks", "on")
+    for _ in range(3):
+        hooks(forge, {"hooks": [theirs, {**HOOK, "id": 9, "active": False}]})
+    assert effects() == [("delete_hook", {"hook": 9}), ("make_hook", {"url": HOOK["url"]})]
+
+
 def test_who_may_not_look_at_webhooks_is_no_alert(forge):
     """I-3: a bot that may write and is no administrator is as it should be; and the forge goes on being asked."""
     for _ in range(3):
