@@ -126,8 +126,11 @@ const struct command command_item_show = {
         .min_args = 1,
         .max_args = 1,
         .summary = "show a work item: its task, runs, evidence, comments, waits and history",
-        .text = "Everything that is known about it. Times are UTC.",
-        .json = "{\"item\", \"comments\", \"task\", \"reviews\", \"history\", \"evidence\", \"runs\": "
+        .text = "Everything that is known about it. Times are UTC. An item that was cancelled and began "
+                "again names "
+                "its earlier tasks, which can be asked for by these names.",
+        .json = "{\"item\", \"comments\", \"task\", \"earlier\", \"reviews\", \"history\", \"evidence\", "
+                "\"runs\": "
                 "[{\"run\", \"job\", "
                 "\"epoch\", "
                 "\"role\", \"stage\", \"attempt\", \"outcome\", \"exit_code\", \"signal\", \"started_at\", "

@@ -34,6 +34,13 @@ static void add_fact(struct strbuf *sb, const char *name, const char *value)
         strbuf_addch(sb, '\n');
 }
 
+/* C-3: what was cancelled before it began anew. */
+static void add_earlier(const struct json *earlier, struct strbuf *sb)
+{
+        for (size_t i = 0; i < json_len(earlier); i++)
+                add_fact(sb, i == 0 ? "earlier" : "", json_str(json_at(earlier, i)));
+}
+
 static void add_heading(const struct json *doc, const struct term *term, struct strbuf *sb)
 {
         const struct json *task = json_get(doc, "task"), *waits = json_get(task, "waits");
@@ -47,6 +54,7 @@ static void add_heading(const struct json *doc, const struct term *term, struct 
         add_fact(sb, "state", show_str(json_get(doc, "item"), "state"));
         add_fact(sb, "stage", show_str(task, "stage"));
         add_fact(sb, "branch", show_str(task, "branch"));
+        add_earlier(json_get(doc, "earlier"), sb);
         for (size_t i = 0; i < json_len(waits); i++)
                 add_fact(sb, i == 0 ? "now" : "", show_str(json_at(waits, i), "reason"));
 }

@@ -225,10 +225,11 @@ def of_all(lives, notes=()):
 
 def main(items):
     documents = [board.show(item) for item in items]
+    lives = [Life(board.show(name), f"{name.split('#')[0]} (stopped)") for document in documents for name in document.get("earlier", [])]
     missing = [item for item, document in zip(items, documents) if not document.get("task")]
     if missing:
         return f"timeline: the pipeline knows nothing of {', '.join(missing)}"
-    print("\n".join(of_all([Life(document) for document in documents])))
+    print("\n".join(of_all(lives + [Life(document) for document in documents])))
     return 0
 
 

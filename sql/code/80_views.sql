@@ -85,6 +85,10 @@ declare
 begin
         select * into i from orch.local_item where work_item = p_work_item;
         t := orch.task_of(p_work_item);
+        if t.id is null and p_work_item ~ '#cancelled-[0-9]+$' then -- an earlier life, which was cancelled
+                select * into t from orch.task where work_item = p_work_item;
+                select * into i from orch.local_item where work_item = orch.item_name(t);
+        end if;
         if i.id is null and t.id is null then
                 perform orch.refuse('OR001', format('there is no work item "%s"', left(coalesce(p_work_item, ''), 80)), 'List them with: orchctl item list');
         end if;
@@ -92,6 +96,8 @@ begin
                 'item', case when i.id is not null then orch.item_json(i) end,
                 'comments', coalesce((select jsonb_agg(jsonb_build_object('at', c.created_at, 'text', c.body) order by c.id) from orch.local_comment c where c.item_id = i.id), '[]'),
                 'task', case when t.id is not null then orch.task_json(t) end,
+                'earlier', coalesce((select jsonb_agg(k.work_item order by k.id) from orch.task k
+                        where regexp_replace(k.work_item, '#cancelled-[0-9]+$', '') = orch.item_name(t) and k.id < t.id), '[]'),
                 'reviews', coalesce((select jsonb_agg(to_jsonb(c) - '{task_id,work_item,repo,stage}'::text[] order by c.since) from orch.review_clock c where c.task_id = t.id), '[]'),
                 'history', coalesce((select jsonb_agg(jsonb_build_object('at', h.at, 'kind', h.kind, 'actor', h.actor, 'from', h.from_stage, 'to', h.to_stage,
                         'version', h.stage_version, 'job', h.job_id, 'epoch', h.epoch, 'detail', h.detail) order by h.id) from orch.history h where h.task_id = t.id), '[]'),
@@ -108,7 +114,7 @@ begin
                         where j.task_id = t.id), '[]'));
 end
 $$;
-comment on function orch.item(text) is 'Everything about a work item: the item, its comments, its task with history, evidence and runs';
+comment on function orch.item(text) is 'Everything about a work item: the item, its comments, its task with history, evidence and runs; earlier: the names of its tasks before, which were cancelled, and can be asked for by these';
 
 create function orch.item_list() returns jsonb
 language sql stable security definer set search_path = pg_catalog, pg_temp

@@ -1,5 +1,6 @@
 """Cancellation as far as rows go (C-1 to C-8)."""
 
+import psycopg2
 import pytest
 
 
@@ -152,3 +153,18 @@ def test_escalated_after_the_deploy_is_not_critical(world):
         world.finish(world.claim(), "failed", reason="the forge refuses")
     assert world.waits(a) == ["escalated"]
     assert "is cancelled" in world.operate("cancel", a, None)["message"]
+
+
+def test_an_earlier_life_of_an_item_can_be_looked_at(world):
+    """C-3: the row stays: the item names its tasks before, and each can be asked for by that name."""
+    a = world.item()
+    world.succeed(world.claim())
+    world.operate("cancel", a, "not wanted")
+    gone = world.db.value("select work_item from orch.task")
+    assert world.operate("item", a)["earlier"] == []
+    world.move(a, "to_analyse")
+    assert world.operate("item", a)["earlier"] == [gone] and world.operate("item", a)["runs"] == []
+    before = world.operate("item", gone)
+    assert before["task"]["stage"] == "cancelled" and [r["role"] for r in before["runs"]] == ["analyst"] and before["earlier"] == []
+    with pytest.raises(psycopg2.Error, match="there is no work item"):
+        world.operate("item", f"{a}#cancelled-99")
