@@ -95,7 +95,8 @@ begin
         actor := format('process %s', j.process_id);
         update orch.run set ended_at = clock_timestamp(), outcome = p_outcome, reason = p_report ->> 'reason',
                 exit_code = (p_report ->> 'exit_code')::integer, signal = (p_report ->> 'signal')::integer,
-                head_sha = p_report ->> 'head_sha', code_tree = p_report ->> 'code_tree', log_excerpt = p_report ->> 'log_excerpt',
+                head_sha = coalesce(p_report ->> 'head_sha', head_sha), -- what was announced may be on the branch, whatever the report says
+                code_tree = p_report ->> 'code_tree', log_excerpt = p_report ->> 'log_excerpt',
                 refused = array(select jsonb_array_elements_text(coalesce(p_report -> 'refused', '[]')))
         where id = r.id;
         perform orch.record('outcome', actor, j.task_id, j.id, j.epoch, jsonb_build_object('role', j.role, 'outcome', p_outcome,

@@ -81,3 +81,13 @@ def test_delete_of_a_branch(host, project, branch):
         assert host.do("delete", branch=name).outcome == "guarded"
     assert host.do("delete", location="/nonexistent").outcome == "unavailable"
     assert "main" in project.branches()
+
+
+def test_delete_that_the_forge_refuses(host, project, branch):
+    """C-4: it says so; the branch is there."""
+    hook = project.bare / "hooks/pre-receive"
+    hook.write_text("#!/bin/sh\necho 'this branch is protected' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    answer = host.do("delete")
+    assert answer.outcome == "refused" and "protected" in answer.error
+    assert project.head(BRANCH) == branch
