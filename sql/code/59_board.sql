@@ -12,9 +12,14 @@ begin atomic
         select case when orch.state_word(p_name) = 'stop' then 'stop'
                     when p_group = 'completed' then 'done'
                     when p_group = 'cancelled' then 'cancelled'
-                    else (select s.key from orch.tracker_state s where orch.state_word(s.label) = orch.state_word(p_name) and s.key not in ('done', 'cancelled')) end;
+                    else (select s.key from orch.tracker_state s where orch.state_word(s.label) = orch.state_word(p_name) and s.remote_group not in ('completed', 'cancelled')) end;
 end;
 comment on function orch.state_key(text, text) is 'I-2: what a state of a board stands for, or null; one that is called Done and not in the group completed is not done';
+
+create function orch.state_is_named(p_key text, p_group text) returns boolean
+language sql immutable
+return p_key = 'stop' or p_group not in ('completed', 'cancelled');
+comment on function orch.state_is_named(text, text) is 'I-2: whether a state stands for one of ours by its name; the others do by their group, and there may be several';
 
 create function orch.board_is_stale(p_project bigint) returns boolean
 language sql stable
@@ -99,14 +104,14 @@ begin
                 raise exception 'none of its states has an id and a name';
         end if;
         -- two of one name: whichever was meant, the other would do something else
-        alike := array(select m.key from orch.tracker_state_map m where m.project_id = p.id and m.key not in ('done', 'cancelled') group by m.key having count(*) > 1 order by 1);
+        alike := array(select m.key from orch.tracker_state_map m where m.project_id = p.id and m.key is not null and orch.state_is_named(m.key, m.remote_group) group by m.key having count(*) > 1 order by 1);
         update orch.tracker_board set
                 missing = array(select s.label from orch.tracker_state s where not exists (select from orch.tracker_state_map m where m.project_id = p.id and m.key = s.key) order by s.position),
                 colliding = array(select m.name from orch.tracker_state_map m where m.project_id = p.id and m.key = any (alike) order by m.name, m.remote_id)
         where project_id = p.id returning missing, colliding into lacks, alike;
         if alike <> '{}' then
                 update orch.tracker_state_map m set key = null from orch.tracker_state_map o
-                where m.project_id = p.id and o.project_id = p.id and o.key = m.key and o.remote_id <> m.remote_id and m.key not in ('done', 'cancelled');
+                where m.project_id = p.id and o.project_id = p.id and o.key = m.key and o.remote_id <> m.remote_id and orch.state_is_named(m.key, m.remote_group);
                 perform orch.alert_cluster('board:' || p.id, format('board:%s:colliding:%s', p.id, md5(alike::text)),
                         format('%s: its board has states that cannot be told apart: %s. None of them counts until all but one are renamed.', p.name, array_to_string(alike, ', ')));
         end if;
