@@ -1,5 +1,6 @@
 """A deploy whose command, folder or record misbehaves (M-3, R-6): it is started once, and what came of it is told as it is."""
 
+import fcntl
 import os
 import signal
 
@@ -116,3 +117,36 @@ def test_the_end_of_the_start_is_lost(suite, make_deploy):
     deploy.gate.open()
     deploy.line.wait_stage(item, "done")
     assert len(deploy.started()) == 1 and deploy.record(item)["status"] == "SUCCESS"
+
+
+def test_a_shim_that_cannot_begin(suite, make_deploy):
+    """M-3: somebody holds its lock, so it ends at once. The record says that it began, so nobody starts it again: a person decides."""
+    deploy = make_deploy(suite, wait=False)
+    item = deploy.line.item()
+    deploy.line.approve_analysis(item)
+    deploy.line.wait_shown(item, "awaiting_deploy")
+    locks = suite.folder / "state/locks"
+    locks.mkdir(exist_ok=True)
+    with open(locks / f"deploy-{deploy.record(item)['id']}", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        deploy.line.approve(item)
+        deploy.line.wait_run(item, "releaser")
+        deploy.line.wait(lambda: deploy.line.runs(item, "finalizer"), 60, "the finalizer looks")
+        assert deploy.record(item)["status"] is None
+    deploy.wait_status(item, "UNKNOWN")
+    deploy.line.wait_shown(item, "blocked")
+    suite.orchctl("reject", item, "--comment", "it does not run")
+    deploy.line.wait(lambda: deploy.line.task(item)["developer_rounds"] == 1, 60, "a round of development")
+    assert deploy.started() == []
+
+
+def test_stopped_while_the_record_cannot_be_made(suite, make_deploy):
+    """C-5, C-6: its releaser runs, so STOP waits; then the deploy either has begun, and ends honestly, or never does."""
+    deploy = make_deploy(suite, wait=False)
+    mark = suite.log.mark()
+    with away(suite.database, "deploy_initiate"):
+        item = deploy.begin()
+        suite.log.wait("job.retry", since=mark, timeout=60, what="deploy record")
+        assert "deferred" in deploy.line.cancel(item)
+    stage = deploy.line.wait_stage(item, "cancelled", "done", timeout=120)
+    assert len(deploy.started()) == (stage == "done")
