@@ -129,28 +129,18 @@ static bool build_find_merge(void *arg, struct git_cmd *cmd)
         if (call->merge.outcome != FORGE_ALREADY_MERGED)
                 return false;
         cmd->git_dir = call->forge->location;
-        git_cmd_words(cmd, "rev-list", "--merges", "--parents", "--ancestry-path", "--reverse", NULL);
-        argv_addf(&cmd->args, "%s..%s", call->expected_head, call->merge.base_sha);
+        git_seq_ask_merge_of(cmd, call->expected_head, call->merge.base_sha);
         return true;
 }
 
-/* Lines "MERGE PARENT1 PARENT2". The merge whose second parent is our head is the one that landed it. A head
- * that came in otherwise (fast-forward, by hand) is reported with the default branch as it is. */
 static enum git_seq_next on_find_merge(void *arg, const struct git_result *res)
 {
         struct forge_call *call = arg;
+        char tip[GIT_OID_SIZE];
         if (res->outcome != GIT_OK)
                 return unavailable(call, res);
-        memcpy(call->merge.merged_sha, call->merge.base_sha, GIT_OID_SIZE);
-        size_t n = strlen(call->expected_head);
-        for (const char *line = res->out->buf; *line != '\0'; line += strcspn(line, "\n") + 1) {
-                if (strcspn(line, "\n") != 3 * n + 2 ||
-                    memcmp(line + 2 * (n + 1), call->expected_head, n) != 0)
-                        continue;
-                (void)git_oid_read(line + n + 1, call->merge.base_sha); /* rev-list prints object names */
-                (void)git_oid_read(line, call->merge.merged_sha);
-                break;
-        }
+        memcpy(tip, call->merge.base_sha, GIT_OID_SIZE);
+        git_seq_merge_of(res, call->expected_head, tip, call->merge.merged_sha, call->merge.base_sha);
         return GIT_SEQ_NEXT;
 }
 

@@ -125,3 +125,26 @@ void git_seq_conflicts(const struct git_result *res, struct strbuf *sb)
                 line += 1 + len;
         }
 }
+
+void git_seq_ask_merge_of(struct git_cmd *cmd, const char *head, const char *tip)
+{
+        git_cmd_words(cmd, "rev-list", "--merges", "--parents", "--ancestry-path", "--reverse", NULL);
+        argv_addf(&cmd->args, "%s..%s", head, tip);
+}
+
+/* Lines "MERGE PARENT1 PARENT2"; the last may be cut. */
+void git_seq_merge_of(const struct git_result *res, const char *head, const char *tip,
+                      char merge[static GIT_OID_SIZE], char base[static GIT_OID_SIZE])
+{
+        size_t n = strlen(head);
+        const char *line = res->out->buf;
+        for (const char *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+                if ((size_t)(end - line) != 3 * n + 2 || memcmp(line + 2 * (n + 1), head, n) != 0)
+                        continue;
+                (void)git_oid_read(line, merge); /* rev-list prints object names */
+                (void)git_oid_read(line + n + 1, base);
+                return;
+        }
+        (void)git_oid_read(tip, merge); /* it is one */
+        (void)git_oid_read(tip, base);
+}

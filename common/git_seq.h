@@ -42,5 +42,11 @@ enum git_seq_next git_seq_oid(const struct git_result *res, char oid[static GIT_
 void git_seq_ask_object(struct git_cmd *cmd, const char *sha);
 int git_seq_yes(const struct git_result *res);
 const char *git_seq_why(const struct git_result *res); /* of a step that failed, for people */
+/* By which merge `head` came into `tip`, which has it: the words of the question, and what the answer says.
+ * The merge is the first whose second parent is our head, and its base the first parent; a head that came in
+ * otherwise (fast-forward, by hand) has come as `tip` is, which is then both. */
+void git_seq_ask_merge_of(struct git_cmd *cmd, const char *head, const char *tip);
+void git_seq_merge_of(const struct git_result *res, const char *head, const char *tip,
+                      char merge[static GIT_OID_SIZE], char base[static GIT_OID_SIZE]);
 /* Of `merge-tree --name-only` that exited with 1: appends the files in conflict, separated by commas. */
 void git_seq_conflicts(const struct git_result *res, struct strbuf *sb);

@@ -156,28 +156,16 @@ static bool build_merges(void *arg, struct git_cmd *cmd)
         struct landing_verify *op = arg;
         if (is_told(op))
                 return false;
-        git_cmd_words(cmd, "rev-list", "--merges", "--parents", "--ancestry-path", "--reverse", NULL);
-        argv_addf(&cmd->args, "%s..%s", op->head, op->tip);
+        git_seq_ask_merge_of(cmd, op->head, op->tip);
         return in_mirror(op, cmd);
 }
 
-/* Lines "MERGE PARENT1 PARENT2": the first whose second parent is our head is the one that landed it. A head
- * that came in otherwise (fast-forward, by hand) has landed as the default branch is. */
 static enum git_seq_next on_merges(void *arg, const struct git_result *res)
 {
         struct landing_verify *op = arg;
-        size_t n = strlen(op->head);
         if (res->outcome != GIT_OK)
                 return GIT_SEQ_FAIL;
-        memcpy(op->result.merged_sha, op->tip, GIT_OID_SIZE);
-        memcpy(op->result.landed_base, op->tip, GIT_OID_SIZE);
-        for (const char *line = res->out->buf; *line != '\0'; line += strcspn(line, "\n") + 1) {
-                if (strcspn(line, "\n") != 3 * n + 2 || memcmp(line + 2 * (n + 1), op->head, n) != 0)
-                        continue;
-                (void)git_oid_read(line, op->result.merged_sha); /* rev-list prints object names */
-                (void)git_oid_read(line + n + 1, op->result.landed_base);
-                break;
-        }
+        git_seq_merge_of(res, op->head, op->tip, op->result.merged_sha, op->result.landed_base);
         op->result.landed_tree[0] = '\0';
         return GIT_SEQ_NEXT;
 }

@@ -293,14 +293,18 @@ static void do_head(void)
         forge_branch_head(forge, p.info.branch, on_forge, NULL);
 }
 
+static void guarded(const struct errinfo *err)
+{
+        say("outcome", "guarded");
+        end(err);
+}
+
 static void do_delete(void)
 {
         struct errinfo err = ERRINFO_INIT;
         open_forge();
-        if (forge_delete_branch(forge, p.info.branch, on_forge, NULL, &err) == NULL) {
-                say("outcome", "guarded");
-                end(&err);
-        }
+        if (forge_delete_branch(forge, p.info.branch, on_forge, NULL, &err) == NULL)
+                guarded(&err);
 }
 
 static void do_pull(void)
@@ -309,10 +313,8 @@ static void do_pull(void)
         const struct forge_pull_spec spec = {
                 .branch = p.info.branch, .title = p.info.title, .text = get("message", "")};
         open_forge();
-        if (forge_ensure_pull(forge, &spec, on_forge, NULL, &err) == NULL) {
-                say("outcome", "guarded");
-                end(&err);
-        }
+        if (forge_ensure_pull(forge, &spec, on_forge, NULL, &err) == NULL)
+                guarded(&err);
 }
 
 static void do_merge(void)
