@@ -114,6 +114,12 @@ static bool begins(const char *text, const char *with)
         return strncmp(text, with, strlen(with)) == 0;
 }
 
+/* What the reconciler wants each minute, of each project. */
+static bool is_sweep(const char *kind)
+{
+        return strcmp(kind, "items") == 0 || strcmp(kind, "hooks") == 0;
+}
+
 static void log_did(const struct look *l, const char *did)
 {
         if (strcmp(did, "fenced") == 0) {
@@ -128,6 +134,10 @@ static void log_did(const struct look *l, const char *did)
                 metrics_count(METRIC_LOOKS_RETRIED, 1);
                 log_warning(EV("look.retry"), LF_S("kind", l->kind), LF_S("object", l->object),
                             LF_S("error", did + strlen("again: ")));
+        } else if (is_sweep(l->kind)) {
+                metrics_count(METRIC_LOOKS_DONE, 1);
+                log_debug(EV("look.swept"), LF_S("kind", l->kind), LF_S("object", l->object),
+                          LF_S("did", did));
         } else {
                 metrics_count(METRIC_LOOKS_DONE, 1);
                 log_info(EV("look.done"), LF_S("kind", l->kind), LF_S("object", l->object), LF_S("did", did));
