@@ -27,7 +27,8 @@ static char *copy(const struct db_result *res, int row, const char *column)
 const char *claim_kinds(void)
 {
 #define X(id, name) " " name
-        return KINDS(X) + 1;
+        static const char kinds[] = KINDS(X);
+        return kinds + 1;
 #undef X
 }
 

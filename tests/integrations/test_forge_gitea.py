@@ -118,7 +118,7 @@ def test_a_push_that_came_through_at_last_is_an_answer(line, project):
 
 def test_a_token_that_is_revoked_in_the_middle(line, project, suite, gate, forge, token):
     """I-7: the work of an agent that ends meanwhile is kept, people are told once and clearly, nothing new begins; a good token in the file is
-    found without a restart, and what was done is pushed."""
+    found without a restart, and what was done is pushed. C-3: an item that is stopped leaves neither branch nor open pull request."""
     gate.hold("developer")
     item = line.item()
     line.approve_analysis(item)
@@ -138,6 +138,11 @@ def test_a_token_that_is_revoked_in_the_middle(line, project, suite, gate, forge
     line.wait_run(other, "analyst")
     assert line.db.value("select state from orch.endpoint") == "ok"
     assert all(job["transients"] == 0 for job in [*line.jobs(item), *line.jobs(other)])
+    branch = line.task(other)["branch"]
+    line.wait(lambda: [pull["state"] for pull in project.pulls() if pull["head"] == branch] == ["open"], 30, "its pull request is there")
+    line.cancel(other)
+    line.wait(lambda: branch not in project.branches(), 30, "the branch of the item that was stopped is gone")
+    assert [pull["state"] for pull in project.pulls() if pull["head"] == branch] == ["closed"] and "main" in project.branches()
 
 
 def hook(suite, project):
@@ -151,7 +156,7 @@ def hook(suite, project):
 
 def test_the_forge_tests_the_branch(line, project, suite, agents):
     """P-1, P-5, I-4: red goes back to the developer with what failed, green goes on; no worker runs a test for it, and no status at all is
-    no green."""
+    no green. M-4: a push to the default branch that comes between our last look and the merge lands with what nobody has tested: frozen."""
     hook(suite, project)
     line.db.query("select orch.project_set(%s, 'ci', 'forge')", project.name, user="orch_operator")
     agents.set("developer", 'cp "$ORCH_TASK_FILE" "$docs/told.md"\n' + BODIES["developer"])
@@ -168,3 +173,14 @@ def test_the_forge_tests_the_branch(line, project, suite, agents):
     assert "ci / check (push): two tests fail" in told
     assert not line.jobs(item, role="ci")
     assert line.db.column("select state from orch.commit_status order by id")[-2:] == ["pending", "success"]
+    line.wait_shown(item, "awaiting_deploy", 60)
+    merge_now = project.forge.merge_now
+
+    def a_moment_too_late(*args):
+        project.forge.merge_now = merge_now
+        project.commit({"other.txt": "x\n"}, "A person pushes")
+        return merge_now(*args)
+    project.forge.merge_now = a_moment_too_late
+    line.approve(item)
+    reason, = line.wait(lambda: line.db.column("select reason from orch.repo_freeze where cleared_at is null"), 60, "the repo is frozen")
+    assert "does not match" in reason and len(project.merges()) == 1 and line.stage(item) == "deploy"
