@@ -54,6 +54,9 @@ enum http_outcome {
         HTTP_UNKNOWN,      /* sent in part or whole, no complete answer: look before repeating */
 };
 
+/* Code of the error of an answer that was longer than allowed. */
+#define HTTP_TOO_LONG "too long"
+
 struct http_answer {
         enum http_outcome outcome;
         int status;

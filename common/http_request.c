@@ -205,7 +205,8 @@ static void explain(struct http_request *r, CURLcode code)
         char name[sizeof(err->code)];
         (void)snprintf(name, sizeof(name), "curl %d", (int)code);
         if (r->too_long)
-                err_set(err, name, "the answer is longer than allowed: %zu bytes of headers, %zu of body",
+                err_set(err, HTTP_TOO_LONG,
+                        "the answer is longer than allowed: %zu bytes of headers, %zu of body",
                         (size_t)HEADERS_MAX_BYTES, r->client->cfg.max_response_bytes);
         else
                 err_set(err, name, "%s", r->why[0] != '\0' ? r->why : curl_easy_strerror(code));

@@ -223,7 +223,7 @@ static void json_doc_freep(struct json_doc **doc)
 static void say_why(const struct builder *b, yajl_handle parser, size_t offset, struct errinfo *err)
 {
         if (b->refusal != NULL) {
-                err_set(err, "json", "%s at byte %zu", b->refusal, offset);
+                err_set(err, JSON_REFUSED, "%s at byte %zu", b->refusal, offset);
                 return;
         }
         unsigned char *text = yajl_get_error(parser, 0, NULL, 0);
@@ -263,7 +263,7 @@ int json_parse(const char *text, size_t len, const struct json_limits *limits, s
                struct errinfo *err)
 {
         if (len > limits->max_bytes) {
-                err_set(err, "json", "%zu bytes, more than the %zu allowed", len, limits->max_bytes);
+                err_set(err, JSON_REFUSED, "%zu bytes, more than the %zu allowed", len, limits->max_bytes);
                 return -EINVAL;
         }
         struct json_text_facts facts;

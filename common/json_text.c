@@ -14,7 +14,7 @@
 
 static int refuse(struct errinfo *err, const char *why, size_t offset)
 {
-        err_set(err, "json", "%s at byte %zu", why, offset);
+        err_set(err, JSON_REFUSED, "%s at byte %zu", why, offset);
         return -EINVAL;
 }
 

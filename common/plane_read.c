@@ -12,6 +12,12 @@
 #include "common/mem.h"
 #include "common/plane.h"
 #include "common/strbuf.h"
+#include "common/utf8.h"
+
+/* What is longer is cut: nobody reads on, and an answer has to fit into a statement. */
+#define DESCRIPTION_BYTES_MAX 65536
+#define COMMENT_BYTES_MAX     16384
+#define LABELS_MAX            1000
 
 static void put(struct json_out *out, const char *key, const struct json *value)
 {
@@ -122,12 +128,18 @@ static void put_labels(struct json_out *out, const struct json *labels)
 {
         json_out_key(out, "labels");
         json_out_array(out);
-        for (size_t i = 0; i < json_len(labels); i++) {
+        for (size_t i = 0; i < json_len(labels) && i < LABELS_MAX; i++) {
                 const char *name = json_str(json_get(json_at(labels, i), "name"));
                 if (name != NULL)
                         json_out_str(out, name);
         }
         json_out_array_end(out);
+}
+
+static void cut(struct strbuf *sb, size_t max)
+{
+        size_t len = utf8_cut(sb->buf, sb->len, max);
+        strbuf_remove(sb, len, sb->len - len);
 }
 
 static void put_description(struct json_out *out, const struct json *item)
@@ -137,6 +149,7 @@ static void put_description(struct json_out *out, const struct json *item)
         if (html == NULL)
                 return;
         plane_text(&text, html);
+        cut(&text, DESCRIPTION_BYTES_MAX);
         json_out_kstr(out, "description", text.buf);
         strbuf_deinit(&text);
 }
@@ -185,13 +198,16 @@ void plane_read_comment(struct json_out *out, const struct json *comment)
         struct strbuf text = STRBUF_INIT;
         const char *html = json_str(json_get(comment, "comment_html"));
         const char *source = json_str(json_get(comment, "external_source"));
-        plane_text(&text, html != NULL ? html : "");
+        bool ours = source != NULL && strcmp(source, PLANE_SOURCE) == 0;
+        /* what we have said is not read again */
+        plane_text(&text, html != NULL && !ours ? html : "");
+        cut(&text, COMMENT_BYTES_MAX);
         json_out_object(out);
         put(out, "id", json_get(comment, "id"));
         put(out, "actor", json_get(comment, "actor"));
         put(out, "at", json_get(comment, "created_at"));
         json_out_kstr(out, "text", text.buf);
-        json_out_kbool(out, "ours", source != NULL && strcmp(source, PLANE_SOURCE) == 0);
+        json_out_kbool(out, "ours", ours);
         json_out_object_end(out);
         strbuf_deinit(&text);
 }

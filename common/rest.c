@@ -142,11 +142,18 @@ static void on_not_sent(void *arg)
         answer(arg);
 }
 
+/* Of a question whose answer is not had: the service is away; or it is there, and this answer is too much for
+ * us, which is the question's trouble: others are not to wait for it. */
+static enum port_outcome without_answer(const struct rest_call *call, const struct errinfo *err)
+{
+        bool too_much = strcmp(err->code, HTTP_TOO_LONG) == 0 || strcmp(err->code, JSON_REFUSED) == 0;
+        return strcmp(call->method, "GET") == 0 && !too_much ? PORT_UNAVAILABLE : PORT_UNKNOWN;
+}
+
 static void unanswered(struct rest_call *call, const struct http_answer *res)
 {
-        call->answer.port.outcome = res->outcome == HTTP_NOT_SENT || strcmp(call->method, "GET") == 0
-                                            ? PORT_UNAVAILABLE
-                                            : PORT_UNKNOWN;
+        call->answer.port.outcome =
+                res->outcome == HTTP_NOT_SENT ? PORT_UNAVAILABLE : without_answer(call, &res->err);
         call->answer.port.err = res->err;
 }
 
@@ -178,8 +185,8 @@ static void unreadable(struct rest_call *call, const struct errinfo *err)
         struct port_answer *port = &call->answer.port;
         if (port->outcome != PORT_OK)
                 return;
-        port->outcome = strcmp(call->method, "GET") == 0 ? PORT_UNAVAILABLE : PORT_UNKNOWN;
-        err_set(&port->err, "", "its answer is no JSON: %s", err->text);
+        port->outcome = without_answer(call, err);
+        err_set(&port->err, "", "its answer is no JSON that we read: %s", err->text);
 }
 
 static void on_answer(void *arg, const struct http_answer *res)

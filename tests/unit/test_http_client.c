@@ -140,7 +140,7 @@ static void test_bounds(void **state)
 
         make_client(f, 999, PATIENT_MS);
         request(f, "GET", NULL);
-        assert_ended(f, HTTP_UNKNOWN, "curl 23");
+        assert_ended(f, HTTP_UNKNOWN, HTTP_TOO_LONG);
         assert_non_null(strstr(f->answer.err.text, "longer than allowed"));
 
         static const char *const endless[] = {"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\nabc"};
@@ -148,7 +148,7 @@ static void test_bounds(void **state)
         for (size_t i = 0; i < ARRAY_SIZE(endless); i++) {
                 f->peer.answer = endless[i];
                 request(f, "GET", NULL);
-                assert_ended(f, HTTP_UNKNOWN, "curl 23");
+                assert_ended(f, HTTP_UNKNOWN, HTTP_TOO_LONG);
         }
         strbuf_deinit(&sb);
 }

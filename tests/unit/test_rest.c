@@ -232,7 +232,26 @@ static void test_an_endless_answer_ends(void **state)
         f->http->peer.answer = "HTTP/1.1 200 OK\r\n\r\n[1,";
         f->http->peer.then = PEER_ENDLESS;
         call(f, "GET", NULL);
+        /* the question's trouble, not the service's: it is there */
+        assert_int_equal(f->port.outcome, PORT_UNKNOWN);
+}
+
+static void test_an_answer_beyond_our_limits(void **state)
+{
+        struct rest_fixture *f = *state;
+        struct strbuf sb = STRBUF_INIT;
+        strbuf_addstr(&sb, "HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n");
+        for (int i = 0; i < 100; i++)
+                strbuf_addch(&sb, '[');
+        for (int i = 0; i < 100; i++)
+                strbuf_addch(&sb, ']');
+        f->http->peer.answer = sb.buf;
+        call(f, "GET", NULL);
+        assert_int_equal(f->port.outcome, PORT_UNKNOWN);
+        f->http->peer.answer = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>";
+        call(f, "GET", NULL);
         assert_int_equal(f->port.outcome, PORT_UNAVAILABLE);
+        strbuf_deinit(&sb);
 }
 
 static void test_a_token_that_cannot_be_read(void **state)
@@ -283,6 +302,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_token_in_the_url, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_bad_ends, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_an_endless_answer_ends, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_an_answer_beyond_our_limits, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_token_that_cannot_be_read, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_cancelled_call_says_nothing, setup, teardown),
         };
