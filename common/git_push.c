@@ -118,13 +118,14 @@ static enum git_seq_next on_push(void *arg, const struct git_result *res)
         return GIT_SEQ_NEXT;
 }
 
-/* What the remote shows now outranks what the push said. */
+/* What the remote shows now outranks what the push said, a refusal too: a client that has lost the connection
+ * sends the same once more by itself, and what is refused then is not what was done before. */
 static enum git_seq_next on_second_look(void *arg, const struct git_result *res)
 {
         struct git_push_op *op = arg;
         if (res->outcome != GIT_OK) {
-                if (op->result.outcome != GIT_PUSH_REFUSED)
-                        op->result.outcome = GIT_PUSH_UNKNOWN;
+                op->result.outcome = GIT_PUSH_UNKNOWN;
+                op->result.said = res->said;
                 return GIT_SEQ_END;
         }
         find_ref(res->out->buf, op->ref, op->result.remote_sha);

@@ -49,6 +49,19 @@ def test_fetch_and_push(shop, gitea, there):
     assert len([e for e in gitea.journal.since(0) if e["kind"] == "push"]) == 2
 
 
+def test_a_push_that_the_client_sends_twice_is_not_refused(shop, gitea, there):
+    """I-7, P-7: the answer is lost, the client sends the same again by itself, and what the server refuses then is the second one. When
+    nobody can look at that moment, it is not known; asked again, it is done."""
+    there("mirror")
+    sha = work(shop, there)
+    assert there("push", sha=sha).outcome == "pushed"
+    other = work(shop, there, "d.txt")
+    gitea.faults.set([{"fault": "drop-after", "match": "POST .*receive-pack", "times": 1},
+                      {"fault": "error-before", "match": "GET .*info/refs.service=git-upload-pack", "skip": 1, "times": 1}])
+    assert there("push", sha=other, head_sha=sha).outcome == "unknown" and shop.repo.bare.branch(BRANCH) == other
+    assert there("push", sha=other, head_sha=sha).outcome == "pushed"
+
+
 def git_processes(port):
     for entry in pathlib.Path("/proc").glob("[0-9]*"):
         try:
