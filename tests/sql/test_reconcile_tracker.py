@@ -158,6 +158,7 @@ def test_what_is_passed_over_changes_nothing(board):
     board.world.db.query("insert into orch.transition_lease (task_id, process_id, epoch, token, purpose) select t.id, p.id, p.epoch, gen_random_uuid(), 'x' from orch.task t, orch.process p"
                          " where t.tracker_id = %s limit 1 returning 1", leased["id"])
     board.move(leased, "Rejected")
+    board.add("Changed after that")
     before, effects = board.counted(), board.world.db.value("select count(*) from orch.effect")
     board.sweep()
     after = {key: n - before.get(key, 0) for key, n in board.counted().items() if n != before.get(key, 0)}
@@ -307,13 +308,15 @@ def test_who_may_not_look_at_webhooks_is_no_alert(forge):
 def test_unblocked_is_said_after_it_has_moved_and_once(world):
     """R-4: only after a confirmed change of stage, once for each item and state; R-1: through the same door."""
     a = world.item()
-    world.succeed(world.claim())
     world.set("stage_grace_s", "0")
 
     def sweep():
         world.call("reconcile_gates", 100, user="orch_reconcilerd")
         return [text for text in (said["text"] for said in world.effects("comment", a)) if text.startswith("Unblocked")]
 
+    world.db.query("delete from orch.job returning 1")
+    assert sweep() == [] and world.jobs(a)[0]["status"] == "queued", "its job was lost and is queued again: it has not moved"
+    world.succeed(world.claim())
     assert sweep() == [] and world.task(a)["stage"] == "analysis", "a person decides: nothing has moved"
     # a label whose event was lost
     world.db.query("update orch.local_item set labels = '{auto-approve}' returning 1")
