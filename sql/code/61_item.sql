@@ -258,6 +258,7 @@ begin
                 return null;
         end if;
         update orch.tracker_item set setting_id = remote where project_id = p.id and object = i.object;
+        update orch.endpoint set tokens = tokens - 1 where id = f.endpoint_id and per_minute is not null; -- it is read before it is written
         if orch.board_is_stale(p.id) then
                 perform orch.look_want(p.id, 'states', '');
         end if;

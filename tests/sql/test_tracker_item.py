@@ -214,6 +214,20 @@ def test_only_the_last_of_several_states_is_shown(board):
     assert board.shown(item) == "Testing"
 
 
+def test_a_state_is_two_requests(world):
+    """I-7: it is read before it is written, and both are of the sixty that a minute has."""
+    board = Board(world, per_minute=60, read=False)
+    item = board.add(state="To Analyse")
+    for _ in range(4):
+        world.db.query("update orch.endpoint set tokens = 6, refilled_at = clock_timestamp() returning 1")
+        board.deliver()
+        world.handle_events()
+        board.look()
+    world.db.query("update orch.endpoint set tokens = 6, refilled_at = clock_timestamp() returning 1")
+    assert [f["payload"]["state"] for f in world.call("effect_claim", world.process, world.epoch, 1)] == ["analysis"]
+    assert 3.9 < world.db.value("select tokens from orch.endpoint") < 4.5 and item
+
+
 def test_refused_at_intake(board):
     """P-6: a comment and no task; mended, it is taken in where it stands."""
     item = board.add("x" * 201, state="To Analyse")
