@@ -53,18 +53,20 @@ class People:
                 self.look(wish)
 
     def look(self, wish):
-        """Whoever finds a card back where it was asks again."""
+        """Whoever finds a card back where it was asks again: a last write wins, also one of ours over a person's a moment before."""
         shown = wish.shown
         if shown == wish.seen:
             return
+        wish.seen, act = shown, None
         if shown == "In Review":
             act = wish.acts.pop(0) if wish.acts else PLANS[wish.plan][0][-1]
             if act == "Rejected":
                 self.plane.say(wish.board, wish.item, "more of it, please")
-            self.plane.move(wish.board, wish.item, act)
         elif shown == "Awaiting Deploy":
-            self.plane.move(wish.board, wish.item, "Confirm Deploy")
-        wish.seen = wish.shown
+            act = "Confirm Deploy"
+        if act:
+            self.plane.move(wish.board, wish.item, act)
+            wish.seen = act
 
     def waiting(self):
         return [wish for wish in self.wishes if not wish.is_over]
