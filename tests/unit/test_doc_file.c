@@ -57,7 +57,6 @@ static void test_says_what_is_in_the_way(void **state)
 {
         char *dir = tmp_dir_make();
         struct errinfo err = ERRINFO_INIT;
-        _cleanup_(freep) char *file = xasprintf("%s/docs", dir);
         _cleanup_(freep) char *folder = xasprintf("%s/log.md", dir);
         (void)state;
         assert_int_equal(doc_file_write(dir, "docs", "a file", &err), 0);
