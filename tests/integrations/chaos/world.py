@@ -1,5 +1,6 @@
 """A whole suite between simulated services, one board and one repository per project, onboarded by orchctl project add."""
 
+import contextlib
 import os
 import pathlib
 import random
@@ -83,9 +84,10 @@ class World:
     def keep_killing(self):
         while not self.ended.wait(self.random.uniform(5.0, 10.0)):
             pids = self.suite.pids(self.random.choice(KILLED))
-            if pids:
-                os.kill(self.random.choice(pids), signal.SIGKILL)
-                self.kills += 1
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself meanwhile
+                if pids:
+                    os.kill(self.random.choice(pids), signal.SIGKILL)
+                    self.kills += 1
 
     def mend(self):
         self.ended.set()
