@@ -138,5 +138,5 @@ $$;
 
 -- Takes one item in, as the event about it would.
 create function spec.take_in(p_item text) returns text language sql as $$
-        select orch.intake(p, i, 'spec') from orch.local_item i join orch.project p on p.id = i.project_id where i.work_item = p_item
+        select orch.intake(p, orch.item_of(i), 'spec') from orch.local_item i join orch.project p on p.id = i.project_id where i.work_item = p_item
 $$;
