@@ -35,11 +35,11 @@ enum probe_answer probe_of_command(enum shell_command_end end, int code)
         abort();
 }
 
-/* What libcurl has met, when it says nothing of production: no such name (6), a URL it cannot take (3), an
- * answer that is longer than it may be (23). */
+/* What libcurl has met, when it says nothing of production: no such name (6), a URL it cannot take (3), or an
+ * answer that is longer than it may be. */
 static bool says_nothing(const char *code)
 {
-        static const char *const codes[] = {"curl 3", "curl 6", "curl 23"};
+        static const char *const codes[] = {"curl 3", "curl 6", HTTP_TOO_LONG};
         for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
                 if (strcmp(codes[i], code) == 0)
                         return true;

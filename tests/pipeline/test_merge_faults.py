@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from support.agents import BODIES
-from support.pipeline import Pipeline, away
+from support.pipeline import Pipeline, away, intents_away
 
 TEXT = "".join(f"line {n}\n" for n in range(1, 31))
 
@@ -45,7 +45,7 @@ def before_the_merge(line, folder):
     with contextlib.ExitStack() as stack:
         with deploying(line, folder) as item:
             mark = line.suite.log.mark()
-            stack.enter_context(away(line.db, "job_intent"))
+            stack.enter_context(intents_away(line.db, "merge"))
         line.wait(lambda: line.runs(item, "merger"), 60, "the merger runs")
         line.suite.log.wait("job.retry", since=mark, timeout=60, what="claim check", job=str(line.jobs(item, role="merger")[0]["id"]))
         yield item
@@ -164,8 +164,7 @@ def before_the_push(line):
     line.project.commit({"other.txt": "x\n"}, "Main goes on")
     line.wait(lambda: line.stage(item) == "deploy-staging", 120, "staging")
     mark = line.suite.log.mark()
-    with away(line.db, "job_intent"):
-        line.suite.log.wait("job.retry", since=mark, timeout=60, what="claim check")
+    with intents_away(line.db, "integrate"):
         line.wait(lambda: line.runs(item, "integrator"), 60, "the integrator runs")
         line.suite.log.wait("job.retry", since=mark, timeout=60, what="claim check", job=str(line.jobs(item, role="integrator")[0]["id"]))
         yield item

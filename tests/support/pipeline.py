@@ -136,3 +136,22 @@ def away(db, function):
         yield
     finally:
         db.query(f"alter function {signature.replace(function, function + '_away')} rename to {function}")
+
+
+@contextlib.contextmanager
+def intents_away(db, kind):
+    """Jobs of a kind cannot announce what they are about to do, and try again; all others can."""
+    arguments = "bigint, bigint, uuid, text, text, text"
+    db.query(f"alter function orch.job_intent({arguments}) rename to job_intent_away")
+    db.query(f"""create function orch.job_intent({arguments}) returns boolean language plpgsql security definer as $$
+        begin
+                if (select kind from orch.job where id = $1) = '{kind}' then
+                        raise undefined_function;
+                end if;
+                return orch.job_intent_away($1, $2, $3, $4, $5, $6);
+        end $$;
+        grant execute on function orch.job_intent({arguments}) to orch_workerd""")
+    try:
+        yield
+    finally:
+        db.query(f"drop function orch.job_intent({arguments}); alter function orch.job_intent_away({arguments}) rename to job_intent")
