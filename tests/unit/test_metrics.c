@@ -181,7 +181,7 @@ static void test_slots_and_kinds_run_out(void **state)
         assert_int_equal(metrics_slot_take(p->page, "workerd", 0), -ENOSPC);
         metrics_slot_fold(p->page, 7);
         for (int i = 1; i < METRICS_KINDS_MAX; i++) {
-                char name[16];
+                char name[32];
                 (void)snprintf(name, sizeof(name), "daemon%d", i);
                 assert_int_equal(metrics_slot_take(p->page, name, 0), 7);
                 metrics_slot_fold(p->page, 7);

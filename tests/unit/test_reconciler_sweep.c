@@ -16,6 +16,7 @@ static void test_ticks(void **state)
                 {"examined", "4"}, {"advanced", "2"}, {"skipped", "2"}, {"terminal", "0"}, {"escalated", "0"},
                 {"lease", "0"},    {"human", "2"},    {"busy", "0"},    {"red", "0"},      {NULL, NULL}};
         static const struct fake_cell raised[] = {{"raised", "2"}, {NULL, NULL}};
+        static const struct fake_cell outside[] = {{"wanted", "3"}, {NULL, NULL}};
         static const struct fake_cell waits[] = {{"deadlocks", "1"}, {NULL, NULL}};
         struct loop *loop = NULL;
         (void)state;
@@ -35,6 +36,9 @@ static void test_ticks(void **state)
         assert_int_equal(metrics_get(METRIC_RECONCILE_SWEEPS), 1);
         assert_int_equal(metrics_get(METRIC_RECONCILE_ADVANCED), 2);
         assert_int_equal(metrics_get(METRIC_RECONCILE_SKIPPED_HUMAN), 2);
+        fake_expect("reconcile_outside");
+        fake_answer(DB_OK, outside);
+        assert_int_equal(metrics_get(METRIC_RECONCILE_WANTED), 3);
         fake_expect("waits_check");
         fake_answer(DB_OK, waits);
         fake_expect("escalations_raise");
@@ -45,7 +49,7 @@ static void test_ticks(void **state)
         fake_expect("reconcile_gates");
         fake_answer(DB_SQL_ERROR, NULL);
         assert_int_equal(metrics_get(METRIC_RECONCILE_SWEEPS), 1);
-        fake_expect("waits_check"); /* what is refused holds the others up no longer */
+        fake_expect("reconcile_outside"); /* what is refused holds the others up no longer */
         fake_answer(DB_UNAVAILABLE, NULL);
         fake_expect(NULL); /* nothing would be answered now */
         opt.reconcile_interval_ms = 2 * TICK_MS;
