@@ -200,7 +200,7 @@ def test_poller_costs_few_statements(webhookd):
 
 def test_process_row(database, webhookd):
     """The process is registered, beats, and has left when it has ended."""
-    row = database.row("select p.*, h.name as host_name from orch.process p join orch.host h on h.id = p.host_id")
+    row, = wait_for(lambda: database.query("select p.*, h.name as host_name from orch.process p join orch.host h on h.id = p.host_id"))
     assert (row["daemon"], row["pid"], row["host_name"]) == ("webhookd", webhookd.processes[0].pid, "testhost")
     wait_for(lambda: database.value("select beat_at > %s from orch.process", row["beat_at"]))
     webhookd.stop()
@@ -209,7 +209,7 @@ def test_process_row(database, webhookd):
 
 def test_row_is_made_anew_after_it_was_taken_for_dead(database, webhookd):
     """webhookd holds nothing that could be another's: it registers again and goes on."""
-    old = database.value("select id from orch.process")
+    old, = wait_for(lambda: database.column("select id from orch.process"))  # it listens before it is registered
     database.query("select orch.process_gone(%s, 'test', false)", old)
     wait_for(lambda: database.column("select id from orch.process where ended_at is null and id <> %s", old),
              explain=webhookd.log.tail)
