@@ -35,11 +35,11 @@ static void test_urls(void **state)
                 const char *code;
                 enum probe_answer answer;
         } rows[] = {
-                {HTTP_ANSWERED, 200, "", PROBE_HEALTHY},     {HTTP_ANSWERED, 299, "", PROBE_HEALTHY},
-                {HTTP_ANSWERED, 199, "", PROBE_FAILED},      {HTTP_ANSWERED, 301, "", PROBE_NO_DATA},
-                {HTTP_ANSWERED, 404, "", PROBE_FAILED},      {HTTP_ANSWERED, 500, "", PROBE_FAILED},
-                {HTTP_NOT_SENT, 0, "curl 7", PROBE_FAILED},  {HTTP_NOT_SENT, 0, "curl 6", PROBE_NO_DATA},
-                {HTTP_NOT_SENT, 0, "curl 28", PROBE_FAILED}, {HTTP_UNKNOWN, 0, "curl 28", PROBE_FAILED},
+                {HTTP_ANSWERED, 200, "", PROBE_HEALTHY},         {HTTP_ANSWERED, 299, "", PROBE_HEALTHY},
+                {HTTP_ANSWERED, 199, "", PROBE_FAILED},          {HTTP_ANSWERED, 301, "", PROBE_NO_DATA},
+                {HTTP_ANSWERED, 404, "", PROBE_FAILED},          {HTTP_ANSWERED, 500, "", PROBE_FAILED},
+                {HTTP_NOT_SENT, 0, "curl 7", PROBE_FAILED},      {HTTP_NOT_SENT, 0, "curl 6", PROBE_NO_DATA},
+                {HTTP_NOT_SENT, 0, "curl 28", PROBE_FAILED},     {HTTP_UNKNOWN, 0, "curl 28", PROBE_FAILED},
                 {HTTP_UNKNOWN, 0, HTTP_TOO_LONG, PROBE_NO_DATA}, {HTTP_UNKNOWN, 200, "curl 18", PROBE_FAILED},
                 {HTTP_NOT_SENT, 0, "curl 60", PROBE_FAILED},
         };
