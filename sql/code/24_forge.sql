@@ -38,12 +38,22 @@ end
 $$;
 comment on function orch.forge_admit(orch.job) is 'I-7: whether a job may start although its forge was away: one tries, the others wait for what it finds';
 
-create function orch.forge_says(j orch.job, p_outcome text, p_reason text, p_retry_after_s integer) returns boolean
+create function orch.forge_unasked(j orch.job) returns void
 language plpgsql as $$
 declare
         e orch.endpoint := orch.forge_of(j.task_id);
 begin
-        return p_outcome is not null and orch.endpoint_note(e.id, p_outcome, p_reason, p_retry_after_s);
+        if e.state <> 'ok' then
+                perform orch.endpoint_unasked(e.id);
+        end if;
+end
+$$;
+comment on function orch.forge_unasked(orch.job) is 'I-7: a job that forge_admit() let in does not start after all: the trial is another''s';
+
+create function orch.forge_says(j orch.job, p_outcome text, p_reason text, p_retry_after_s integer) returns boolean
+language plpgsql as $$
+begin
+        return orch.endpoint_note((orch.forge_of(j.task_id)).id, p_outcome, p_reason, p_retry_after_s);
 end
 $$;
 comment on function orch.forge_says(orch.job, text, text, integer) is 'I-7: notes how the forge of a job has answered it, in the words of the ports. True: it was the forge''s trouble and not the job''s, which burns no attempt';

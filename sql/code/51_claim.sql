@@ -85,11 +85,14 @@ begin
         if j.host <> w.host or exists (select from orch.task t join orch.project p on p.id = t.project_id where t.id = j.task_id and not p.requires <@ w.labels)
            or not orch.slots_take(j, w) then
                 return null;
-        elsif not orch.forge_admit(j) or not orch.circuit_enter(j) or not orch.claim_leases_take(j.id, w.process_id) then
-                perform orch.slots_give(j);
-                return null;
+        elsif orch.forge_admit(j) then
+                if orch.circuit_enter(j) and orch.claim_leases_take(j.id, w.process_id) then
+                        return orch.job_start(j.id, w.process_id);
+                end if;
+                perform orch.forge_unasked(j);
         end if;
-        return orch.job_start(j.id, w.process_id);
+        perform orch.slots_give(j);
+        return null;
 end
 $$;
 comment on function orch.claim_take(bigint, orch.worker) is 'Starts a locked job that no axis blocks, with all that it needs on this worker; null when that cannot be had';

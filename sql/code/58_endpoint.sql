@@ -1,11 +1,16 @@
 -- 58_endpoint: whether a service outside can be asked, and how often (I-7). What is asked is an effect or a look; each
 -- claim of them asks endpoint_admit() first, and each answer goes to endpoint_note(). Both are the only ones who know.
 
+create function orch.endpoint_bucket(e orch.endpoint) returns numeric
+language sql immutable
+return greatest(e.per_minute / 10.0, 1);
+comment on function orch.endpoint_bucket(orch.endpoint) is 'I-7: requests that an endpoint may be sent at once when none was sent for a while';
+
 create function orch.endpoint_tokens(e orch.endpoint) returns numeric
 language sql stable
--- a bucket of a tenth, filled at eight tenths: no sixty seconds see more than per_minute
+-- a bucket of a tenth, filled at eight tenths: no sixty seconds see more than per_minute, if that is more than a question takes
 return case when e.per_minute is null then e.tokens
-            else least(e.per_minute / 10.0, e.tokens + extract(epoch from clock_timestamp() - e.refilled_at) * e.per_minute * 0.8 / 60) end;
+            else least(orch.endpoint_bucket(e), e.tokens + extract(epoch from clock_timestamp() - e.refilled_at) * e.per_minute * 0.8 / 60) end;
 comment on function orch.endpoint_tokens(orch.endpoint) is 'I-7: requests that an endpoint may be sent now';
 
 create function orch.endpoint_room(e orch.endpoint, p_cost integer default 1) returns integer
@@ -13,7 +18,8 @@ language sql stable
 return case when e.not_before > clock_timestamp() then 0
             when e.state <> 'ok' then 1 -- one tries; the others wait for what it finds
             when e.per_minute is null then 2147483647
-            else floor(orch.endpoint_tokens(e) / p_cost)::integer end;
+            -- what is more than the bucket holds is asked when it is full, and owed
+            else floor(orch.endpoint_tokens(e) / least(p_cost, orch.endpoint_bucket(e)))::integer end;
 comment on function orch.endpoint_room(orch.endpoint, integer) is 'I-7: how many questions of so many requests each an endpoint may be asked now';
 
 create function orch.endpoint_admit(p_endpoint bigint, p_wanted integer, p_cost integer default 1) returns integer
@@ -58,7 +64,7 @@ declare
         now_state text := case p_outcome when 'denied' then 'denied' when 'limited' then 'limited' when 'unavailable' then 'down' when 'unknown' then null else 'ok' end;
         pause interval;
 begin
-        if p_endpoint is null then
+        if p_endpoint is null or p_outcome is null then
                 return false;
         elsif now_state is null then
                 update orch.endpoint set not_before = clock_timestamp() + orch.backoff(failures, orch.setting_int('endpoint_backoff_s')), trying_at = null
@@ -68,7 +74,9 @@ begin
                 return false; -- as nearly always, and without a lock
         end if;
         select * into e from orch.endpoint where id = p_endpoint for no key update;
-        if now_state = 'ok' then
+        if now_state = 'ok' and e.state = 'limited' and e.trying_at is null and e.not_before > clock_timestamp() then
+                return false; -- it was sent before that was known
+        elsif now_state = 'ok' then
                 update orch.endpoint set state = 'ok', not_before = null, trying_at = null, reason = null, failures = 0, since = clock_timestamp() where id = e.id;
                 if e.state <> 'limited' then
                         perform orch.record('circuit', 'orchestrator', null, null, null, jsonb_build_object('endpoint', e.name, 'from', e.state, 'to', 'ok'));
@@ -99,7 +107,7 @@ begin
 end
 $$;
 comment on function orch.endpoint_note(bigint, text, text, integer) is
-        'I-7: what an answer says of its endpoint, by the name of its outcome. True: it was the endpoint''s trouble and not the question''s, which burns no attempt. One alert when a token is not taken, or nothing has answered for endpoint_alert_s, and one when it is over.';
+        'I-7: what an answer says of its endpoint, by the name of its outcome; null: nothing. True: it was the endpoint''s trouble and not the question''s, which burns no attempt. One alert when a token is not taken, or nothing has answered for endpoint_alert_s, and one when it is over.';
 
 create function orch.effects_redirect() returns void
 language sql

@@ -26,7 +26,7 @@ begin
                         'inbox_age_s', 'former_sessions']),
                 ('orch_operator, orch_readonly', array['deploy_under_way', 'deploy_of', 'observed_json']),
                 ('orch_workerd', array['deploy_look', 'deploy_initiate', 'watch_claim', 'watch_initiate', 'watch_finish', 'card_claim', 'card_finish']),
-                ('orch_operator, orch_readonly', array['endpoint_room', 'endpoint_tokens', 'card_claim_s']),
+                ('orch_operator, orch_readonly', array['endpoint_room', 'endpoint_tokens', 'endpoint_bucket', 'card_claim_s']),
                 ('orch_operator, orch_readonly', array['waits_for_answer', 'open_question']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd', array['process_start', 'process_beat', 'process_handover']),
                 ('orch_webhookd, orch_workerd, orch_reaperd, orch_reconcilerd, orch_operatord, orch_operator, orch_readonly', array['schema_version', 'schema_oldest']))

@@ -293,3 +293,41 @@ def test_a_try_that_fails_waits_no_longer_than_the_next_failure_does(world):
     assert world.db.value("select orch.endpoint_admit(%s, 5)", number) == 0
     note()
     assert world.db.value("select extract(epoch from not_before - clock_timestamp()) < 11 from orch.endpoint")
+
+
+def test_what_was_sent_before_lifts_no_limit(forge):
+    """I-7: of eight that were sent together one is told to wait; that the others were answered says nothing of the next minute."""
+    effects(forge, 4)
+    first, second, third, _ = claim(forge)
+    finish(forge, first, "limited", 60)
+    finish(forge, second, "ok")
+    finish(forge, third, "refused")
+    assert state(forge, "git")["state"] == "limited" and claim(forge) == []
+    due(forge)
+    (f,) = claim(forge)
+    finish(forge, f, "ok")
+    assert state(forge, "git")["state"] == "ok", "who tries may say so"
+
+
+def test_nothing_said_is_no_news(forge):
+    """I-7: a worker of an older release that names no outcome opens nothing again."""
+    effects(forge, 2)
+    first, second = claim(forge)
+    finish(forge, first, "denied")
+    forge.call("effect_finish", second["effect_id"], second["epoch"], second["token"], "retry", "no idea", None)
+    assert state(forge, "git")["state"] == "denied"
+
+
+@pytest.mark.parametrize("per_minute", [1, 5, 9])
+def test_a_few_requests_a_minute_are_some(world, per_minute):
+    """I-7: a tenth of five is less than one, and is asked all the same, as often as was said."""
+    add(world, per_minute=per_minute)
+    run(world, "update orch.project set tracker = 'plane', tracker_project = 'p', tracker_endpoint = (select id from orch.endpoint)")
+    effects(world, 100, "tracker")
+    given = 0
+    for second in range(60):
+        for f in claim(world, 100):
+            given += 1
+            finish(world, f, "ok")
+        run(world, "update orch.endpoint set refilled_at = refilled_at - interval '1 s'")
+    assert 1 <= given <= max(per_minute, 2)

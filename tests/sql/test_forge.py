@@ -85,6 +85,24 @@ def test_one_job_tries_and_its_start_frees_the_others(forge):
     assert forge.claim()["work_item"] == waits
 
 
+def test_who_may_not_start_for_another_reason_tries_nothing(forge):
+    """I-7, J-4: a job that finds its provider's circuit in another's hands leaves the trial of the forge to the next one."""
+    forge.item()
+    away(forge, forge.claim())
+    forge.db.query("insert into orch.provider_circuit (provider, state, open_until, reason, failures)"
+                   " select provider, 'open', clock_timestamp() - interval '1 s', 'x', 1 from orch.role where key = 'analyst' returning 1")
+    over(forge)
+    other = forge.db.connect()
+    other.autocommit = False
+    try:
+        other.cursor().execute("select from orch.provider_circuit for no key update")
+        assert forge.claim() is None
+    finally:
+        other.rollback()
+        other.close()
+    assert forge.claim() is not None
+
+
 def test_a_job_that_goes_on_asking_tells_of_it(forge):
     """I-7: an agent's work is kept and pushed when the forge is back; people hear of it meanwhile, once, and others wait."""
     forge.item()

@@ -161,6 +161,17 @@ def test_the_relations_and_comments_are_requests_too(world):
     assert len(claim(world)) == 2
 
 
+def test_a_question_of_more_requests_than_the_bucket_holds(world):
+    """I-7: an item with its relations and comments is three requests: asked when the bucket is full, and what it took too much is waited for."""
+    connect(world, per_minute=10)  # a bucket of one
+    want(world, "i-0", "i-1", parts=3)
+    assert [l["object"] for l in claim(world)] == ["i-0"]
+    world.db.query("update orch.endpoint set refilled_at = refilled_at - interval '20 s' returning 1")
+    assert claim(world) == [], "three of eight in a minute"
+    world.db.query("update orch.endpoint set refilled_at = refilled_at - interval '5 s' returning 1")
+    assert [l["object"] for l in claim(world)] == ["i-1"]
+
+
 def test_states_are_asked_first(board):
     """I-2: what the state of an item means is known before the item is looked at; a failed question holds up nothing."""
     want(board, "i-1")

@@ -53,7 +53,7 @@ ACTS |= {"observe"}
 LOOKS |= {"price_list"}
 ACTS |= {"price_set", "price_remove"}
 ACTS |= {"answer", "item_label"}
-PURE |= {"waits_for_answer", "open_question", "endpoint_room", "endpoint_tokens", "card_claim_s"}
+PURE |= {"waits_for_answer", "open_question", "endpoint_room", "endpoint_tokens", "endpoint_bucket", "card_claim_s"}
 PURE |= {f"gate_{path.stem}" for path in (pathlib.Path(__file__).parents[2] / "sql/gates").glob("*.sql")}
 FUNCTIONS = {
     "orch_webhookd": {"event_intake", "status_snapshot", "queue_snapshot", "metric_rows"},
