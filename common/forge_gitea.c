@@ -142,10 +142,15 @@ static void conclude_as(struct forge_call *call, enum forge_merge_outcome outcom
 static void failed(struct forge_call *call, const struct port_answer *port)
 {
         static const enum forge_merge_outcome map[] = {
-                [PORT_OK] = FORGE_UNKNOWN,         [PORT_NOT_FOUND] = FORGE_NOT_FOUND,
-                [PORT_CONFLICT] = FORGE_CONFLICT,  [PORT_REFUSED] = FORGE_REFUSED,
-                [PORT_DENIED] = FORGE_UNAVAILABLE, [PORT_LIMITED] = FORGE_UNAVAILABLE,
-                [PORT_UNKNOWN] = FORGE_UNKNOWN,    [PORT_UNAVAILABLE] = FORGE_UNAVAILABLE,
+                [PORT_OK] = FORGE_UNKNOWN,
+                [PORT_NOT_FOUND] = FORGE_NOT_FOUND,
+                [PORT_CONFLICT] = FORGE_CONFLICT,
+                [PORT_REFUSED] = FORGE_REFUSED,
+                [PORT_DENIED] = FORGE_UNAVAILABLE,
+                [PORT_FORBIDDEN] = FORGE_UNAVAILABLE,
+                [PORT_UNKNOWN] = FORGE_UNKNOWN,
+                [PORT_LIMITED] = FORGE_UNAVAILABLE,
+                [PORT_UNAVAILABLE] = FORGE_UNAVAILABLE,
         };
         /* what we only wanted to know is as unknown as what we wanted to do */
         const struct port_answer *why =
@@ -177,7 +182,7 @@ static void on_merged(void *arg, const struct port_answer *answer, const char *j
                 const char *sha = json_str(json_get(json_root(doc), "merge_sha"));
                 conclude(call, FORGE_MERGED, answer, sha != NULL ? sha : "", "");
         } else if (answer->outcome == PORT_UNKNOWN || answer->outcome == PORT_DENIED ||
-                   answer->outcome == PORT_LIMITED) {
+                   answer->outcome == PORT_FORBIDDEN || answer->outcome == PORT_LIMITED) {
                 failed(call, answer);
         } else {
                 find(call);

@@ -81,8 +81,16 @@ static int status_of(const char *text)
         return at != NULL ? (int)strtol(at + strlen(before), NULL, 10) : 0;
 }
 
-static enum port_outcome status_said(int status)
+/* Of a repository, whoever asks; git shows the words of the server. */
+static bool is_read_only(const char *text)
 {
+        return strstr(text, "repo is archived") != NULL || strstr(text, "repository is read-only") != NULL;
+}
+
+static enum port_outcome status_said(int status, const char *text)
+{
+        if (status == 403)
+                return is_read_only(text) ? PORT_REFUSED : PORT_FORBIDDEN;
         if (status == 401)
                 return PORT_DENIED;
         if (status == 404 || status == 410)
@@ -113,7 +121,7 @@ enum port_outcome git_remote_said(const char *text)
         };
         int status = status_of(text);
         if (status != 0)
-                return status_said(status);
+                return status_said(status, text);
         if (strstr(text, "repository '") != NULL && strstr(text, "' not found") != NULL)
                 return PORT_NOT_FOUND;
         for (size_t i = 0; i < ARRAY_SIZE(table); i++)

@@ -25,6 +25,6 @@ enum port_outcome git_remote_prepare(const struct git_remote *remote, const char
                                      struct argv *env, const char **ret_protocol, struct errinfo *err);
 /* Whether it is asked over a network. */
 bool git_remote_is_away(const struct git_remote *remote);
-/* Pure. What git has said about a server: PORT_DENIED, PORT_NOT_FOUND, PORT_REFUSED, PORT_LIMITED,
- * PORT_UNAVAILABLE; PORT_OK: nothing, so that the fault is elsewhere. */
+/* Pure. What git has said about a server: PORT_DENIED, PORT_FORBIDDEN, PORT_NOT_FOUND,
+ * PORT_REFUSED, PORT_LIMITED, PORT_UNAVAILABLE; PORT_OK: nothing, so that the fault is elsewhere. */
 enum port_outcome git_remote_said(const char *text);

@@ -16,6 +16,15 @@
 #include "common/mem.h"
 #include "common/strbuf.h"
 
+/* A right that the token was not given. Any other 403 is of this act alone, whoever asks: a protected branch,
+ * somebody else's repository. */
+static enum port_outcome means(const struct rest_answer *answer)
+{
+        const char *why = rest_reason(answer->json);
+        bool of_token = why != NULL && strstr(why, "token") != NULL && strstr(why, "scope") != NULL;
+        return answer->status == 403 && of_token ? PORT_FORBIDDEN : answer->port.outcome;
+}
+
 struct gitea *gitea_new(const struct gitea_config *cfg)
 {
         struct gitea *gitea = xcalloc(1, sizeof(*gitea));
@@ -25,7 +34,8 @@ struct gitea *gitea_new(const struct gitea_config *cfg)
                                          .url = url,
                                          .token_file = cfg->token_file,
                                          .header = "Authorization",
-                                         .prefix = "token "};
+                                         .prefix = "token ",
+                                         .means = means};
         strbuf_addstr(&base, "/repos/");
         rest_encode(&base, cfg->repo, "/");
         *gitea = (struct gitea){.rest = rest_new(&rest), .base = strbuf_take(&base)};

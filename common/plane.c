@@ -1,8 +1,8 @@
 /*
  * plane.c - calls of one to several requests; each request is a step that says what comes after it.
  *
- * Paths end in a slash, or Plane redirects and a body is lost. A wrong key and a missing right are both 403.
- * Lists are followed by next_page_results, not by the cursor, which is never empty.
+ * Paths end in a slash, or Plane redirects and a body is lost. Lists are followed by next_page_results, not
+ * by the cursor, which is never empty.
  */
 #include "common/plane.h"
 
@@ -46,12 +46,21 @@ struct plane_call {
         void *arg;
 };
 
+/* A wrong key and a missing right are not told apart. */
+static enum port_outcome means(const struct rest_answer *answer)
+{
+        return answer->status == 403 ? PORT_DENIED : answer->port.outcome;
+}
+
 struct plane *plane_new(const struct plane_config *cfg)
 {
         struct plane *plane = xcalloc(1, sizeof(*plane));
         struct strbuf projects = STRBUF_INIT, base = STRBUF_INIT;
-        const struct rest_config rest = {
-                .http = cfg->http, .url = cfg->url, .token_file = cfg->token_file, .header = "X-API-Key"};
+        const struct rest_config rest = {.http = cfg->http,
+                                         .url = cfg->url,
+                                         .token_file = cfg->token_file,
+                                         .header = "X-API-Key",
+                                         .means = means};
         strbuf_addstr(&projects, "/api/v1/workspaces/");
         rest_encode(&projects, cfg->workspace, "");
         strbuf_addstr(&projects, "/projects/");
@@ -116,13 +125,10 @@ static void done(struct plane_call *call)
 /* Takes a step's answer; false: the call has ended with it. */
 static bool took(struct plane_call *call, const struct rest_answer *answer)
 {
-        struct port_answer port = answer->port;
         call->rest = NULL;
-        if (port.outcome == PORT_OK)
+        if (answer->port.outcome == PORT_OK)
                 return true;
-        if (answer->status == 403)
-                port.outcome = PORT_DENIED;
-        end(call, &port);
+        end(call, &answer->port);
         return false;
 }
 

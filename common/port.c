@@ -13,6 +13,7 @@ const char *port_outcome_name(enum port_outcome outcome)
                 [PORT_CONFLICT] = "conflict",
                 [PORT_REFUSED] = "refused",
                 [PORT_DENIED] = "denied",
+                [PORT_FORBIDDEN] = "forbidden",
                 [PORT_LIMITED] = "limited",
                 [PORT_UNAVAILABLE] = "unavailable",
                 [PORT_UNKNOWN] = "unknown",
@@ -21,7 +22,8 @@ const char *port_outcome_name(enum port_outcome outcome)
         return names[outcome];
 }
 
-bool port_is_away(enum port_outcome outcome)
+bool port_waits(enum port_outcome outcome)
 {
-        return outcome == PORT_DENIED || outcome == PORT_LIMITED || outcome == PORT_UNAVAILABLE;
+        return outcome == PORT_DENIED || outcome == PORT_FORBIDDEN || outcome == PORT_LIMITED ||
+               outcome == PORT_UNAVAILABLE;
 }

@@ -19,6 +19,8 @@ enum port_outcome {
         PORT_REFUSED,     /* against a rule of ours or theirs; repeating will not help */
         PORT_DENIED,      /* our token is not taken, or cannot be read: nothing was done; again when it was
                              replaced */
+        PORT_FORBIDDEN,   /* our token is taken, and was not given the right to this: nothing was done; again
+                             when it was */
         PORT_LIMITED,     /* rate limited: not before retry_after_s */
         PORT_UNAVAILABLE, /* nothing was done; try again later */
         PORT_UNKNOWN,     /* perhaps done: look, or repeat what is idempotent */
@@ -33,8 +35,8 @@ struct port_answer {
 /* The answer is borrowed for the duration of the call. */
 typedef void port_answer_fn(void *arg, const struct port_answer *answer);
 
-/* Whether it is about the service, and not about what was asked: another question would fare no better now.
- */
-bool port_is_away(enum port_outcome outcome);
+/* Whether it is the trouble of the service, or of who keeps its token, and not of what was asked: that waits.
+ * Nothing was done. */
+bool port_waits(enum port_outcome outcome);
 /* "ok", "not-found", ...: in logs and rows. */
 const char *port_outcome_name(enum port_outcome outcome);

@@ -20,9 +20,11 @@
 struct rest {
         struct http_client *http;
         char *url, *token_file, *header, *prefix;
+        enum port_outcome (*means)(const struct rest_answer *answer);
 };
 
 struct rest_call {
+        const struct rest *rest;
         char *method;
         struct http_request *request; /* NULL: it was not sent, and the timer says so */
         struct loop_timer *timer;
@@ -43,7 +45,8 @@ struct rest *rest_new(const struct rest_config *cfg)
                               .url = xstrdup(cfg->url),
                               .token_file = xstrdup(cfg->token_file),
                               .header = copy(cfg->header),
-                              .prefix = xstrdup(cfg->prefix != NULL ? cfg->prefix : "")};
+                              .prefix = xstrdup(cfg->prefix != NULL ? cfg->prefix : ""),
+                              .means = cfg->means};
         return rest;
 }
 
@@ -172,6 +175,8 @@ static void answered(struct rest_call *call, const struct http_answer *res, stru
         a->status = res->status;
         a->json = doc != NULL ? json_root(doc) : NULL;
         a->port.outcome = rest_outcome(call->method, res->status);
+        if (call->rest->means != NULL)
+                a->port.outcome = call->rest->means(a);
         if (a->port.outcome == PORT_LIMITED)
                 a->port.retry_after_s = res->retry_after_s >= 0 ? res->retry_after_s : LIMITED_DEFAULT_S;
         if (a->port.outcome != PORT_OK)
@@ -254,8 +259,11 @@ struct rest_call *rest_start(struct rest *rest, const char *method, const char *
         struct strbuf text = STRBUF_INIT;
         struct rest_call *call = xcalloc(1, sizeof(*call));
         assert(path[0] == '/');
-        *call = (struct rest_call){
-                .method = xstrdup(method), .fn = fn, .arg = arg, .answer.port.retry_after_s = -1};
+        *call = (struct rest_call){.rest = rest,
+                                   .method = xstrdup(method),
+                                   .fn = fn,
+                                   .arg = arg,
+                                   .answer.port.retry_after_s = -1};
         if (body != NULL) {
                 json_out_finish(body, &text);
                 json_out_free(body);

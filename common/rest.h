@@ -18,22 +18,25 @@ struct json_out;
 struct rest;
 struct rest_call;
 
+struct rest_answer {
+        struct port_answer port;
+        int status;              /* of HTTP; 0: there was no complete answer */
+        const struct json *json; /* the body; NULL when it is empty or no JSON. Borrowed */
+};
+
 struct rest_config {
         struct http_client *http; /* borrowed */
         const char *url;          /* what every path is appended to: "https://host/api/v1"; copied */
         const char *token_file;   /* its first line is the token; nobody else may read it; copied */
         const char *header;       /* that carries the token: "X-API-Key"; NULL: it belongs into the URL */
         const char *prefix;       /* before the token: "token ", or "/bot" in a URL; copied */
+        /* Pure: what this service means by a complete answer, where that is not rest_outcome(), which
+         * answer->port.outcome is. NULL: it never is. */
+        enum port_outcome (*means)(const struct rest_answer *answer);
 };
 
 struct rest *rest_new(const struct rest_config *cfg);
 void rest_free(struct rest *rest); /* every call must be gone; NULL is fine */
-
-struct rest_answer {
-        struct port_answer port;
-        int status;              /* of HTTP; 0: there was no complete answer */
-        const struct json *json; /* the body; NULL when it is empty or no JSON. Borrowed */
-};
 
 typedef void rest_answer_fn(void *arg, const struct rest_answer *answer);
 

@@ -126,6 +126,9 @@ const char *services_mend(enum port_outcome outcome)
                 return NULL;
         case PORT_DENIED:
                 return "make a token there and put it into the token file; it counts at once";
+        case PORT_FORBIDDEN:
+                return "make a token there that has this right too, and put it into the token file; it "
+                       "counts at once";
         case PORT_REFUSED:
                 return "give the account of the token the right to do that";
         case PORT_NOT_FOUND:

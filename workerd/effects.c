@@ -60,6 +60,7 @@ const char *effects_verdict(enum port_outcome outcome)
         case PORT_REFUSED:
                 return "dead"; /* repeating will not help; a person must look */
         case PORT_DENIED:
+        case PORT_FORBIDDEN:
         case PORT_LIMITED:
         case PORT_UNAVAILABLE:
         case PORT_UNKNOWN:

@@ -48,7 +48,7 @@ static void note(struct job *job, const struct errinfo *err)
 void job_forge_away(struct job *job, const char *what, const struct port_answer *answer,
                     void (*again)(struct job *job))
 {
-        if (job->claim.server == NULL || !port_is_away(answer->outcome)) {
+        if (job->claim.server == NULL || !port_waits(answer->outcome)) {
                 job_retry(job, what, &answer->err, again);
                 return;
         }

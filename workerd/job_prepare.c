@@ -118,7 +118,7 @@ void job_cut(struct job *job)
 static void unreachable(struct job *job, const char *what, enum port_outcome said, const struct errinfo *err)
 {
         const struct port_answer answer = {.outcome = said, .retry_after_s = -1, .err = *err};
-        if (job->launched || job->claim.kind == CLAIM_FINALIZE || port_is_away(said))
+        if (job->launched || job->claim.kind == CLAIM_FINALIZE || port_waits(said))
                 job_forge_away(job, what, &answer, update_mirror);
         else
                 job_conclude(job, REPORT_TRANSIENT, "%s: %s", what, err->text);

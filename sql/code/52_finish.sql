@@ -110,7 +110,7 @@ begin
                 perform orch.base_moved(j, actor, p_report ->> 'reason');
                 return 'recorded';
         elsif p_outcome = 'transient' and away then
-                perform orch.job_requeue(j, actor, p_outcome, p_report ->> 'reason', true, interval '0');
+                perform orch.job_requeue(j, actor, p_outcome, p_report ->> 'reason', true, coalesce(orch.said_wait(p_report -> 'forge' ->> 'outcome', null), interval '0'));
                 return 'recorded';
         elsif p_outcome not in ('success', 'cancelled') and (p_report ->> 'final')::boolean then
                 perform orch.job_give_up(j, actor, p_outcome, coalesce(p_report ->> 'reason', p_outcome));

@@ -66,6 +66,12 @@ declare
 begin
         if p_endpoint is null or p_outcome is null then
                 return false;
+        elsif p_outcome = 'forbidden' then
+                perform orch.endpoint_note(p_endpoint, 'ok', null, null); -- it answers, and knows our token
+                perform orch.alert_cluster('endpoint:' || n.id, format('endpoint:%s:forbidden:%s:%s', n.id, (clock_timestamp() at time zone 'UTC')::date, md5(coalesce(p_reason, ''))),
+                        format('%s does not let our token do this; give it the right, or put one that has it into %s: %s', n.name, n.token_file, left(p_reason, 500)))
+                from orch.endpoint n where n.id = p_endpoint;
+                return true;
         elsif now_state is null then
                 update orch.endpoint set not_before = clock_timestamp() + orch.backoff(failures, orch.setting_int('endpoint_backoff_s')), trying_at = null
                 where id = p_endpoint and state <> 'ok'; -- it was the one that tries, and knows no more: the next one soon
@@ -107,7 +113,13 @@ begin
 end
 $$;
 comment on function orch.endpoint_note(bigint, text, text, integer) is
-        'I-7: what an answer says of its endpoint, by the name of its outcome; null: nothing. True: it was the endpoint''s trouble and not the question''s, which burns no attempt. One alert when a token is not taken, or nothing has answered for endpoint_alert_s, and one when it is over.';
+        'I-7: what an answer says of its endpoint, by the name of its outcome; null: nothing. True: it was the endpoint''s trouble and not the question''s, which burns no attempt. One alert when a token is not taken, or nothing has answered for endpoint_alert_s, and one when it is over; and one a day of each thing that our token may not do, which holds up nothing else.';
+
+create function orch.said_wait(p_outcome text, p_retry_after_s integer) returns interval
+language sql volatile
+return case when p_outcome = 'forbidden' then orch.backoff(5, orch.setting_int('endpoint_backoff_s')) else orch.told_wait(p_retry_after_s) end;
+comment on function orch.said_wait(text, integer) is
+        'I-7: how long what was asked waits by itself: as its peer wants; until people may have given our token a right; null: as what was asked does otherwise';
 
 create function orch.effects_redirect() returns void
 language sql

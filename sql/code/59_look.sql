@@ -97,7 +97,7 @@ end
 $$;
 comment on function orch.look_result(orch.project, text, text, jsonb) is 'Does what follows from an answer, by its kind; null: there is no such object. Says what that was.';
 
-create function orch.look_failed(l orch.look, p_reason text, p_away boolean, p_retry_after_s integer) returns text
+create function orch.look_failed(l orch.look, p_reason text, p_away boolean, p_wait interval) returns text
 language plpgsql as $$
 begin
         if not p_away and l.attempts + 1 >= orch.setting_int('look_max_attempts') then
@@ -108,13 +108,13 @@ begin
                 return 'given up: ' || p_reason;
         end if;
         update orch.look v set token = null, process_id = null, attempts = v.attempts + (not p_away)::integer, detail = left(p_reason, 500),
-                run_at = clock_timestamp() + coalesce(orch.told_wait(p_retry_after_s),
+                run_at = clock_timestamp() + coalesce(p_wait,
                         case when p_away then interval '1 second' else orch.backoff(v.attempts + 1, orch.setting_int('effect_backoff_s')) end)
         where v.project_id = l.project_id and v.kind = l.kind and v.object = l.object and v.token = l.token;
         return 'again: ' || p_reason;
 end
 $$;
-comment on function orch.look_failed(orch.look, text, boolean, integer) is
+comment on function orch.look_failed(orch.look, text, boolean, interval) is
         'I-7: a look that has no answer is asked again after a wait, and given up after look_max_attempts tries; what failed because the endpoint is away has used up none';
 
 create function orch.look_finish(p_project bigint, p_kind text, p_object text, p_token uuid, p_said text, p_answer text,
@@ -138,7 +138,7 @@ begin
                 p_said := 'not-found'; -- that is for administrators, whom we need not be
         end if;
         if p_said not in ('ok', 'not-found') then
-                return orch.look_failed(l, coalesce(p_detail, p_said), away, p_retry_after_s);
+                return orch.look_failed(l, coalesce(p_detail, p_said), away, orch.said_wait(p_said, p_retry_after_s));
         end if;
         begin
                 did := orch.look_result(p, p_kind, p_object, case when p_said = 'ok' then p_answer::jsonb end);

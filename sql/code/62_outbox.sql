@@ -107,7 +107,7 @@ begin
         update orch.effect set status = coalesce(final, 'pending'), process_id = null, attempts = attempts - away::integer, detail = p_detail,
                 ended_at = case when final is not null then clock_timestamp() end,
                 endpoint_id = case when final is null then orch.effect_endpoint(f.project_id, f.port) else endpoint_id end,
-                run_at = case when final is null then clock_timestamp() + coalesce(orch.told_wait(p_retry_after_s),
+                run_at = case when final is null then clock_timestamp() + coalesce(orch.said_wait(p_said, p_retry_after_s),
                         orch.backoff(f.attempts, orch.setting_int('effect_backoff_s'))) else run_at end
         where id = f.id;
         return 'recorded';

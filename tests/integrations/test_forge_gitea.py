@@ -145,6 +145,30 @@ def test_a_token_that_is_revoked_in_the_middle(line, project, suite, gate, forge
     assert [pull["state"] for pull in project.pulls() if pull["head"] == branch] == ["closed"] and "main" in project.branches()
 
 
+def test_a_token_that_may_only_read(line, project, gate, forge, token):
+    """I-7: the agent's work is kept and pushed, and the pull request made, once a token that has the right is in the file, without a restart;
+    people are told once of each thing, and what the token may do goes on."""
+    gate.hold("developer")
+    item = line.item()
+    line.approve_analysis(item)
+    line.wait_running(item, "developer")
+    forge.tokens[TOKEN]["read_only"] = True
+    line.setting("serial_gate_enabled", "off")
+    gate.open()
+    told = "select payload ->> 'text' from orch.effect where kind = 'alert' and payload ->> 'text' like '%does not let our token%' order by id"
+    line.wait(lambda: len(line.db.column(told)) >= 1, 60, "people are told of the push")
+    other = line.item("Another thing")
+    line.wait(lambda: line.task(other) and [run for run in line.runs(other, "analyst") if run["pid"]], 60, "another item is fetched and begun")
+    assert line.db.value("select state from orch.endpoint") == "ok"
+    assert len(line.db.column(told)) == len(set(line.db.column(told))) and all(str(token) in text for text in line.db.column(told))
+    forge.add_token("another-token")
+    token.write_text("another-token\n")
+    line.wait_stage(item, "review", "testing", "deploy-staging", "deploy", timeout=90)
+    assert [run["outcome"] for run in line.runs(item, "developer")] == ["success"]
+    assert all(job["transients"] == 0 for job in [*line.jobs(item), *line.jobs(other)])
+    line.wait(lambda: set(line.db.column("select status from orch.effect where kind = 'ensure_pull'")) == {"done"}, 60, "the pull requests are there")
+
+
 def hook(suite, project):
     """What onboarding installs at the server."""
     body = {"type": "gitea", "active": True, "events": ["push", "pull_request", "status"], "config": {"url": f"http://127.0.0.1:{suite.public.port}/webhook/gitea",

@@ -147,10 +147,15 @@ def test_a_conflict_is_one(gitea, shop, there, work):
 
 
 def test_who_may_not_merges_nothing(gitea, shop, there, work, token_file):
-    """I-7: a token that is not taken, a repository that is not there, a server that is away: by their names."""
+    """I-7: a token that is not taken or has no right to it, a repository that is not there, a server that is away: by their names."""
     token_file.write_text("wrong\n")
     assert merge(there, shop, work).port == "denied"
     token_file.write_text("sim-token\n")
+    there("pull")
+    gitea.tokens["sim-token"]["read_only"] = True
+    answer = merge(there, shop, work)
+    assert (answer.outcome, answer.port) == ("unavailable", "forbidden")
+    gitea.tokens["sim-token"]["read_only"] = False
     assert merge(there, shop, work, forge_name="acme/other").outcome == "not-found"
     gitea.faults.set([{"fault": "error-before"}])
     answer = merge(there, shop, work)

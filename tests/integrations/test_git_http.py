@@ -109,7 +109,7 @@ def test_a_redirect_is_followed_nowhere(shop, gitea, there, tmp_path):
 
 
 @pytest.mark.parametrize("rule, said", [({"fault": "error-before"}, "unavailable"), ({"fault": "limited"}, "limited"), ({"fault": "drop-before"}, "unavailable"),
-                                        ({"fault": "error-before", "status": 404}, "not-found"), ({"fault": "error-before", "status": 403}, "refused"),
+                                        ({"fault": "error-before", "status": 404}, "not-found"), ({"fault": "error-before", "status": 403}, "forbidden"),
                                         ({"fault": "garbage"}, "not-found")])
 def test_what_a_server_says_has_a_name(gitea, shop, there, rule, said):
     """I-7: each way in which it fails is told apart, and nothing is made of it."""
@@ -129,6 +129,21 @@ def test_a_token_that_is_not_taken_or_not_ours_to_read(gitea, shop, there, token
     assert answer.said == "denied" and "may read" in answer.error
     token_file.chmod(0o600)
     assert there("mirror").outcome == "ok"
+
+
+def test_a_token_that_may_read_and_not_push(gitea, shop, there):
+    """I-7: it is told apart from a rule of the repository, which another token would not change, and counts at once when it was mended."""
+    assert there("mirror").outcome == "ok"
+    sha = work(shop, there)
+    gitea.tokens[TOKEN]["read_only"] = True
+    answer = there("push", sha=sha)
+    assert (answer.outcome, answer.said) == ("unavailable", "forbidden"), answer.error
+    gitea.tokens[TOKEN]["read_only"] = False
+    shop.repo.archived = True
+    answer = there("push", sha=sha)
+    assert (answer.outcome, answer.said) == ("unavailable", "refused") and "is archived" in answer.error
+    shop.repo.archived = False
+    assert there("push", sha=sha).outcome == "pushed"
 
 
 def test_no_token_goes_over_a_line_that_is_open(gitea, shop, there):

@@ -29,6 +29,19 @@ def test_a_branch_is_deleted_once_and_never_a_protected_one(shop, ask_gitea):
     assert shop.repo.bare.branch("main")
 
 
+def test_a_token_without_the_right_is_told_apart_from_a_rule(gitea, shop, ask_gitea):
+    """I-7, C-4: a right that the token was not given may be given; a protected branch or an archived repository is no matter of the token."""
+    sha = shop.branch("work")
+    assert ask_gitea("open_pull", branch="work", title="T").outcome == "ok"
+    gitea.tokens["sim-token"]["read_only"] = True
+    for answer in (ask_gitea("open_pull", branch="work", title="T"), ask_gitea("delete_branch", branch="work"), ask_gitea("merge", number=1, sha=sha, title="x")):
+        assert answer.outcome == "forbidden" and "required scope" in answer.why
+    gitea.tokens["sim-token"]["read_only"] = False
+    assert ask_gitea("delete_branch", branch="main").outcome == "refused"
+    shop.repo.archived = True
+    assert ask_gitea("delete_branch", branch="work").outcome == "refused"
+
+
 def test_statuses_of_all_pages_and_none(gitea, shop, ask_gitea):
     sha = shop.repo.bare.branch("main")
     assert ask_gitea("statuses", sha=sha).json == {"sha": sha, "statuses": []}

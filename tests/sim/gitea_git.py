@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from .bare import ENVIRONMENT, ZERO
-from .service import Reply, route
+from .service import Refused, Reply, route
 
 GIT = r"/(?P<owner>[^/]+)/(?P<name>[^/]+)\.git"
 HOOK = """#!/bin/sh
@@ -42,17 +42,28 @@ class GitHttp:
         status = int(headers.pop("Status", "200").split()[0])
         return Reply(status, body, headers)
 
+    def git_repo(self, request, owner, name, write=False):
+        """As for the API, in the words that it has for git: plain text, and 403 for an archived one, too."""
+        try:
+            return self.repo(request, owner, name, write)
+        except Refused as refused:
+            if refused.reply.status == 423:
+                raise Refused(403, "This repo is archived. You can view files and clone it, but cannot push or open issues/pull-requests.") from None
+            if refused.reply.status == 403:
+                raise Refused(403, "Forbidden") from None
+            raise
+
     @route("GET", GIT + "/info/refs")
     def info_refs(self, request, owner, name):
-        return self.git_backend(request, self.repo(request, owner, name), "/info/refs")
+        return self.git_backend(request, self.git_repo(request, owner, name, request.query.get("service") == "git-receive-pack"), "/info/refs")
 
     @route("POST", GIT + "/git-upload-pack")
     def upload_pack(self, request, owner, name):
-        return self.git_backend(request, self.repo(request, owner, name), "/git-upload-pack")
+        return self.git_backend(request, self.git_repo(request, owner, name), "/git-upload-pack")
 
     @route("POST", GIT + "/git-receive-pack")
     def receive_pack(self, request, owner, name):
-        repo = self.repo(request, owner, name, write=True)
+        repo = self.git_repo(request, owner, name, write=True)
         with self.lock:
             before = repo.bare.branches()
             reply = self.git_backend(request, repo, "/git-receive-pack")

@@ -155,6 +155,36 @@ def test_an_endpoint_that_is_away_burns_no_attempt(forge, said, becomes):
     assert len(claim(forge)) == 4
 
 
+def test_what_our_token_may_not_do_waits_by_itself(forge):
+    """I-7: the token is good and has no right to this one thing: it waits for as long as it takes and uses up no try, people are told once,
+    and what the token may do goes on."""
+    forge.set("endpoint_backoff_s", "10")
+    effects(forge, 2)
+    lacking, other = claim(forge)
+    for _ in range(15):
+        finish(forge, lacking, "forbidden")
+        assert state(forge, "git") == {"state": "ok", "failures": 0, "waits": None, "reason": None}
+        row = forge.db.row("select status, attempts, run_at > clock_timestamp() + interval '30 s' as waits from orch.effect where id = %s", lacking["effect_id"])
+        assert row == {"status": "pending", "attempts": 0, "waits": True}
+        due(forge)
+        [lacking] = claim(forge)
+    finish(forge, other, "ok")
+    told = forge.db.column("select payload ->> 'text' from orch.effect where port = 'notifier'")
+    assert len(told) == 1 and "git does not let our token do this" in told[0] and "/etc/orchestrator/git.token" in told[0], told
+    finish(forge, lacking, "ok")
+    assert forge.db.column("select distinct status from orch.effect where port = 'forge'") == ["done"]
+
+
+def test_one_that_tries_and_is_not_allowed_has_found_it_there(forge):
+    """I-7: who says that our token may not do this answers."""
+    effects(forge, 2)
+    finish(forge, claim(forge, 1)[0], "unavailable")
+    due(forge)
+    [tried] = claim(forge)
+    finish(forge, tried, "forbidden")
+    assert state(forge, "git")["state"] == "ok" and len(claim(forge)) == 1
+
+
 def test_a_lost_answer_burns_an_attempt_and_says_nothing_of_the_endpoint(forge):
     effects(forge, 1)
     finish(forge, claim(forge)[0], "unknown")

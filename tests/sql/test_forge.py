@@ -70,6 +70,29 @@ def test_what_a_forge_that_is_away_stops_uses_up_nothing(forge, outcome, state):
     assert row == {"status": "queued", "attempts": 0, "transients": 0}
 
 
+def test_a_job_whose_token_has_no_right_waits_and_uses_up_nothing(forge):
+    """I-7, J-4, S-14: people have to act, so it is asked again now and then; no attempt and no transient failure is counted."""
+    item = forge.item()
+    forge.operate("setting_set", "job_max_transient", "1")
+    for _ in range(5):
+        assert away(forge, forge.claim(), "forbidden") == "recorded"
+        assert endpoint(forge)["state"] == "ok" and forge.claim() is None and forge.blocks(item) == ["backoff"]
+        forge.db.query("update orch.job set run_at = clock_timestamp() returning 1")
+    assert forge.db.row("select status, attempts, transients from orch.job") == {"status": "queued", "attempts": 0, "transients": 0}
+    assert forge.db.value("select count(*) from orch.effect where kind = 'alert'") == 1
+
+
+def test_a_look_that_the_token_may_not_have_waits(forge):
+    """I-7: asked again after a while and never given up, and not each second."""
+    forge.db.query("select orch.look_want((select id from orch.project where name = 'demo'), 'status', 'abc')")
+    for _ in range(12):
+        [look] = forge.call("look_claim", forge.process, forge.epoch, 8)
+        did = forge.call("look_finish", look["project_id"], look["kind"], look["object"], look["token"], "forbidden", None, None, "no scope")
+        assert did[0]["look_finish"].startswith("again: ")
+        assert forge.db.row("select attempts, run_at > clock_timestamp() + interval '10 s' as waits from orch.look") == {"attempts": 0, "waits": True}
+        forge.db.query("update orch.look set run_at = clock_timestamp() returning 1")
+
+
 def test_one_job_tries_and_its_start_frees_the_others(forge):
     """I-7: after an outage one job asks; once it has fetched, all may."""
     forge.add_project("other", "OTH")

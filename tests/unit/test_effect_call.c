@@ -104,6 +104,7 @@ static void test_verdicts(void **state)
                 {PORT_CONFLICT, "conflict", "dead"},
                 {PORT_REFUSED, "refused", "dead"},
                 {PORT_DENIED, "denied", "retry"},
+                {PORT_FORBIDDEN, "forbidden", "retry"},
                 {PORT_LIMITED, "limited", "retry"},
                 {PORT_UNAVAILABLE, "unavailable", "retry"},
                 {PORT_UNKNOWN, "unknown", "retry"},

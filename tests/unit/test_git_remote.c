@@ -20,7 +20,14 @@ static void test_said(void **state)
                 {"fatal: could not read Username for 'https://h': terminal prompts disabled", PORT_DENIED},
                 {"fatal: Authentication failed for 'https://h/o/r.git/'", PORT_DENIED},
                 {"fatal: unable to access 'https://h/': The requested URL returned error: 401", PORT_DENIED},
-                {"fatal: unable to access 'https://h/': The requested URL returned error: 403", PORT_REFUSED},
+                {"fatal: unable to access 'https://h/': The requested URL returned error: 403",
+                 PORT_FORBIDDEN},
+                {"remote: This repo is archived. You can view files and clone it, but cannot push\n"
+                 "fatal: unable to access 'https://h/': The requested URL returned error: 403",
+                 PORT_REFUSED},
+                {"remote: mirror repository is read-only\n"
+                 "fatal: unable to access 'https://h/': The requested URL returned error: 403",
+                 PORT_REFUSED},
                 {"fatal: unable to access 'https://h/': The requested URL returned error: 302", PORT_REFUSED},
                 {"fatal: unable to access 'https://h/': The requested URL returned error: 429", PORT_LIMITED},
                 {"error: RPC failed; HTTP 502 curl 22 The requested URL returned error: 502",
