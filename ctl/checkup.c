@@ -62,6 +62,18 @@ struct gitea *checkup_gitea(const struct checkup *c, const struct place *p)
 
 /* ---- tokens ---- */
 
+static bool check_address(const struct checkup *c, const struct place *p)
+{
+        struct errinfo err = ERRINFO_INIT;
+        if (services_check_url(c->services, p->url, &err) == 0)
+                return true;
+        findings_say(c->findings, FINDING_WRONG, p->name,
+                     "give it as in https://host.example.org; http only to a host that the option "
+                     "http_plain_hosts names",
+                     "its address %s is not asked: %s", p->url, err.text);
+        return false;
+}
+
 static bool check_file(const struct checkup *c, const struct place *p)
 {
         struct errinfo err = ERRINFO_INIT;
@@ -118,7 +130,7 @@ static void ask_telegram(const struct checkup *c, const struct place *p, const c
 bool checkup_token(const struct checkup *c, const struct place *p, char **ret_account)
 {
         const char *account = NULL;
-        if (!check_file(c, p))
+        if (!check_address(c, p) || !check_file(c, p))
                 return false;
         if (strcmp(p->kind, "plane") == 0)
                 account = ask_plane(c, p);

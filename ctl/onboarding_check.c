@@ -25,13 +25,23 @@ static void check_tracker(struct ctl *c, const struct checkup *k, struct onboard
         (void)checkup_states(k, &p, c->pg); /* it has said so */
 }
 
+#define PATH_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/"
+
 /* Pure: OWNER/NAME, as Gitea lets them be named. */
 static bool is_repo(const char *s)
 {
         const char *slash = strchr(s, '/');
         return slash != NULL && slash != s && slash[1] != '\0' && strchr(slash + 1, '/') == NULL &&
-               s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/")] == '\0' &&
-               strstr(s, "..") == NULL;
+               s[strspn(s, PATH_CHARS)] == '\0' && strstr(s, "..") == NULL;
+}
+
+/* Pure: an address of ours, as the database takes it (orch.endpoint.hook_url). */
+static bool is_address(const char *s)
+{
+        size_t scheme = strncmp(s, "https://", 8) == 0 ? 8 : strncmp(s, "http://", 7) == 0 ? 7 : 0;
+        const char *host = s + scheme, *path = host + strcspn(host, "/");
+        return scheme > 0 && path != host && host[strspn(host, PATH_CHARS ":~")] == '\0' &&
+               host + strcspn(host, "_~") >= path && strchr(path, ':') == NULL;
 }
 
 static void check_forge(const struct checkup *k, struct onboarding *o, const char *branch)
@@ -77,11 +87,17 @@ static void check_secret(const struct ctl *c, const struct checkup *k)
 
 void onboarding_check(struct ctl *c, const struct checkup *k, struct onboarding *o)
 {
+        const char *public_url = o->fields[FIELD_PUBLIC_URL];
         o->hook = CHECKUP_HOOK_UNKNOWN;
         if (o->plane)
                 check_tracker(c, k, o);
         if (o->gitea)
                 check_forge(k, o, args_value(&c->args, "default-branch"));
+        k->findings->check = "webhook";
+        if (public_url != NULL && !is_address(public_url))
+                findings_say(k->findings, FINDING_WRONG, "--public-url",
+                             "give it as in https://orchestrator.example.org", "\"%s\" is no address",
+                             public_url);
         if (o->gitea && o->gitea_hook != NULL)
                 check_secret(c, k);
 }

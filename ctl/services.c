@@ -18,6 +18,7 @@
 struct services {
         struct loop *loop;
         struct http_client *http;
+        const char *plain_hosts;
         bool answered;
         struct port_answer port;
         struct json_doc *doc;    /* that is ours */
@@ -32,6 +33,7 @@ struct services *services_new(const struct options *opt, int64_t timeout_ms, str
                 .total_timeout_ms = timeout_ms,
                 .max_response_bytes = ANSWER_MAX,
                 .allow_plain_hosts = opt->http_plain_hosts};
+        s->plain_hosts = opt->http_plain_hosts;
         int r = loop_new(&s->loop);
         if (r == 0)
                 r = http_client_new(s->loop, &cfg, &s->http);
@@ -62,6 +64,12 @@ struct http_client *services_http(struct services *s)
 struct loop *services_loop(struct services *s)
 {
         return s->loop;
+}
+
+int services_check_url(const struct services *s, const char *url, struct errinfo *err)
+{
+        bool plain;
+        return http_url_check(url, s->plain_hosts, &plain, err);
 }
 
 /* A copy: the answer is gone when the callback has returned. */
@@ -130,7 +138,8 @@ const char *services_mend(enum port_outcome outcome)
                 return "make a token there that has this right too, and put it into the token file; it "
                        "counts at once";
         case PORT_REFUSED:
-                return "give the account of the token the right to do that";
+                return "give the account of the token the right to do that; look whether the address is the "
+                       "service's own, and not one that leads to it";
         case PORT_NOT_FOUND:
                 return "look at the names, and whether the account of the token may see it";
         case PORT_LIMITED:
@@ -140,6 +149,5 @@ const char *services_mend(enum port_outcome outcome)
         case PORT_UNKNOWN:
                 break;
         }
-        return "look whether the service runs and this host reaches it; plain http wants the option "
-               "http_plain_hosts";
+        return "look whether the service runs and this host reaches it, and whether it is http or https";
 }

@@ -18,11 +18,15 @@ struct json;
 struct http_client;
 struct rest_answer;
 
-/* Plain HTTP only to the option http_plain_hosts. NULL, with the reason in `err`. */
+/* Plain HTTP only to the option http_plain_hosts of `opt`, which is borrowed. NULL, with the reason in `err`.
+ */
 struct services *services_new(const struct options *opt, int64_t timeout_ms, struct errinfo *err);
 void services_free(struct services *s); /* NULL is fine */
 struct http_client *services_http(struct services *s);
 struct loop *services_loop(struct services *s);
+
+/* Whether that address is asked at all: 0, or -EINVAL with the reason. */
+int services_check_url(const struct services *s, const char *url, struct errinfo *err);
 
 /* What a question is started with: plane_answer_fn and gitea_answer_fn; and rest_answer_fn. */
 void services_answer(void *arg, const struct port_answer *answer, const char *json);

@@ -132,6 +132,7 @@ language plpgsql stable security definer set search_path = pg_catalog, pg_temp a
 declare
         i jsonb := orch.item(p_work_item);
         t orch.task;
+        said text; -- to the item, since it is where it is
 begin
         select * into t from orch.task k where k.work_item = p_work_item and not k.terminal;
         if found then
@@ -139,9 +140,15 @@ begin
         elsif i -> 'task' <> 'null' then
                 return query select i -> 'task' ->> 'stage', format('%s is %s', p_work_item, i -> 'task' ->> 'stage'), null::text;
         else
-                return query select 'intake', coalesce((select c.body from orch.local_comment c join orch.local_item l on l.id = c.item_id
-                                where l.work_item = p_work_item order by c.id desc limit 1), 'it is not in the pipeline'),
-                        format('it is moved to To Analyse: orchctl item move %s to_analyse', p_work_item);
+                select c.body into said from orch.local_comment c join orch.local_item l on l.id = c.item_id
+                where l.work_item = p_work_item and c.created_at >= l.state_changed_at order by c.id desc limit 1;
+                if said is null and i -> 'item' ->> 'state' = 'to_analyse' then
+                        return query select 'intake', 'no worker has taken it in yet',
+                                'a worker does: orchctl queue shows the inbox and the workers, orchctl up starts some';
+                else
+                        return query select 'intake', coalesce(said, 'it is not in the pipeline'),
+                                format('it is moved to To Analyse: orchctl item move %s to_analyse', p_work_item);
+                end if;
         end if;
 end
 $$;

@@ -127,8 +127,25 @@ BROKEN = {
     "a Plane that is down": (lambda s: s.plane.faults.set([{"fault": "error-before"}]), 'tracker: {plane}, asked for whose token that is, answers "unavailable": '),
     "a Plane that redirects": (lambda s: s.plane.faults.set([{"fault": "redirect", "location": "http://169.254.169.254/"}]), "tracker: {plane}, asked for"),
     "a Gitea that answers without end": (lambda s: s.gitea.faults.set([{"fault": "endless"}]), "forge: {gitea}, asked for"),
+    "a Plane where nothing is asked": (lambda s: s.env.update(ORCH_HTTP_PLAIN_HOSTS=s.gitea.url.removeprefix("http://")),
+                                       "tracker: its address {plane} is not asked: http without TLS is not allowed to 127.0.0.1:"),
     "no secret to sign with": (lambda s: s.env.pop("ORCH_GITEA_SECRET_FILE"), "webhook: is not set: webhooks of Gitea would be turned away"),
 }
+
+
+@pytest.mark.parametrize("change, says, mend", [
+    ({"tracker_url": "nonsense"}, "tracker: its address nonsense is not asked: not a URL: Bad scheme", "give it as in https://"),
+    ({"forge_url": "ftp://x"}, "forge: its address ftp://x is not asked: ftp: is not used here", "http_plain_hosts"),
+    ({"public_url": "nonsense"}, 'webhook: "nonsense" is no address', "give it as in https://"),
+    ({"public_url": "https:///path"}, 'webhook: "https:///path" is no address', "give it as in https://"),
+])
+def test_an_address_that_is_none_is_found_by_looking(database, add, shop, change, says, mend):
+    """What the database would refuse is said before, and of what nobody asked nobody is told that its account has no right."""
+    for more in (["--check"], []):
+        answer = add(*more, code=1, **change)
+        assert says in wrong(answer) and nothing(database, shop)
+        finding, = (f for f in answer["findings"] if f["level"] == "wrong")
+        assert mend in finding["mend"]
 
 
 @pytest.mark.parametrize("fault", BROKEN)

@@ -130,3 +130,20 @@ def test_ready_and_nobody_to_do_it(world):
     world.db.query("update orch.process set ended_at = now(), end_reason = 'test'")
     said = world.call("why", a, user="orch_readonly")[0]
     assert "no worker is alive" in said["reason"] and "orchctl up" in said["ends_when"]
+
+
+def test_what_no_worker_has_taken_in(world):
+    """S-14: an item in To Analyse is not told to be moved there; one that is elsewhere is, with what was said of it since."""
+    item = world.item(handle=False)
+    said, = world.call("why", item, user="orch_readonly")
+    assert (said["axis"], said["reason"]) == ("intake", "no worker has taken it in yet") and "orchctl up" in said["ends_when"]
+    with pytest.raises(psycopg2.Error) as error:
+        world.operate("pause", item)
+    assert error.value.diag.message_hint == f"It is not taken in: orchctl why {item}"
+    world.operate("item_move", item, "backlog", None)
+    said, = world.call("why", item, user="orch_readonly")
+    assert said["reason"] == "it is not in the pipeline" and said["ends_when"].endswith(f"orchctl item move {item} to_analyse")
+    world.operate("item_move", item, "to_analyse", None)
+    world.call("local_item_comment", item, "m", "Not taken in: the title is too short")
+    said, = world.call("why", item, user="orch_readonly")
+    assert said["reason"] == "Not taken in: the title is too short" and "to_analyse" in said["ends_when"]
