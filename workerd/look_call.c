@@ -51,23 +51,12 @@ static void ask_status(struct look_call *call, const struct look_spec *spec)
         call->gitea_call = gitea_statuses(call->gitea, spec->object, on_gitea, call);
 }
 
-static void ask_branch(struct look_call *call, const struct look_spec *spec)
-{
-        call->gitea_call = gitea_branch(call->gitea, spec->object, on_gitea, call);
-}
-
-static void ask_pull(struct look_call *call, const struct look_spec *spec)
-{
-        call->gitea_call = gitea_find_pull(call->gitea, spec->object, spec->default_branch, on_gitea, call);
-}
-
 static const struct {
         const char *adapter, *kind;
         void (*ask)(struct look_call *call, const struct look_spec *spec);
 } questions[] = {
         {"plane", "items", ask_items},   {"gitea", "hooks", ask_hooks},   {"plane", "item", ask_item},
-        {"plane", "states", ask_states}, {"gitea", "status", ask_status}, {"gitea", "branch", ask_branch},
-        {"gitea", "pull", ask_pull}, /* its object is the head's branch */
+        {"plane", "states", ask_states}, {"gitea", "status", ask_status},
 };
 
 int look_call_start(struct look_call *call, struct http_client *http, const struct look_spec *spec,

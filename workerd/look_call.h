@@ -18,7 +18,6 @@ struct plane_call;
 struct look_spec {
         const char *adapter, *kind, *object;
         unsigned parts; /* of an item: enum plane_parts */
-        const char *default_branch;
         const struct json *endpoint;
 };
 

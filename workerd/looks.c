@@ -216,7 +216,6 @@ static void ask(struct look *l, const struct db_result *res, int row)
                 .kind = l->kind,
                 .object = l->object,
                 .parts = (unsigned)db_int(res, row, "parts", 0),
-                .default_branch = text_of(res, row, "default_branch"),
                 .endpoint = r == 0 ? json_root(endpoint) : NULL,
         };
         if (r == 0)

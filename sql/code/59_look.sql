@@ -25,6 +25,11 @@ $$;
 comment on function orch.look_want(bigint, text, text, integer) is
         'Have an object outside be looked at, soon and at least once from now on; the same said again meanwhile is the same look. p_parts: what of an item is asked besides. Of our own tracker and forge nothing is asked.';
 
+create function orch.look_cost(p_kind text, p_parts integer) returns integer
+language sql immutable
+return 1 + bit_count((p_parts & 3)::bit(2))::integer + (p_kind = 'states')::integer;
+comment on function orch.look_cost(text, integer) is 'I-7: how many requests a look is: each part of an item is one more, and the states come with who we are';
+
 create function orch.look_heads(p_endpoint bigint, p_limit integer) returns table (project_id bigint, kind text, object text, parts smallint)
 language sql stable
 begin atomic
@@ -57,15 +62,15 @@ begin
         loop
                 for h in select * from orch.look_heads(e.id, p_limit - n)
                 loop
-                        exit when orch.endpoint_admit(e.id, 1, 1 + bit_count(h.parts::integer::bit(3))::integer + (h.kind = 'states')::integer) < 1;
+                        -- whoever has it now may wait for another of ours
+                        select l.parts into parts from orch.look l
+                        where l.project_id = h.project_id and l.kind = h.kind and l.object = h.object and l.run_at <= clock_timestamp() for no key update skip locked;
+                        continue when not found;
+                        exit when orch.endpoint_admit(e.id, 1, orch.look_cost(h.kind, parts)) < 1;
                         update orch.look l set token = gen_random_uuid(), process_id = p_process, asked = l.wanted,
                                 asked_at = clock_timestamp(), run_at = clock_timestamp() + orch.look_lease()
-                        where l.project_id = h.project_id and l.kind = h.kind and l.object = h.object and l.run_at <= clock_timestamp()
-                        returning l.token, l.parts into look_claim.token, look_claim.parts;
-                        if not found then
-                                perform orch.endpoint_unasked(e.id);
-                                continue;
-                        end if;
+                        where l.project_id = h.project_id and l.kind = h.kind and l.object = h.object
+                        returning l.token into look_claim.token;
                         select * into p from orch.project v where v.id = h.project_id;
                         project_id := h.project_id;
                         kind := h.kind;
@@ -80,7 +85,7 @@ begin
         end loop;
 end
 $$;
-comment on function orch.look_claim(bigint, bigint, integer) is 'Claims looks that are due for a live process, of each endpoint as many as may be asked now';
+comment on function orch.look_claim(bigint, bigint, integer) is 'Claims looks that are due for a live process, of each endpoint as many as may be asked now. default_branch is what workers of the release before ask for; to be taken away in the next';
 
 create function orch.look_result(p orch.project, p_kind text, p_object text, p_answer jsonb) returns text
 language plpgsql as $$
@@ -90,9 +95,7 @@ begin
                 when 'states' then orch.seen_states(p, p_object, p_answer)
                 when 'items' then orch.seen_items(p, p_object, p_answer)
                 when 'hooks' then orch.seen_hooks(p, p_object, p_answer)
-                when 'status' then orch.seen_status(p, p_object, p_answer)
-                when 'pull' then orch.seen_pull(p, p_object, p_answer)
-                when 'branch' then orch.seen_branch(p, p_object, p_answer) end;
+                when 'status' then orch.seen_status(p, p_object, p_answer) end;
 end
 $$;
 comment on function orch.look_result(orch.project, text, text, jsonb) is 'Does what follows from an answer, by its kind; null: there is no such object. Says what that was.';
@@ -163,7 +166,7 @@ select p.name as project, l.kind, l.object, l.port, l.wanted, l.asked, l.run_at,
 from orch.look l join orch.project p on p.id = l.project_id;
 comment on view orch.look_open is 'I-3: what is still to be asked of the services outside';
 comment on column orch.look_open.project is 'Project';
-comment on column orch.look_open.kind is 'item, items, states, status, pull, branch or hooks';
+comment on column orch.look_open.kind is 'item, items, states, status or hooks';
 comment on column orch.look_open.object is 'Which one';
 comment on column orch.look_open.port is 'tracker or forge';
 comment on column orch.look_open.wanted is 'How often it was wanted';

@@ -33,11 +33,3 @@ end
 $$;
 comment on function orch.seen_status(orch.project, text, jsonb) is
         'P-1, I-4: stores the statuses of a commit that are new, of all contexts the newest, and asks the gates of the tasks that it is about. By the commit alone: a branch is that of the tasks that have it';
-
-create function orch.seen_pull(p orch.project, p_object text, p_answer jsonb) returns text
-language sql immutable return 'ignored: a merge looks at its pull request itself';
-comment on function orch.seen_pull(orch.project, text, jsonb) is 'M-4: what follows from how a pull request is: nothing, since it is looked at right before it is merged, and made again when it is closed or points elsewhere';
-
-create function orch.seen_branch(p orch.project, p_object text, p_answer jsonb) returns text
-language sql immutable return 'ignored: a job looks at its branch itself';
-comment on function orch.seen_branch(orch.project, text, jsonb) is 'What follows from where a branch is: nothing, since every job fetches before it begins, and pushes with lease';

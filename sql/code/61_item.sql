@@ -155,13 +155,13 @@ begin
                 return format('ignored: %s was seen newer already', i.work_item);
         end if;
         select * into s from orch.tracker_state_map where project_id = p.id and remote_id = p_answer ->> 'state';
-        if not found and coalesce((select b.refreshed_at < l.asked_at from orch.look l join orch.tracker_board b on b.project_id = l.project_id
+        if not found and coalesce((select l.parts & 4 = 0 and b.refreshed_at < l.asked_at from orch.look l join orch.tracker_board b on b.project_id = l.project_id
                         where l.project_id = p.id and l.kind = 'item' and l.object = p_object), true) then
                 if exists (select from orch.look l where l.project_id = p.id and l.kind = 'states' and l.attempts > 0) then
                         raise exception 'what its state means is not known, and cannot be asked now';
                 end if;
                 perform orch.look_want(p.id, 'states', '');
-                perform orch.look_want(p.id, 'item', p_object);
+                perform orch.look_want(p.id, 'item', p_object, 4);
                 return 'asked again: what its state means is not known yet';
         end if;
         moved := p_answer ->> 'state' is distinct from i.state_id and p_answer ->> 'state' is distinct from i.setting_id;
@@ -178,7 +178,8 @@ begin
         facts := orch.item_compare(i, p_answer, blockers) || jsonb_strip_nulls(jsonb_build_object('state', case when moved then s.key end, 'comment', case when moved then left(said.note, 16384) end));
         update orch.tracker_item set title = p_answer ->> 'name', description = left(coalesce(p_answer ->> 'description', ''), 65536), priority = orch.remote_priority(p_answer ->> 'priority'),
                 labels = array(select distinct l from jsonb_array_elements_text(coalesce(p_answer -> 'labels', '[]')) l order by l limit 500),
-                blocked_by = coalesce(blockers, blocked_by), state_id = p_answer ->> 'state', updated_at = coalesce(now_at, updated_at),
+                blocked_by = coalesce(blockers, blocked_by), state_id = coalesce(s.remote_id, state_id), -- one that is not known is judged when it is
+                updated_at = coalesce(now_at, updated_at),
                 note_id = case when facts ? 'comment' then said.note_id else note_id end,
                 setting_id = nullif(setting_id, p_answer ->> 'state'), gone_at = null, seen_at = clock_timestamp()
         where project_id = p.id and object = p_object returning * into i;
@@ -190,7 +191,7 @@ begin
 end
 $$;
 comment on function orch.seen_item(orch.project, text, jsonb) is
-        'I-3: compares how an item is with how it was known, and tells what a person has done since. A state that we have set ourselves is no move; neither is one that was dealt with.';
+        'I-3: compares how an item is with how it was known, and tells what a person has done since. A state that we have set ourselves is no move; neither is one that was dealt with. For one that the board does not list the states are read again, once.';
 
 create function orch.tracker_move(p orch.project, e orch.event) returns text
 language plpgsql as $$

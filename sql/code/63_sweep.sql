@@ -2,12 +2,14 @@
 -- reconciler only says when: lists and hooks are looks (59_look), so they are asked with everything else, within the
 -- same limits, by workers.
 
-create function orch.sweep_counted(p_kind text, p_result text, p_n integer default 1) returns void
+create function orch.sweep_counted(p_kind text, p_results text[]) returns void
 language sql
 begin atomic
-        insert into orch.sweep_count as c (kind, result, n) values (p_kind, p_result, p_n) on conflict (kind, result) do update set n = c.n + excluded.n;
+        -- in one order: lists of several projects are counted at once
+        insert into orch.sweep_count as c (kind, result, n) select p_kind, r, count(*) from unnest(p_results) r group by r order by r
+        on conflict (kind, result) do update set n = c.n + excluded.n;
 end;
-comment on function orch.sweep_counted(text, text, integer) is 'R-3: counts what a sweep has made of what it saw';
+comment on function orch.sweep_counted(text, text[]) is 'R-3: counts what a sweep has made of what it saw';
 
 create function orch.sweep_pause(p_kind text, p_endpoint bigint) returns interval
 language sql stable
@@ -87,6 +89,7 @@ declare
         i jsonb;
         at_time timestamptz;
         result text;
+        results text[] := '{}';
 begin
         seen := 0;
         below := false;
@@ -99,7 +102,7 @@ begin
                 seen := seen + 1;
                 newest := greatest(newest, at_time);
                 result := orch.sweep_result(p, i);
-                perform orch.sweep_counted('items', result);
+                results := results || result;
                 if result = 'lease' then
                         held := least(held, at_time);
                 elsif result in ('moved', 'changed') then
@@ -107,6 +110,7 @@ begin
                         missed := case when result = 'moved' then greatest(missed, at_time) else missed end;
                 end if;
         end loop;
+        perform orch.sweep_counted('items', results);
         return next;
 end
 $$;

@@ -43,7 +43,7 @@ select 'hooks', 'warning', p.name, format('no delivery has ever come from %s', e
        case e.kind when 'plane' then 'in Plane: workspace settings, Webhooks: is ours there and active? A private address wants WEBHOOK_ALLOWED_IPS'
             else 'look at its deliveries in Gitea: settings of the repository, Webhooks; a private address wants ALLOWED_HOST_LIST' end
 from orch.project p join orch.endpoint e on e.id in (p.tracker_endpoint, p.forge_endpoint)
-where p.active and not exists (select from orch.event v where v.source = e.kind)
+where p.active and not exists (select from orch.event v where v.source = e.kind and v.delivery is not null)
 union all
 select 'notifications', 'warning', null, 'alerts go to the log only', 'give them a chat: orchctl endpoint set NAME https://api.telegram.org --kind telegram --chat=CHAT --token-file FILE --alerts'
 where not exists (select from orch.endpoint e where e.alerts)

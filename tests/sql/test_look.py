@@ -183,6 +183,24 @@ def test_states_are_asked_first(board):
     assert [l["kind"] for l in claim(board)] == ["item"]
 
 
+def test_a_claim_waits_for_nobody(board):
+    """I-3: who wants, or ends, a look may be at it for long, and may wait for a look of ours: what is locked is taken another time."""
+    want(board, "i-1", "i-2")
+    wanting, claiming = board.db.connect(), board.db.connect("orch_workerd")
+    wanting.autocommit = False
+    try:
+        wanting.cursor().execute("select orch.look_want(1, 'item', 'i-1')")
+        with claiming.cursor() as cursor:
+            cursor.execute("set lock_timeout = '2s'")
+            cursor.execute("select object from orch.look_claim(%s, %s, 8)", [board.process, board.epoch])
+            assert cursor.fetchall() == [("i-2",)]
+    finally:
+        wanting.rollback()
+        wanting.close()
+        claiming.close()
+    assert [l["object"] for l in claim(board)] == ["i-1"]
+
+
 def test_a_claim_is_cheap(board):
     """R-10: of ten thousand questions that wait, eight are taken without reading the others."""
     board.db.query("insert into orch.look (project_id, kind, object) select 1, 'item', g::text from generate_series(1, 10000) g returning 1")

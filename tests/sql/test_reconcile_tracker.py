@@ -328,3 +328,30 @@ def test_unblocked_is_said_after_it_has_moved_and_once(world):
     assert sweep() == [said], "it came there again"
     world.db.query("delete from orch.job where role = 'architect' returning 1")
     assert sweep() == [said] and [job["role"] for job in world.jobs(a)] == ["analyst", "architect"], "its job was lost: it is queued again, and no stage has changed"
+
+
+def test_what_is_counted_is_written_once_for_a_page_and_in_one_order(board):
+    """R-3, R-10: two projects' lists that count at once wait for each other, and never both."""
+    world = board.world
+    world.db.query("create table public.written (id serial, result text); create function public.note_count() returns trigger language plpgsql security definer as"
+                   " $$begin insert into public.written (result) values (new.result); return new; end$$;"
+                   " create trigger note_count after insert or update on orch.sweep_count for each row execute function public.note_count()")
+    item = begun(board)
+    for number in range(3):
+        board.add(f"Item {number}", state="Development")
+    board.sweep()
+    world.db.query("update orch.sweep set whole_at = null returning 1")
+    board.edit(item, name="Changed")
+    world.db.query("truncate public.written")
+    assert board.sweep() == 1
+    assert world.db.column("select result from public.written order by id") == ["changed", "other"]
+
+
+def test_silence_is_not_broken_by_ourselves(board):
+    """I-3: what a list has told is an event of ours, and no delivery: people still hear that none has ever come."""
+    finding = "select count(*) from orch.doctor_finding where check_name = 'hooks' and says like '%%from board'"
+    begun(board)
+    assert board.world.db.value("select count(*) from orch.event where source = 'plane'") > 0
+    assert board.world.db.value(finding) == 1
+    board.world.db.query("insert into orch.event (source, delivery, body) values ('plane', 'd-1', '') returning 1")
+    assert board.world.db.value(finding) == 0

@@ -176,6 +176,30 @@ def test_a_state_that_is_new_is_asked_for(world):
     assert keys(board)["Waiting for legal"] is None and world.task("DEMO-1")["stage"] == "analysis" and board.hints(item) == []
 
 
+def test_a_state_that_is_never_listed_is_asked_for_once(world):
+    """I-2, I-7: such as that of items in triage: the minute of the endpoint does not go into asking for it; listed one day, it counts."""
+    board = Board(world)
+    item = board.add(state="To Analyse")
+    board.settle()
+    world.succeed(world.claim())
+    board.settle()
+    item.update(state="s-hidden", updated_at=board.now())
+    board.tell(item, "ann")
+    board.deliver()
+    world.handle_events()
+    asked = []
+    for _ in range(12):
+        for look in world.call("look_claim", world.process, world.epoch, 8):
+            asked.append(look["kind"])
+            world.call("look_finish", look["project_id"], look["kind"], look["object"], look["token"], "ok", json.dumps(board.answer(look)), None, None)
+    assert asked == ["item", "states", "item"]
+    board.states["s-hidden"] = {**board.states.pop(board.state_id("Approved")), "id": "s-hidden"}
+    world.db.query("update orch.tracker_board set refreshed_at = clock_timestamp() - interval '6 min' returning 1")
+    board.edit(item, name="b")
+    board.settle()
+    assert world.task("DEMO-1")["stage"] == "architecture"
+
+
 def test_a_state_that_is_gone_when_it_is_to_be_shown(world):
     """I-2: refused by the board, the set is read again and the next one shown."""
     board = Board(world)
