@@ -9,8 +9,8 @@
  * reconnect. Behind a pooler nothing is listened to: there are only polls (ADR 11).
  *
  * On reconnect, in this order: new PGconn, session settings, LISTEN, then on_up (the owner scans its tables).
- * Reconnects back off with full jitter (0.2 s to 10 s). Of several hosts each gets 3 s and must be
- * read-write; one that lets a deadline pass makes way for the next. The connection string decides over our
+ * Reconnects back off with full jitter (0.2 s to reconnect_max_ms). Of several hosts each gets 3 s and must
+ * be read-write; one that lets a deadline pass makes way for the next. The connection string decides over our
  * defaults: keepalives that notice a silent partition within 15 s, and over TCP to another machine
  * sslmode=verify-full. Give addresses or socket folders: libpq looks names up in the foreground.
  *
@@ -40,6 +40,7 @@ struct db_config {
         const char *default_user;     /* when conninfo names no user; copied */
         const char *application_name; /* "workerd/host"; copied */
         int64_t statement_timeout_ms; /* set on the session; the request deadline is separate */
+        int64_t reconnect_max_ms;     /* the longest wait between two attempts; 0: 10 s, at most that */
         const char *listen_channel;   /* NULL: polls only; copied */
         void (*on_up)(void *arg);     /* connected (again): scan */
         /* Lost, or (all hosts tried) not made; the next attempt follows by itself. */

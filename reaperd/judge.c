@@ -45,7 +45,8 @@ enum judgement judge(const struct judge_process *p, const struct judge_host *hos
                 return JUDGED_GONE;
         if (is_silent(p, host->takeover_after_ms, evidence))
                 return JUDGED_SILENT;
-        if (ours && strcmp(p->daemon, "workerd") == 0 && is_silent(p, host->freeze_after_ms, evidence))
+        if (ours && strcmp(p->daemon, "workerd") == 0 && host->heard_ms >= host->freeze_after_ms &&
+            is_silent(p, host->freeze_after_ms, evidence))
                 return JUDGED_HUNG;
         return JUDGED_ALIVE;
 }

@@ -18,8 +18,10 @@
  * A worker of our own host that lives but is silent (stopped, or hanging) would lose its runs in that way,
  * although their agents are well. So it is killed as soon as it has been silent for freeze_after: its agents
  * stand still anyway; once it is dead it can do no more harm by waking up in the middle of a step; and its
- * runs become orphans, which another worker of this host adopts and goes on with (J-8). Other daemons hold
- * nothing that anybody waits for, and are left to takeover_after.
+ * runs become orphans, which another worker of this host adopts and goes on with (J-8). Only what the reaper
+ * hears without a break counts for that: after an outage of the database a worker may wait for its next
+ * attempt while the reaper is there again. Other daemons hold nothing that anybody waits for, and are left
+ * to takeover_after.
  */
 #pragma once
 
@@ -46,6 +48,7 @@ struct judge_host {
         const char *boot_id;
         int64_t freeze_after_ms;
         int64_t takeover_after_ms;
+        int64_t heard_ms; /* for how long the reaper itself has had its database without a break */
         int (*start_time)(pid_t pid, unsigned long long *ret_ticks); /* proc_start_time() */
 };
 

@@ -174,6 +174,7 @@ void sweep_free(struct sweep *s)
 void sweep_wake(struct sweep *s)
 {
         s->amiss = true;
+        s->up_ms = loop_now_ms(s->loop);
         if (s->state == SWEEP_IDLE)
                 loop_timer_soon(s->timer);
         keeper_wake(s->keeper);

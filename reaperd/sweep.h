@@ -13,6 +13,6 @@
 /* What common/sweeper.h wants of them. */
 int sweep_new(const struct sweep_config *cfg, struct sweep **ret_sweep);
 void sweep_free(struct sweep *s);
-void sweep_wake(struct sweep *s);
+void sweep_wake(struct sweep *s);                              /* the database is there, or there again */
 void sweep_reload(struct sweep *s, const struct options *opt); /* new limits count at once */
 void sweep_stop(struct sweep *s);

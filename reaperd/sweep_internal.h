@@ -60,6 +60,7 @@ struct sweep {
         struct db_request *request; /* NULL when none is under way */
         struct proc *cleaner;       /* orch-shim --clean; NULL when none is under way */
         int64_t asked_ms;           /* when the request was made */
+        int64_t up_ms;              /* since when there is a database, as far as is known */
 
         struct sweep_process *known[SWEEP_LIST_MAX];
         size_t n_known, next_known; /* known[next_known] is being judged, or reported */

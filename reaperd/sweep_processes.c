@@ -86,6 +86,7 @@ static enum judgement judge_known(const struct sweep *s, const struct sweep_proc
                                         .boot_id = proc_boot_id(),
                                         .freeze_after_ms = s->freeze_after_ms,
                                         .takeover_after_ms = s->takeover_after_ms,
+                                        .heard_ms = s->beats.asked_ms - s->up_ms,
                                         .start_time = proc_start_time};
         const struct judge_process p = {.host = k->host,
                                         .boot_id = k->boot_id,

@@ -7,7 +7,7 @@ import pytest
 from support.agents import Agents, Gate, hold_pushes
 from support.paths import BUILD
 from support.pipeline import AUTHORS, Pipeline
-from support.processes import is_alive
+from support.processes import all_processes, is_alive
 
 
 def test_idle_drain_leaves_no_row_behind(suite, project):
@@ -164,6 +164,7 @@ def test_a_quick_drain_waits_for_no_shim(make_suite, project, agents, slow_shim)
     shim_gate.open()
     suite.stop(signo=0)
     assert line.jobs(item)[0]["orphaned_at"] and not agents.marks("start")
+    line.wait(lambda: not any(str(programs / "orch-shim") in p.args for p in all_processes()), what="the shim has found that it is alone")
     suite.start()
     line.wait_shown(item, "in_review")
     assert [run["outcome"] for run in line.runs(item)] == ["lost", "success"]

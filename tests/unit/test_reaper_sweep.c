@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/loop.h"
+#include "common/metrics.h"
 #include "common/options.h"
 #include "common/proc.h"
 #include "common/process_row.h"
@@ -175,20 +176,27 @@ static void test_a_look_lasts_for_some_ticks(void **state)
         assert_int_equal(looks, 4);
 }
 
+/* The living worker is a child of ours, which does nothing; it ends by itself when a test fails. */
+static pid_t fork_worker(struct world *w)
+{
+        unsigned long long ticks = 0;
+        pid_t child = fork();
+        if (child == 0) {
+                (void)alarm(60);
+                pause();
+        }
+        assert_int_equal(proc_start_time(child, &ticks), 0);
+        (void)snprintf(w->pid, sizeof(w->pid), "%ld", (long)child);
+        (void)snprintf(w->start, sizeof(w->start), "%llu", ticks);
+        return child;
+}
+
 static void test_dies_between_two_looks(void **state)
 {
         struct world *w = *state;
-        char pid[24], start[24];
-        unsigned long long ticks = 0;
-        pid_t child = fork();
-        if (child == 0)
-                pause();
-        assert_int_equal(proc_start_time(child, &ticks), 0);
-        (void)snprintf(pid, sizeof(pid), "%ld", (long)child);
-        (void)snprintf(start, sizeof(start), "%llu", ticks);
-        fill(w->alive, "1", "h", pid, start);
+        pid_t child = fork_worker(w);
         const struct fake_cell *const rows[] = {w->alive};
-        _cleanup_(freep) char *evidence = xasprintf("pid %s does not exist", pid);
+        _cleanup_(freep) char *evidence = xasprintf("pid %s does not exist", w->pid);
         wake(w);
         fake_answer_rows(DB_OK, rows, 1);
         answer_the_rest();
@@ -237,6 +245,27 @@ static void test_an_outage_is_no_silence(void **state)
         answer_the_rest();
         assert_int_equal(look_for(w, rows, 1, 2 * TAKEOVER_MS, &looks), TAKEOVER_MS);
         fake_expect("process_gone");
+}
+
+/* A worker of ours that beats no more is killed; but after an outage, however short, it gets the whole of
+ * freeze_after to find the database again: it may wait for its next attempt while we are there already. */
+static void test_an_outage_makes_no_worker_hang(void **state)
+{
+        struct world *w = *state;
+        uint64_t killed = metrics_get(METRIC_REAPED_HUNG);
+        unsigned looks;
+        pid_t child = fork_worker(w);
+        const struct fake_cell *const rows[] = {w->alive};
+        wake(w);
+        fake_answer_rows(DB_OK, rows, 1);
+        answer_the_rest();
+        look_for(w, rows, 1, 5 * TICK_MS, &looks);
+        loop_clock_advance(w->loop, 10 * TICK_MS); /* no answer for so long: less than a gap */
+        wake(w);
+        look_for(w, rows, 1, FREEZE_MS - TICK_MS, &looks);
+        assert_int_equal(metrics_get(METRIC_REAPED_HUNG), killed);
+        look_for(w, rows, 1, 2 * TICK_MS, &looks);
+        assert_int_equal(waitpid(child, NULL, 0), child); /* then it hangs indeed */
 }
 
 /* An orphan without a worker on its host, seen for takeover_after. */
@@ -317,6 +346,7 @@ int main(void)
                 ROW(test_dies_between_two_looks),
                 ROW(test_silent_for_takeover_after),
                 ROW(test_an_outage_is_no_silence),
+                ROW(test_an_outage_makes_no_worker_hang),
                 ROW(test_stranded_orphan),
                 ROW(test_failures),
                 ROW(test_stopped),
