@@ -11,7 +11,9 @@ create function orch.look_want(p_project bigint, p_kind text, p_object text, p_p
 language plpgsql as $$
 begin
         insert into orch.look as l (project_id, kind, object, parts)
-        select p.id, p_kind, p_object, p_parts from orch.project p
+        -- of an item that has a task the relations, too: nothing tells when they change
+        select p.id, p_kind, p_object, p_parts | (p_kind = 'item' and exists (select from orch.task t where t.project_id = p.id and t.tracker_id = p_object and not t.terminal))::integer
+        from orch.project p
         where p.id = p_project and case when p_kind in ('item', 'items', 'states') then p.tracker_endpoint else p.forge_endpoint end is not null
         -- under way, or failing: its time stays; whoever ends it sees that it was wanted again
         on conflict (project_id, kind, object) do update set wanted = l.wanted + 1, parts = l.parts | excluded.parts,

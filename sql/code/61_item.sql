@@ -178,7 +178,8 @@ begin
         facts := orch.item_compare(i, p_answer, blockers) || jsonb_strip_nulls(jsonb_build_object('state', case when moved then s.key end, 'comment', case when moved then left(said.note, 16384) end));
         update orch.tracker_item set title = p_answer ->> 'name', description = left(coalesce(p_answer ->> 'description', ''), 65536), priority = orch.remote_priority(p_answer ->> 'priority'),
                 labels = array(select distinct l from jsonb_array_elements_text(coalesce(p_answer -> 'labels', '[]')) l order by l limit 500),
-                blocked_by = coalesce(blockers, blocked_by), state_id = coalesce(s.remote_id, state_id), -- one that is not known is judged when it is
+                blocked_by = coalesce(blockers, blocked_by), related_at = case when blockers is not null then clock_timestamp() else related_at end,
+                state_id = coalesce(s.remote_id, state_id), -- one that is not known is judged when it is
                 updated_at = coalesce(now_at, updated_at),
                 note_id = case when facts ? 'comment' then said.note_id else note_id end,
                 setting_id = nullif(setting_id, p_answer ->> 'state'), gone_at = null, seen_at = clock_timestamp()

@@ -18,6 +18,20 @@ return make_interval(secs => case p_kind when 'hooks' then orch.setting_int('hoo
         5 * (select count(*) from orch.project p where p.tracker_endpoint = p_endpoint and p.active)) end);
 comment on function orch.sweep_pause(text, bigint) is 'R-10: how long a sweep waits for the next one';
 
+create function orch.relations_want(p_project bigint, p_limit integer) returns void
+language plpgsql as $$
+begin
+        perform orch.look_want(p_project, 'item', i.object, 1)
+        from (select k.object from orch.project p join orch.job j on j.repo_id = p.repo_id and j.status = 'queued' and j.entry
+              join orch.task t on t.id = j.task_id and t.project_id = p.id join orch.tracker_item k on k.project_id = p.id and k.object = t.tracker_id
+              where p.id = p_project and k.gone_at is null
+                and (k.related_at is null or k.related_at < clock_timestamp() - make_interval(secs => orch.setting_int('tracker_relations_s')))
+              order by j.priority, j.id limit p_limit) i;
+end
+$$;
+comment on function orch.relations_want(bigint, integer) is
+        'S-15: has the relations be read again of items whose tasks have not begun, of those that begin next: nothing tells that they have changed, and no list shows it';
+
 create function orch.reconcile_outside(p_limit integer) returns table (wanted integer)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -39,6 +53,9 @@ begin
                                 whole = whole_at is null or whole_at < clock_timestamp() - make_interval(secs => orch.setting_int('tracker_sweep_whole_s')), reached = null, held = null
                         where w.project_id = s.project_id and w.kind = s.kind;
                         perform orch.look_want(s.project_id, s.kind, '');
+                        if s.kind = 'items' then
+                                perform orch.relations_want(s.project_id, 1); -- two requests with each list
+                        end if;
                         wanted := wanted + 1;
                 end loop;
         end if;

@@ -330,6 +330,28 @@ def test_unblocked_is_said_after_it_has_moved_and_once(world):
     assert sweep() == [said] and [job["role"] for job in world.jobs(a)] == ["analyst", "architect"], "its job was lost: it is queued again, and no stage has changed"
 
 
+def test_a_relation_that_is_made_later_is_found_before_the_task_begins(board):
+    """S-15, R-10: nothing tells of a relation, and it changes no item: those next to begin are asked for theirs, one with each list."""
+    world = board.world
+    first, second, third = begun(board), begun(board, priority="low"), begun(board)
+    running = world.claim()
+    assert running["work_item"] == board.task(first)["work_item"]
+    second["blocked_by"] = [{"item": third["id"]}]
+    third["blocked_by"] = [{"item": first["id"]}]
+    board.sweep()
+    assert world.db.query("select * from orch.dependency") == [], "they were read when they were taken in, and are not read each minute"
+    world.db.query("update orch.tracker_item set related_at = related_at - interval '301 s' returning 1")
+    asked = []
+    for _ in range(4):
+        world.db.query("update orch.sweep set due_at = clock_timestamp() returning 1")
+        world.call("reconcile_outside", 20, user="orch_reconcilerd")
+        asked.append(world.db.column("select object from orch.look where kind = 'item' and parts = 1"))
+        board.settle()
+    assert asked == [[third["id"]], [second["id"]], [], []], "the next one first; not one that has begun"
+    assert world.db.column("select work_item || ' ' || waits_for from orch.dependency order by 1") == [
+        f"DEMO-{second['number']} DEMO-{third['number']}", f"DEMO-{third['number']} DEMO-{first['number']}"]
+
+
 def test_what_is_counted_is_written_once_for_a_page_and_in_one_order(board):
     """R-3, R-10: two projects' lists that count at once wait for each other, and never both."""
     world = board.world

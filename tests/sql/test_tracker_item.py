@@ -273,6 +273,25 @@ def test_relations_are_dependencies(board):
     assert not board.world.db.value("select in_force from orch.dependency")
 
 
+def waits_for(board):
+    return board.world.db.column("select work_item || ' ' || waits_for from orch.dependency order by 1")
+
+
+def test_a_look_at_an_item_of_a_task_reads_its_relations(board):
+    """S-15: also of one that was taken in without any; taken away there, it holds nothing up; an item without a task is not asked for them."""
+    first, second, other = taken_in(board), taken_in(board), board.add()
+    second["blocked_by"] = [{"item": first["id"]}]
+    board.edit(second, name="Second")
+    board.settle()
+    assert waits_for(board) == ["DEMO-2 DEMO-1"] and board.world.blocks("DEMO-2") == ["dependency", "active-task"]
+    second["blocked_by"] = []
+    board.edit(second, name="Second again")
+    board.settle()
+    assert waits_for(board) == []
+    board.world.db.query("select orch.look_want(1, 'item', %s)", other["id"])
+    assert [look["parts"] for look in board.world.call("look_claim", board.world.process, board.world.epoch, 8)] == [0]
+
+
 def test_a_circle_is_refused(board):
     """S-15: Blocked on the board, with an alert that spells it out."""
     a, b = board.add("A"), board.add("B")
