@@ -73,11 +73,39 @@ comment on function orch.remote_time(text) is 'O-5: a time as trackers write it,
 create function orch.people_said(i orch.tracker_item, p_comments jsonb) returns table (note text, note_id text)
 language sql stable
 begin atomic
-        select c.text, c.id from jsonb_to_recordset(p_comments) as c (id text, actor text, text text, at text, ours boolean)
-        where not coalesce(c.ours, false) and btrim(c.text) <> '' and c.id is distinct from i.note_id
-          and (i.shown_at is null or orch.remote_time(c.at) >= i.shown_at) order by orch.remote_time(c.at) desc nulls last, c.id limit 1;
+        select n.text, n.id from (
+                select c.text, c.id from jsonb_to_recordset(p_comments) as c (id text, actor text, text text, at text, ours boolean)
+                where not coalesce(c.ours, false) and btrim(c.text) <> '' and (i.shown_at is null or orch.remote_time(c.at) >= i.shown_at)
+                order by orch.remote_time(c.at) desc nulls last, c.id limit 1) n
+        where n.id is distinct from i.note_id;
 end;
 comment on function orch.people_said(orch.tracker_item, jsonb) is 'P-9: the newest comment of a person since we last changed the state of an item, if it was not handed on already';
+
+create function orch.sent_back_job(p_task bigint) returns bigint
+language plpgsql stable as $$
+begin
+        return (select j.id from orch.job j where j.task_id = p_task and j.active and j.kind = 'agent'
+                and exists (select from orch.decision d where d.task_id = p_task and d.stage_version = j.stage_version - 1 and d.verdict = 'rejected'));
+end
+$$;
+comment on function orch.sent_back_job(bigint) is 'P-9: the job of an agent, not done yet, that works again because a person has rejected; what people say until it is done is meant for it';
+
+create function orch.comment_add(t orch.task, p_text text, p_actor text) returns text
+language plpgsql as $$
+declare
+        said text := format('%s has added: %s', p_actor, p_text);
+        new_id bigint;
+begin
+        -- at the end of what a run is given of it: orch.running_job
+        update orch.job set input = concat_ws(E'\n\n', left(input, 15900 - length(said)), said) where id = orch.sent_back_job(t.id) returning id into new_id;
+        if not found then
+                return 'the run that it was meant for is over';
+        end if;
+        perform orch.record('decision', p_actor, t.id, new_id, null, jsonb_build_object('verdict', 'rejected', 'comment', p_text, 'stage', t.stage));
+        return 'the next run of its agent is told';
+end
+$$;
+comment on function orch.comment_add(orch.task, text, text) is 'P-9: people drag a card first and write then: what is said after a rejection is input of the run that has not begun, or of its next try';
 
 create function orch.move_tell(p orch.project, i orch.tracker_item, p_kind text, p_facts jsonb) returns void
 language sql
@@ -142,7 +170,7 @@ declare
         wants integer;
         facts jsonb;
         moved boolean;
-        has_task boolean;
+        task bigint := (select t.id from orch.task t where t.project_id = p.id and t.tracker_id = p_object);
         blockers text[];
         said record;
 begin
@@ -165,9 +193,8 @@ begin
                 return 'asked again: what its state means is not known yet';
         end if;
         moved := p_answer ->> 'state' is distinct from i.state_id and p_answer ->> 'state' is distinct from i.setting_id;
-        has_task := exists (select from orch.task t where t.project_id = p.id and t.tracker_id = p_object);
         -- STOP waits for nothing (C-1)
-        wants := case when moved and (has_task or s.key = 'to_analyse') then orch.item_parts(s.key) else 0 end
+        wants := case when moved and (task is not null or s.key = 'to_analyse') then orch.item_parts(s.key) else 0 end
                 & ~((p_answer ? 'blocked_by')::integer + 2 * (p_answer ? 'comments')::integer);
         if wants > 0 then
                 perform orch.look_want(p.id, 'item', p_object, orch.item_parts(s.key));
@@ -175,20 +202,21 @@ begin
         end if;
         select * into said from orch.people_said(i, coalesce(p_answer -> 'comments', '[]'));
         blockers := case when p_answer ? 'blocked_by' then orch.remote_blockers(p, p_answer -> 'blocked_by') end;
-        facts := orch.item_compare(i, p_answer, blockers) || jsonb_strip_nulls(jsonb_build_object('state', case when moved then s.key end, 'comment', case when moved then left(said.note, 16384) end));
+        facts := orch.item_compare(i, p_answer, blockers) || jsonb_strip_nulls(jsonb_build_object('state', case when moved then s.key end, 'comment', case when moved then left(said.note, 16384) end,
+                'added', case when not moved and orch.sent_back_job(task) is not null then left(said.note, 4000) end));
         update orch.tracker_item set title = p_answer ->> 'name', description = left(coalesce(p_answer ->> 'description', ''), 65536), priority = orch.remote_priority(p_answer ->> 'priority'),
                 labels = array(select distinct l from jsonb_array_elements_text(coalesce(p_answer -> 'labels', '[]')) l order by l limit 500),
                 blocked_by = coalesce(blockers, blocked_by), related_at = case when blockers is not null then clock_timestamp() else related_at end,
                 state_id = coalesce(s.remote_id, state_id), -- one that is not known is judged when it is
                 updated_at = coalesce(now_at, updated_at),
-                note_id = case when facts ? 'comment' then said.note_id else note_id end,
+                note_id = case when facts ?| '{comment,added}' then said.note_id else note_id end,
                 setting_id = nullif(setting_id, p_answer ->> 'state'), gone_at = null, seen_at = clock_timestamp()
         where project_id = p.id and object = p_object returning * into i;
-        if facts = '{}' or not has_task and not coalesce(facts ->> 'state' in ('to_analyse', 'stop'), false) then
+        if facts = '{}' or task is null and not coalesce(facts ->> 'state' in ('to_analyse', 'stop'), false) then
                 return format('%s: nothing to do', i.work_item);
         end if;
         perform orch.move_tell(p, i, 'tracker.move', facts);
-        return format('%s: %s', i.work_item, facts - '{blocked_by,labels,comment}'::text[]);
+        return format('%s: %s', i.work_item, facts - '{blocked_by,labels,comment,added}'::text[]);
 end
 $$;
 comment on function orch.seen_item(orch.project, text, jsonb) is
@@ -199,6 +227,7 @@ language plpgsql as $$
 declare
         i orch.tracker_item;
         t orch.task;
+        actor text := coalesce(e.facts ->> 'actor', e.source);
         did text;
 begin
         select * into i from orch.tracker_item where project_id = p.id and object = e.object;
@@ -206,12 +235,11 @@ begin
         if did like 'refused:%' then
                 update orch.tracker_item set state_id = null where project_id = p.id and object = e.object; -- mended, it is taken in where it stands
         end if;
-        if e.facts ? 'priority' then
-                select * into t from orch.task where project_id = p.id and tracker_id = e.object and not terminal;
-                if found then
-                        t := orch.task_hold(t.work_item);
-                        did := did || '; ' || orch.prioritise_task(t, (e.facts ->> 'priority')::smallint, coalesce(e.facts ->> 'actor', e.source));
-                end if;
+        select * into t from orch.task where project_id = p.id and tracker_id = e.object and not terminal;
+        if found and e.facts ?| '{priority,added}' then
+                t := orch.task_hold(t.work_item);
+                did := concat_ws('; ', did, case when e.facts ? 'priority' then orch.prioritise_task(t, (e.facts ->> 'priority')::smallint, actor) end,
+                        case when e.facts ? 'added' then orch.comment_add(t, e.facts ->> 'added', actor) end);
         end if;
         return did;
 end
@@ -275,7 +303,7 @@ comment on function orch.remote_payload(orch.effect, orch.project) is
 create function orch.item_shown(f orch.effect, p_answer jsonb) returns void
 language sql
 begin atomic
-        update orch.tracker_item i set shown_at = orch.remote_time(p_answer ->> 'updated_at'), updated_at = greatest(i.updated_at, orch.remote_time(p_answer ->> 'updated_at')),
+        update orch.tracker_item i set shown_at = case when orch.sent_back_job(f.task_id) is null then orch.remote_time(p_answer ->> 'updated_at') else i.shown_at end, updated_at = greatest(i.updated_at, orch.remote_time(p_answer ->> 'updated_at')),
                 -- unless a look has seen what came after it
                 state_id = case when i.updated_at > orch.remote_time(p_answer ->> 'updated_at') then i.state_id else p_answer ->> 'state' end,
                 setting_id = case when i.updated_at > orch.remote_time(p_answer ->> 'updated_at') then i.setting_id end

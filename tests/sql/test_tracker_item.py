@@ -87,6 +87,74 @@ def test_an_old_comment_is_no_input(board):
     assert board.world.claim()["input"] == "rejected: no comment was given" or "please soon" not in board.world.jobs("DEMO-1")[-1]["input"]
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_comment_after_the_drag_is_input_too(board, shown):
+    """P-9: people drag the card first and write then: what they write before the run begins is what it reads, once, and so is what comes
+    before its next try; the board may show the next state meanwhile, or not yet."""
+    item = in_review(board)
+    board.move(item, "Rejected")
+    board.deliver()
+    board.world.handle_events()
+    board.look()
+    board.world.handle_events()
+    board.show() if shown else None
+    board.say(item, "cover leap years", "eve")
+    said = list(board.deliveries)
+    if not shown:
+        board.show()  # after it was written
+    board.settle()
+    board.deliver(said * 2)
+    board.settle()
+    job = board.world.claim()
+    assert job["input"].startswith("no comment was given") and job["input"].endswith("\n\neve has added: cover leap years")
+    board.say(item, "and time zones")
+    board.settle()
+    board.world.finish(job, "failed", reason="no disk")
+    board.world.db.query("update orch.job set run_at = clock_timestamp() where status = 'queued' returning 1")
+    again = board.world.claim_of("DEMO-1")
+    assert again["attempt"] == 2 and "leap years\n\nann has added: and time zones" in again["input"]
+    assert board.world.db.column("select detail ->> 'comment' from orch.history where kind = 'decision' order by id") == [
+        "no comment was given", "cover leap years", "and time zones"]
+    board.world.succeed(again)
+    board.settle()
+    board.move(item, "Rejected")
+    board.settle()
+    assert "time zones" not in board.world.claim()["input"], "what was said before the item was shown for review again"
+
+
+def test_an_older_comment_is_not_added(board):
+    """P-9: of two comments the newer one was the verdict's; the other one is not taken for news when somebody says more, or the first is told again."""
+    item = in_review(board)
+    board.say(item, "the older one")
+    board.say(item, "the newer one")
+    board.move(item, "Rejected")
+    told = list(board.deliveries)
+    board.deliver()
+    for _ in range(2):
+        board.world.handle_events()
+        board.look()
+    board.deliver(told)
+    board.settle()
+    assert board.world.claim()["input"] == "the newer one"
+
+
+def test_talk_is_no_input(board):
+    """P-9: what people say while nobody has sent anything back goes to no agent, and neither does what we say."""
+    item = taken_in(board)
+    board.say(item, "nice weather")
+    board.settle()
+    job = board.world.claim()
+    assert job["input"] is None
+    board.world.succeed(job)
+    board.settle()
+    board.move(item, "Approved")
+    board.settle()
+    board.say(item, "still nice")
+    board.say(item, "ours", US, ours=True)
+    board.settle()
+    assert board.world.claim()["input"] is None
+
+
 def test_a_question_is_answered_by_a_comment(board):
     """P-9: Needs Input, a comment, To Analyse."""
     item = taken_in(board)
