@@ -6,6 +6,7 @@
 
 #include "common/backoff.h"
 #include "common/git.h"
+#include "common/port.h"
 #include "common/run_dir.h"
 #include "workerd/run_info.h"
 
@@ -64,6 +65,8 @@ struct errand {
         struct run_dir dir, deploy;
         char *mirror;
         char start_sha[GIT_OID_SIZE], base_sha[GIT_OID_SIZE], made_sha[GIT_OID_SIZE];
+        const char *forge_said;        /* how the forge has answered last, in the words of the ports; NULL: it
+                                          was not asked, or what went wrong was not its fault */
         char remote_sha[GIT_OID_SIZE]; /* where the branch was found, when not where we left it */
         bool begun;                    /* the rollback's command has been started */
         void (*on_tree)(struct errand *e);
@@ -76,5 +79,8 @@ void errand_done(struct errand *e, struct json_out *j);
 /* errand_tree.c: mirror, folder and work tree; then `on_tree`. `sha`: on a detached head; NULL: the branch as
  * we left it, or as it is now, or as it was before it was deleted. What fails ends in `failed`. */
 void errand_tree(struct errand *e, const char *what, const char *sha, void (*on_tree)(struct errand *e));
+/* What git has said of the forge: `answered`, or as in struct git_result. It is told with the errand's end.
+ */
+void errand_forge_said(struct errand *e, bool answered, enum port_outcome said);
 /* How each kind says that it could not be done now. */
 void errand_failed(struct errand *e, const char *what, const char *why);

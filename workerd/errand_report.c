@@ -36,7 +36,9 @@ static void written(struct errand *e)
 static void on_pushed(void *arg, const struct git_push_result *res)
 {
         struct errand *e = arg;
+        bool away = res->outcome == GIT_PUSH_UNAVAILABLE || res->outcome == GIT_PUSH_UNKNOWN;
         e->push_op = NULL;
+        errand_forge_said(e, !away, res->said);
         if (res->outcome == GIT_PUSH_OK)
                 written(e);
         else

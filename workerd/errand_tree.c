@@ -70,11 +70,20 @@ static void cut(struct errand *e, const char *sha)
                 e->tree_op = tree_prepare(e->host->git, &e->info, &e->dir, e->mirror, on_cut, e);
 }
 
+void errand_forge_said(struct errand *e, bool answered, enum port_outcome said)
+{
+        e->forge_said = answered          ? port_outcome_name(PORT_OK)
+                        : said != PORT_OK ? port_outcome_name(said)
+                                          : NULL;
+}
+
+/* A commit that is wanted by its name may be in the mirror already: then nobody waits for the forge. */
 static void on_mirrored(void *arg, const struct mirror_result *res)
 {
         struct errand *e = arg;
         e->mirror_op = NULL;
-        if (res->outcome != MIRROR_OK)
+        errand_forge_said(e, res->outcome == MIRROR_OK, res->said);
+        if (res->outcome != MIRROR_OK && e->remote_sha[0] == '\0')
                 errand_failed(e, "the repository could not be fetched", res->err.text);
         else
                 cut(e, e->remote_sha[0] != '\0' ? e->remote_sha : NULL);

@@ -130,6 +130,12 @@ static void record(struct errand *e)
 void errand_done(struct errand *e, struct json_out *j)
 {
         struct strbuf text = STRBUF_INIT;
+        if (e->forge_said != NULL) {
+                json_out_key(j, "forge");
+                json_out_object(j);
+                json_out_kstr(j, "outcome", e->forge_said);
+                json_out_object_end(j);
+        }
         json_out_object_end(j);
         json_out_finish(j, &text);
         json_out_free(j);

@@ -12,7 +12,7 @@ return exists (select from orch.probe p where p.ended_at is null and p.due_at <=
         or exists (select from orch.observation o where o.ended_at is not null and o.told_at is null and o.tell_at <= clock_timestamp()
                 and (o.tell_token is null or not orch.held(o.tell_process)))
         or exists (select from orch.deploy_record d where d.kind = 'rollback' and d.finished_at is null and coalesce(d.host, p_host) = p_host
-                and (d.process_id is null or not orch.held(d.process_id)));
+                and case when d.process_id is null then coalesce(d.begin_at <= clock_timestamp(), true) else not orch.held(d.process_id) end);
 comment on function orch.watch_wanted(text) is 'Whether there is something for a worker of that host to do for a watch';
 
 create function orch.probe_close(p_probe bigint, p_token uuid, p_result text, p_detail text) returns boolean
@@ -77,7 +77,7 @@ begin atomic
         update orch.deploy_record set process_id = w.process_id, token = gen_random_uuid()
         where id in (select d.id from orch.deploy_record d join orch.task t on t.id = d.task_id join orch.project p on p.id = t.project_id
                      where d.kind = 'rollback' and d.finished_at is null and coalesce(d.host, w.host) = w.host and p.requires <@ w.labels
-                       and (d.process_id is null or not orch.held(d.process_id))
+                       and case when d.process_id is null then coalesce(d.begin_at <= clock_timestamp(), true) else not orch.held(d.process_id) end
                      order by d.id limit 1 for no key update of d skip locked)
         returning *;
 end;
@@ -149,6 +149,7 @@ begin
                 return;
         end if;
         d := orch.deploy_begin(d, p, p_token, d.command, d.sha, p_state_dir);
+        update orch.deploy_record k set reason = null where k.id = d.id; -- why it could not be begun
         perform orch.record('deploy', format('process %s', p.id), d.task_id, null, null, jsonb_build_object('kind', 'rollback', 'initiated', true, 'host', d.host, 'record', d.id));
         return query select 'start', d.dir;
 end
@@ -182,11 +183,28 @@ end
 $$;
 comment on function orch.rollback_ended(orch.deploy_record, jsonb) is 'M-5: stores what came of a rollback, tells people, and has it looked at by a few probes';
 
+create function orch.rollback_waits(d orch.deploy_record, p_reason text) returns void
+language plpgsql as $$
+declare
+        t orch.task;
+begin
+        update orch.deploy_record set process_id = null, token = null, begin_failures = d.begin_failures + 1, reason = left(p_reason, 500),
+                begin_at = clock_timestamp() + orch.backoff(d.begin_failures + 1, orch.setting_int('effect_backoff_s'))
+        where id = d.id;
+        if d.begin_failures + 1 = 3 then -- production is degraded: soon
+                select * into t from orch.task where id = d.task_id;
+                perform orch.alert(t, 'rollback-not-begun', format('the rollback of %s cannot be begun: %s. It is tried again', orch.item_name(t), p_reason));
+        end if;
+end
+$$;
+comment on function orch.rollback_waits(orch.deploy_record, text) is 'M-5, I-7: a rollback could not be begun, so nothing was started: it is tried again, by any host; after three times people are told';
+
 create function orch.watch_finish(p_what text, p_id bigint, p_token uuid, p_result jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
         d orch.deploy_record;
         o orch.observation;
+        away boolean;
 begin
         case p_what
         when 'probe' then
@@ -196,14 +214,19 @@ begin
         when 'rollback' then
                 perform from orch.repo r where r.id = (select t.repo_id from orch.deploy_record k join orch.task t on t.id = k.task_id where k.id = p_id) for no key update;
                 select * into d from orch.deploy_record where id = p_id and token = p_token and finished_at is null for no key update;
-                if found then
+                if found and d.initiated_at is null then
+                        perform orch.watch_forge_says(d.task_id, p_result);
+                        perform orch.rollback_waits(d, p_result ->> 'reason');
+                        return 'recorded';
+                elsif found then
                         perform orch.rollback_ended(d, p_result);
                         return 'recorded';
                 end if;
         when 'report' then
                 select * into o from orch.observation where id = p_id and tell_token = p_token and told_at is null for no key update;
                 if found then
-                        perform orch.report_ended(o, p_result);
+                        away := orch.watch_forge_says(o.task_id, p_result);
+                        perform orch.report_ended(o, p_result, away);
                         return 'recorded';
                 end if;
         end case;
@@ -212,21 +235,31 @@ end
 $$;
 comment on function orch.watch_finish(text, bigint, uuid, jsonb) is 'M-5, T-5: stores what came of a probe, report or rollback; fenced: another has it, or it is over';
 
-create function orch.report_ended(o orch.observation, p_result jsonb) returns void
+create function orch.watch_forge_says(p_task bigint, p_result jsonb) returns boolean
+language plpgsql as $$
+begin
+        return orch.endpoint_note((orch.forge_of(p_task)).id, p_result -> 'forge' ->> 'outcome', p_result ->> 'reason', null);
+end
+$$;
+comment on function orch.watch_forge_says(bigint, jsonb) is 'I-7: what a report or rollback has heard of the forge, if it asked. True: it was the forge''s trouble';
+
+create function orch.report_ended(o orch.observation, p_result jsonb, p_away boolean) returns void
 language plpgsql as $$
 declare
         t orch.task;
 begin
-        update orch.observation set tell_token = null, tell_process = null, tell_failures = case when (p_result ->> 'done')::boolean then 0 else o.tell_failures + 1 end,
+        update orch.observation set tell_token = null, tell_process = null,
+                tell_failures = case when (p_result ->> 'done')::boolean then 0 when p_away then o.tell_failures else o.tell_failures + 1 end,
                 told_at = case when (p_result ->> 'done')::boolean then clock_timestamp() end,
-                tell_at = clock_timestamp() + orch.backoff(o.tell_failures + 1, orch.setting_int('effect_backoff_s'))
+                tell_at = case when p_away then greatest((orch.forge_of(o.task_id)).not_before, clock_timestamp() + coalesce(orch.said_wait(p_result -> 'forge' ->> 'outcome', null), interval '1 s'))
+                               else clock_timestamp() + orch.backoff(o.tell_failures + 1, orch.setting_int('effect_backoff_s')) end
         where id = o.id;
         select * into t from orch.task where id = o.task_id;
         if (p_result ->> 'done')::boolean then
                 update orch.task set head_sha = coalesce(p_result ->> 'head_sha', head_sha) where id = o.task_id;
-        elsif o.tell_failures + 1 = 5 then -- some minutes
+        elsif not p_away and o.tell_failures + 1 = 5 then -- some minutes
                 perform orch.alert(t, 'report-not-written', format('16-post-deploy.md of %s cannot be written: %s. It is tried again', orch.item_name(t), p_result ->> 'reason'));
         end if;
 end
 $$;
-comment on function orch.report_ended(orch.observation, jsonb) is 'M-5: 16-post-deploy.md is on the branch, or will be tried again; after five times people are told';
+comment on function orch.report_ended(orch.observation, jsonb, boolean) is 'M-5, I-7: 16-post-deploy.md is on the branch, or will be tried again; after five times people are told. Where the forge is away it waits with all others, and the alert is the endpoint''s';

@@ -150,6 +150,28 @@ def test_a_rollback_whose_shim_is_killed(watch, folder, gate):
     assert current.read_text() != current.with_suffix(".before").read_text()
 
 
+@pytest.mark.parametrize("mirrored", [True, False])
+def test_a_rollback_does_not_wait_for_a_forge_that_it_does_not_need(watch, folder, project, mirrored):
+    """M-5, I-7: the forge is away when production is found degraded. What was deployed is in the mirror of the host; where it is not, the
+    rollback is begun when the forge is back."""
+    _, usual = production(folder)
+    gone, mirrors = project.bare.with_name("gone.git"), watch.suite.folder / "state/mirrors"
+    lose = f"mv {project.bare} {gone} 2>/dev/null" + ("" if mirrored else f"; rm -rf {mirrors}")
+    mark = watch.suite.log.mark()
+    try:
+        item, current = degraded(watch, folder, probe=f"{usual['probe']} || {{ {lose}; exit 1; }}")
+        assert gone.exists()
+        if not mirrored:
+            failed = watch.suite.log.wait("watch.errand-failed", since=mark, timeout=60, what="rollback")
+            assert not current.with_suffix(".rollbacks").exists() and watch.row(item)["rollback"] == "under way", failed
+            gone.rename(project.bare)
+        rolled_back(watch, item, "SUCCESS")
+    finally:
+        if gone.exists():
+            gone.rename(project.bare)
+    assert current.with_suffix(".rollbacks").read_text() == "start\n"
+
+
 def test_a_rollback_whose_record_cannot_be_made(watch, folder):
     """M-5, R-6: nothing is started before the record is; then it is, once."""
     with away(watch.line.db, "watch_initiate"):

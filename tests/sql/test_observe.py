@@ -219,6 +219,27 @@ def test_report_is_claimed_and_tried_again(world, watch):
     assert watch.claim(what="report") == []
 
 
+def outside(world):
+    world.operate("endpoint_set", "forge", "gitea", "https://git.example.org", "/etc/orchestrator/forge.token")
+    world.operate("project_connect", "demo", "forge", "forge", "acme/demo")
+
+
+@pytest.mark.parametrize("said, state", [("unavailable", "down"), ("denied", "denied"), ("forbidden", "ok")])
+def test_a_report_says_of_its_forge_that_it_is_away(world, watch, said, state):
+    """I-7: others do not ask in vain then; the report waits with them, and nobody is told that it cannot be written."""
+    watch.answer("healthy", "healthy", "healthy")
+    outside(world)
+    for _ in range(7):
+        report, = watch.claim(what="report")
+        assert watch.finish(report, done=False, reason="it is away", forge={"outcome": said}) == "recorded"
+        assert world.db.value("select state from orch.endpoint") == state and watch.claim(what="report") == []
+        assert world.db.value("select tell_at >= coalesce(e.not_before, clock_timestamp()) and tell_failures = 0 from orch.observation, orch.endpoint e")
+        world.db.query("update orch.observation set tell_at = now()")
+    report, = watch.claim(what="report")
+    assert watch.finish(report, done=True, head_sha="d" * 40, forge={"outcome": "ok"}) == "recorded"
+    assert world.db.value("select state from orch.endpoint") == "ok" and not [text for text in watch.alerts() if "cannot be written" in text]
+
+
 def test_report_of_a_lost_worker_is_anothers(world, watch):
     watch.answer("healthy", "healthy", "healthy")
     other = world.add_process(pid=next(PIDS))
@@ -255,6 +276,25 @@ def test_rollback_is_planned_once_and_recorded_before_its_start(world, degraded)
     assert again["initiated"] and initiate(world, row) == "fenced"
     assert degraded.finish(again, status="SUCCESS", reason="exited with 0", exit_code=0) == "recorded"
     assert degraded.finish(again, status="SUCCESS", reason="exited with 0", exit_code=0) == "fenced"
+
+
+def test_a_rollback_that_cannot_be_begun_is_tried_again(world, degraded):
+    """M-5, I-7: nothing was started, so it has not failed; what it says of the forge is heard, and people are told once."""
+    outside(world)
+    world.set("effect_backoff_s", "60")
+    for _ in range(6):
+        row, = degraded.claim(what="rollback")
+        assert degraded.finish(row, done=False, status="FAILED", reason="no repository", forge={"outcome": "unavailable"}) == "recorded"
+        assert (degraded.row["rollback"], degraded.row["rollback_reason"]) == ("under way", "no repository") and degraded.claim(what="rollback") == []
+        assert not world.call("process_beat", world.process, world.epoch, False)[0]["watch_wanted"]
+        world.db.query("update orch.deploy_record set begin_at = now() where kind = 'rollback'")
+    assert world.db.value("select state from orch.endpoint") == "down"
+    told = [text for text in degraded.alerts() if "cannot be begun" in text]
+    assert len(told) == 1 and "no repository" in told[0], degraded.alerts()
+    row, = degraded.claim(what="rollback")
+    assert initiate(world, row) == "start" and degraded.row["rollback_reason"] is None
+    assert degraded.finish(row, status="FAILED", reason="exited with 1", exit_code=1) == "recorded"
+    assert degraded.row["rollback"] == "FAILED"
 
 
 def test_rollback_is_verified_by_probes(world, degraded):
