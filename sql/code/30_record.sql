@@ -21,6 +21,11 @@ end
 $$;
 comment on function orch.refuse(text, text, text) is 'Raises OR001 (not found), OR002 (refused in this state) or OR003 (bad input); the hint says what to do';
 
+create function orch.quoted(p_text text) returns text
+language sql immutable
+return '"' || left(coalesce(p_text, ''), 80) || '"';
+comment on function orch.quoted(text) is 'What somebody has typed, for a refusal: its beginning, in quotes';
+
 create function orch.record(p_kind text, p_actor text, p_task bigint, p_job bigint default null, p_epoch bigint default null,
         p_detail jsonb default '{}', p_repo bigint default null) returns void
 language plpgsql as $$ -- not SQL: its plan would be made anew for each call, and every claim calls it

@@ -182,7 +182,7 @@ begin
         return after;
 exception
         when check_violation or not_null_violation then
-                perform orch.refuse('OR003', format('endpoint "%s" cannot be registered: %s', left(coalesce(p_name, ''), 80), sqlerrm),
+                perform orch.refuse('OR003', format('endpoint %s cannot be registered: %s', orch.quoted(p_name), sqlerrm),
                         'A kind is plane (with a workspace), gitea or telegram (with a chat); an address is https://HOST without a path''s last slash; a token file has an absolute path; webhooks go to an address of ours that ends in /webhook/plane or /webhook/gitea');
                 return null;
         when unique_violation then
@@ -198,7 +198,9 @@ declare
         before jsonb := (select to_jsonb(s) from orch.endpoint_status s where s.name = p_name);
         said text := format('there is no endpoint %s', left(p_name, 80));
 begin
-        if before is not null and before ->> 'projects' <> '[]' then
+        if p_name is null then
+                perform orch.refuse('OR003', 'which endpoint?', 'List them with: orchctl endpoint list');
+        elsif before is not null and before ->> 'projects' <> '[]' then
                 perform orch.refuse('OR002', format('%s is used by %s', p_name, before -> 'projects'), 'Connect these projects elsewhere first: orchctl project connect');
         end if;
         delete from orch.endpoint where name = p_name; -- alerts that wait for it go to the log
@@ -224,9 +226,9 @@ begin
         before := orch.project_json(p);
         select * into e from orch.endpoint where name = p_endpoint;
         if p.id is null then
-                perform orch.refuse('OR001', format('there is no project "%s"', left(coalesce(p_project, ''), 80)), 'List them with: orchctl project list');
+                perform orch.refuse('OR001', format('there is no project %s', orch.quoted(p_project)), 'List them with: orchctl project list');
         elsif e.id is null and p_endpoint <> 'local' then
-                perform orch.refuse('OR001', format('there is no endpoint "%s"', left(coalesce(p_endpoint, ''), 80)), 'List them with: orchctl endpoint list; "local" is always there');
+                perform orch.refuse('OR001', format('there is no endpoint %s', orch.quoted(p_endpoint)), 'List them with: orchctl endpoint list; "local" is always there');
         elsif not coalesce((p_port, coalesce(e.kind, 'local')) in (('tracker', 'plane'), ('tracker', 'local'), ('forge', 'gitea'), ('forge', 'local'),
                         ('notifier', 'telegram'), ('notifier', 'local')), false) then
                 perform orch.refuse('OR003', format('%s is no %s', coalesce(e.kind, 'local'), p_port), 'A tracker is plane, a forge is gitea, a notifier is telegram; each may be local');

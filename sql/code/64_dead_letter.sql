@@ -71,7 +71,7 @@ declare
         parts text[] := regexp_match(p_letter, '^(effect|event)-([0-9]{1,18})$');
 begin
         if parts is null then
-                perform orch.refuse('OR003', format('"%s" is no name of a dead letter', left(coalesce(p_letter, ''), 80)), 'Names are effect-ID and event-ID; list them with: orchctl dead-letter list');
+                perform orch.refuse('OR003', format('%s is no name of a dead letter', orch.quoted(p_letter)), 'Names are effect-ID and event-ID; list them with: orchctl dead-letter list');
         end if;
         return parts;
 end

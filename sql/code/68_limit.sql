@@ -11,7 +11,7 @@ create function orch.limit_check(p_scope text, p_name text) returns void
 language plpgsql stable as $$
 begin
         if p_scope is null or p_scope not in ('global', 'repo', 'role', 'host') then
-                perform orch.refuse('OR003', format('there is no scope "%s"', left(coalesce(p_scope, ''), 80)), 'Use global, repo, role or host');
+                perform orch.refuse('OR003', format('there is no scope %s', orch.quoted(p_scope)), 'Use global, repo, role or host');
         elsif p_scope = 'global' and coalesce(p_name, '') <> '' then
                 perform orch.refuse('OR003', 'the scope global has no name');
         elsif p_scope <> 'global' and coalesce(p_name, '') = '' then
@@ -19,7 +19,7 @@ begin
         elsif not (case p_scope when 'repo' then exists (select from orch.repo where name = p_name)
                                when 'role' then exists (select from orch.role where key = p_name)
                                when 'host' then exists (select from orch.host where name = p_name) else true end) then
-                perform orch.refuse('OR001', format('there is no %s "%s"', p_scope, left(p_name, 80)));
+                perform orch.refuse('OR001', format('there is no %s %s', p_scope, orch.quoted(p_name)));
         end if;
 end
 $$;
@@ -99,9 +99,9 @@ declare
         r bigint;
 begin
         if p_scope is null or p_scope not in ('role', 'project') then
-                perform orch.refuse('OR003', format('labels are not required by a "%s"', left(coalesce(p_scope, ''), 80)), 'Use role or project; the labels of a host are its option host_labels');
+                perform orch.refuse('OR003', format('labels are not required by a %s', orch.quoted(p_scope)), 'Use role or project; the labels of a host are its option host_labels');
         elsif exists (select from unnest(wanted) w where w !~ '^[A-Za-z0-9._-]{1,64}$') or cardinality(wanted) > 32 then
-                perform orch.refuse('OR003', format('"%s" is no list of labels', left(p_labels, 80)), 'At most 32, of letters, digits, dot, dash and underscore, separated by commas');
+                perform orch.refuse('OR003', format('%s is no list of labels', orch.quoted(p_labels)), 'At most 32, of letters, digits, dot, dash and underscore, separated by commas');
         end if;
         if p_scope = 'role' then
                 select to_jsonb(o.requires) into before from orch.role o where o.key = p_name for no key update;
@@ -109,7 +109,7 @@ begin
                 select to_jsonb(p.requires), p.repo_id into before, r from orch.project p where p.name = p_name for no key update;
         end if;
         if before is null then
-                perform orch.refuse('OR001', format('there is no %s "%s"', p_scope, left(coalesce(p_name, ''), 80)));
+                perform orch.refuse('OR001', format('there is no %s %s', p_scope, orch.quoted(p_name)));
         elsif before <> to_jsonb(wanted) then
                 update orch.role set requires = wanted where p_scope = 'role' and key = p_name;
                 update orch.project set requires = wanted where p_scope = 'project' and name = p_name;
@@ -139,7 +139,7 @@ declare
 begin
         select * into c from orch.provider_circuit where provider = p_provider for no key update;
         if not found then
-                perform orch.refuse('OR001', format('there is no provider "%s"', left(coalesce(p_provider, ''), 80)), 'List them with: orchctl circuit list');
+                perform orch.refuse('OR001', format('there is no provider %s', orch.quoted(p_provider)), 'List them with: orchctl circuit list');
         elsif c.state <> 'closed' then
                 update orch.provider_circuit set state = 'closed', open_until = null, reason = null, changed_at = clock_timestamp() where provider = p_provider;
                 perform orch.record('circuit', orch.actor(), null, null, null, jsonb_build_object('provider', p_provider, 'from', c.state, 'to', 'closed'));

@@ -13,7 +13,7 @@ begin
         if p_text is null and p_standard is not null then
                 return p_standard;
         elsif p_text is null or p_text !~ '^[0-9]{1,6}(\.[0-9]{1,6})?$' then
-                perform orch.refuse('OR003', format('"%s" is no price for %s', left(coalesce(p_text, ''), 40), p_what), 'Dollars per million tokens, as in 15 or 18.75');
+                perform orch.refuse('OR003', format('%s is no price for %s', orch.quoted(p_text), p_what), 'Dollars per million tokens, as in 15 or 18.75');
         end if;
         return p_text::numeric;
 end
@@ -25,7 +25,7 @@ language plpgsql stable as $$
 begin
         return coalesce(p_text::date, (clock_timestamp() at time zone 'UTC')::date);
 exception when data_exception then
-        perform orch.refuse('OR003', format('"%s" is no day', left(p_text, 40)), 'As in 2027-01-31');
+        perform orch.refuse('OR003', format('%s is no day', orch.quoted(p_text)), 'As in 2027-01-31');
 end
 $$;
 comment on function orch.price_day(text) is 'A day as somebody has typed it; today (UTC) when there is none';
@@ -55,7 +55,7 @@ declare
         price_write numeric := orch.price_number('cache_write', p_cache_write, price_in * 1.25);
 begin
         if coalesce(p_model, '') !~ '^[!-~]{1,200}$' then
-                perform orch.refuse('OR003', format('"%s" cannot be the name of a model', left(coalesce(p_model, ''), 80)), 'Its beginning is enough, as in claude-opus-4');
+                perform orch.refuse('OR003', format('%s cannot be the name of a model', orch.quoted(p_model)), 'Its beginning is enough, as in claude-opus-4');
         end if;
         lock table orch.model_price in share row exclusive mode; -- before and after are of this act alone
         before := orch.price_list();

@@ -22,7 +22,7 @@ declare
 begin
         select * into before from orch.local_item where work_item = p_work_item for no key update;
         if not found then
-                perform orch.refuse('OR001', format('the local tracker has no item "%s"', left(coalesce(p_work_item, ''), 80)), 'List them with: orchctl item list');
+                perform orch.refuse('OR001', format('the local tracker has no item %s', orch.quoted(p_work_item)), 'List them with: orchctl item list');
         elsif wanted = '{}' then
                 perform orch.refuse('OR003', 'a label is missing');
         end if;

@@ -7,7 +7,7 @@ declare
         r bigint;
 begin
         if coalesce(p_forge, 'local') <> 'local' then
-                perform orch.refuse('OR003', format('there is no forge adapter "%s"', p_forge), 'Use: local');
+                perform orch.refuse('OR003', format('there is no forge adapter %s', orch.quoted(p_forge)), 'Use: local');
         end if;
         select * into p from orch.project where name = p_name;
         if found then
@@ -25,7 +25,7 @@ begin
         return orch.project_json(p);
 exception
         when check_violation or not_null_violation then
-                perform orch.refuse('OR003', format('project "%s" cannot be registered: %s', left(coalesce(p_name, ''), 80), sqlerrm),
+                perform orch.refuse('OR003', format('project %s cannot be registered: %s', orch.quoted(p_name), sqlerrm),
                         'Names have letters, digits, dot, dash and underscore; prefixes 1 to 12 capital letters and digits, a letter first');
                 return null;
         when unique_violation then
@@ -62,7 +62,7 @@ declare
 begin
         select * into p from orch.project where name = p_project for no key update;
         if not found then
-                perform orch.refuse('OR001', format('there is no project "%s"', left(coalesce(p_project, ''), 80)), 'List them with: orchctl project list');
+                perform orch.refuse('OR001', format('there is no project %s', orch.quoted(p_project)), 'List them with: orchctl project list');
         elsif orch.qg0_refusal(p_title) is not null then
                 perform orch.refuse('OR003', format('the work item is refused: %s', orch.qg0_refusal(p_title)));
         elsif length(p_key) not between 1 and 200 then
@@ -103,9 +103,9 @@ declare
 begin
         select * into before from orch.local_item where work_item = p_work_item for no key update;
         if not found then
-                perform orch.refuse('OR001', format('the local tracker has no item "%s"', left(coalesce(p_work_item, ''), 80)), 'List them with: orchctl item list');
+                perform orch.refuse('OR001', format('the local tracker has no item %s', orch.quoted(p_work_item)), 'List them with: orchctl item list');
         elsif not exists (select from orch.tracker_state where key = p_state) then
-                perform orch.refuse('OR003', format('there is no state "%s"', left(coalesce(p_state, ''), 80)),
+                perform orch.refuse('OR003', format('there is no state %s', orch.quoted(p_state)),
                         (select 'Use one of: ' || string_agg(key, ', ' order by position) from orch.tracker_state));
         end if;
         update orch.local_item set state = p_state, state_changed_at = clock_timestamp() where id = before.id returning * into i;
@@ -124,12 +124,12 @@ declare
 begin
         select * into old from orch.setting_row where key = p_key for no key update;
         if not found then
-                perform orch.refuse('OR001', format('there is no setting "%s"', left(coalesce(p_key, ''), 80)), 'List them with: orchctl config show');
+                perform orch.refuse('OR001', format('there is no setting %s', orch.quoted(p_key)), 'List them with: orchctl config show');
         end if;
         begin
                 update orch.setting_row set value = p_value, changed_at = clock_timestamp(), changed_by = orch.actor() where key = p_key returning * into new;
         exception when check_violation or not_null_violation then
-                perform orch.refuse('OR003', format('"%s" is no value for %s', left(coalesce(p_value, ''), 80), p_key),
+                perform orch.refuse('OR003', format('%s is no value for %s', orch.quoted(p_value), p_key),
                         case old.kind when 'bool' then 'Use on or off' when 'int' then 'Use a whole number' end);
         end;
         if new.value is distinct from old.value then

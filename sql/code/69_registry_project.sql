@@ -44,7 +44,7 @@ declare
 begin
         select * into p from orch.project where name = p_name for no key update;
         if not found then
-                perform orch.refuse('OR001', format('there is no project "%s"', left(coalesce(p_name, ''), 80)), 'List them with: orchctl project list');
+                perform orch.refuse('OR001', format('there is no project %s', orch.quoted(p_name)), 'List them with: orchctl project list');
         end if;
         return p;
 end
@@ -66,7 +66,7 @@ declare
 begin
         select * into p from orch.project where name = p_name;
         if not found then
-                perform orch.refuse('OR001', format('there is no project "%s"', left(coalesce(p_name, ''), 80)), 'List them with: orchctl project list');
+                perform orch.refuse('OR001', format('there is no project %s', orch.quoted(p_name)), 'List them with: orchctl project list');
         end if;
         return orch.project_whole(p);
 end
@@ -99,7 +99,7 @@ declare
 begin
         select * into o from orch.project_option where key = p_key;
         if not found then
-                perform orch.refuse('OR001', format('a project has no option "%s"', left(coalesce(p_key, ''), 80)),
+                perform orch.refuse('OR001', format('a project has no option %s', orch.quoted(p_key)),
                         (select 'Use one of: ' || string_agg(key, ', ' order by key) from orch.project_option));
         end if;
         if p_value is null then
@@ -108,14 +108,14 @@ begin
         end if;
         new_value := orch.project_value(o.kind, p_value);
         if new_value is null then
-                perform orch.refuse('OR003', format('"%s" is no value for %s', left(p_value, 80), o.key),
+                perform orch.refuse('OR003', format('%s is no value for %s', orch.quoted(p_value), o.key),
                         case o.kind when 'bool' then 'Use on or off' when 'int' then 'Use a whole number' end);
         end if;
         -- the key is from the catalogue, the value goes as a parameter
         execute format('update orch.project q set %1$I = (jsonb_populate_record(q, jsonb_build_object(%1$L, $2))).%1$I where q.id = $1', o.key) using p.id, new_value;
         return orch.project_note('project_set', p, jsonb_build_object('key', o.key, 'value', p_value), before, format('%s of %s is set', o.key, p.name));
 exception when check_violation then
-        perform orch.refuse('OR003', format('"%s" is no value for %s', left(p_value, 80), p_key));
+        perform orch.refuse('OR003', format('%s is no value for %s', orch.quoted(p_value), p_key));
         return null;
 end
 $$;
@@ -128,7 +128,7 @@ declare
         before jsonb := orch.project_whole(p);
 begin
         if not exists (select from orch.command_kind where key = p_kind) then
-                perform orch.refuse('OR001', format('there is no kind of command "%s"', left(coalesce(p_kind, ''), 80)),
+                perform orch.refuse('OR001', format('there is no kind of command %s', orch.quoted(p_kind)),
                         (select 'Use one of: ' || string_agg(key, ', ' order by key) from orch.command_kind));
         end if;
         insert into orch.project_command as c (project_id, kind, command, set_by) values (p.id, p_kind, p_command, orch.actor())

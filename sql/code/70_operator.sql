@@ -7,7 +7,7 @@ declare
         t orch.task := orch.task_of(p_work_item);
 begin
         if t.id is null then
-                perform orch.refuse('OR001', format('there is no work item "%s" in the pipeline', left(coalesce(p_work_item, ''), 80)),
+                perform orch.refuse('OR001', format('there is no work item %s in the pipeline', orch.quoted(p_work_item)),
                         case when exists (select from orch.local_item i where i.work_item = p_work_item) then format('It is not taken in: orchctl why %s', p_work_item)
                         else 'List them with: orchctl item list' end);
         end if;

@@ -19,7 +19,7 @@ declare
 begin
         select * into r from orch.repo where name = p_repo for no key update;
         if not found then
-                perform orch.refuse('OR001', format('there is no repo "%s"', left(coalesce(p_repo, ''), 80)), 'List them with: orchctl project list');
+                perform orch.refuse('OR001', format('there is no repo %s', orch.quoted(p_repo)), 'List them with: orchctl project list');
         end if;
         return r;
 end

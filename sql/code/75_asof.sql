@@ -8,7 +8,7 @@ declare
 begin
         return case when span is not null then clock_timestamp() - span::interval else btrim(p_text)::timestamptz end;
 exception when data_exception then
-        perform orch.refuse('OR003', format('"%s" is no time', left(coalesce(p_text, ''), 80)), 'Such as 2026-11-20 14:30, 14:30, or "20 min ago"');
+        perform orch.refuse('OR003', format('%s is no time', orch.quoted(p_text)), 'Such as 2026-11-20 14:30, 14:30, or "20 min ago"');
         return null;
 end
 $$;
@@ -85,7 +85,7 @@ begin
         where k.work_item = p_work_item or k.work_item = p_work_item || '#cancelled-' || k.id
         order by k.id desc limit 1;
         if not found then
-                perform orch.refuse('OR001', format('work item "%s" was not in the pipeline at %s', left(coalesce(p_work_item, ''), 80), p_at), 'Its history: orchctl item show');
+                perform orch.refuse('OR001', format('work item %s was not in the pipeline at %s', orch.quoted(p_work_item), p_at), 'Its history: orchctl item show');
         end if;
         select orch.asof_task(t, p_at) || jsonb_build_object(
                 'freezes', coalesce(jsonb_agg(jsonb_build_object('reason', s.state ->> 'reason', 'frozen_at', s.state ->> 'frozen_at', 'frozen_by', s.state ->> 'frozen_by'))

@@ -80,7 +80,7 @@ comment on function orch.path_arguments(text, text) is 'What a path says in the 
 
 create function orch.act_refusal(a orch.act, p_arguments jsonb) returns text
 language sql stable
-return (select min(case when p.key is null then format('there is no parameter "%s"', left(g.key, 80))
+return (select min(case when p.key is null then format('there is no parameter %s', orch.quoted(g.key))
                         when p.place = 'path' and g.key is not null then format('"%s" is part of the path', p.key)
                         when p.required and p.place <> 'path' and g.value is null then format('the parameter "%s" is missing', p.key) end)
         from (select j ->> 'name' as key, j ->> 'in' as place, (j ->> 'required')::boolean as required from jsonb_array_elements(a.parameters) j) p

@@ -18,7 +18,7 @@ begin
         for change in select value from jsonb_array_elements(p_changes) loop
                 select * into a from orch.act t where t.key = change ->> 'act' and orch.whatif_allowed(t.key);
                 if not found then
-                        perform orch.refuse('OR003', format('"%s" cannot be supposed', left(coalesce(change ->> 'act', ''), 80)), 'Such as: setting_set, freeze, unfreeze, pause, resume, priority_set, cancel');
+                        perform orch.refuse('OR003', format('%s cannot be supposed', orch.quoted(change ->> 'act')), 'Such as: setting_set, freeze, unfreeze, pause, resume, priority_set, cancel');
                 end if;
                 refusal := orch.act_refusal(a, (select jsonb_object_agg(j ->> 'name', change -> (j ->> 'name')) from jsonb_array_elements(a.parameters) j
                                                 where j ->> 'in' <> 'path')

@@ -90,7 +90,7 @@ begin
                 select * into i from orch.local_item where work_item = orch.item_name(t);
         end if;
         if i.id is null and t.id is null then
-                perform orch.refuse('OR001', format('there is no work item "%s"', left(coalesce(p_work_item, ''), 80)), 'List them with: orchctl item list');
+                perform orch.refuse('OR001', format('there is no work item %s', orch.quoted(p_work_item)), 'List them with: orchctl item list');
         end if;
         return jsonb_build_object(
                 'item', case when i.id is not null then orch.item_json(i) end,

@@ -99,7 +99,7 @@ declare
 begin
         select * into l from orch.queue_list q where q.key = split_part(p_after, ':', 1);
         if p_after is not null and (l.key is null or coalesce(key, '') = '' or (l.type = 'bigint' and key !~ '^[0-9]{1,18}$')) then
-                perform orch.refuse('OR003', format('"%s" is no page of the queue', left(p_after, 80)), 'Take it from "next" of the page before');
+                perform orch.refuse('OR003', format('%s is no page of the queue', orch.quoted(p_after)), 'Take it from "next" of the page before');
         end if;
         for l in select * from orch.queue_list q where p_after is null or q.key = l.key loop
                 page := orch.queue_page(l, key);

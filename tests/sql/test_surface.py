@@ -157,3 +157,17 @@ def test_snapshots_say_which_block_is_broken(world):
     snapshot = world.call("queue_snapshot", user="orch_readonly")[0]["queue_snapshot"]
     assert "dead_letter" in snapshot["dead_letters"]["error"]
     assert snapshot["counts"] == {"queued": 1, "running": 0} and snapshot["repos"]["demo"]["active_task"] == "DEMO-1"
+
+
+def test_every_operator_function_refuses_briefly(world):
+    """O-2, O-5: what is endless, or not given at all, is refused in a line that names what is wrong, and never by the database's own words."""
+    functions = world.db.query("select p.proname as name, array(select t::regtype::text from unnest(p.proargtypes) t) as types from pg_proc p"
+                               " where p.pronamespace = 'orch'::regnamespace and p.prosecdef and has_function_privilege('orch_operator', p.oid, 'execute')")
+    assert {"endpoint_set", "project_add", "cancel"} <= {f["name"] for f in functions}
+    for f in functions:
+        for text in ("x" * 5000, None):
+            try:
+                world.db.query(f"select orch.{f['name']}({', '.join('%s::' + t for t in f['types'])})", *(text if t == "text" else None for t in f["types"]))
+            except psycopg2.Error as error:
+                assert error.pgcode in ("OR001", "OR002", "OR003"), (f["name"], text and text[:1], error)
+                assert len(error.diag.message_primary) < 400, (f["name"], error.diag.message_primary[:100])
