@@ -44,11 +44,15 @@ begin atomic
 end;
 comment on function orch.audit_act(text, text, jsonb, jsonb, jsonb) is 'O-2: leaves the audit row of an operator''s act';
 
+create function orch.port_endpoint(p orch.project, p_port text) returns bigint
+language sql immutable
+return case p_port when 'tracker' then p.tracker_endpoint when 'forge' then p.forge_endpoint else p.notifier_endpoint end;
+comment on function orch.port_endpoint(orch.project, text) is 'I-1: the service outside that a project is connected to by a port; null: ours';
+
 create function orch.effect_endpoint(p_project bigint, p_port text) returns bigint
 language plpgsql stable as $$ -- as setting_text() is, and for its reason; so are all here that each step of a task calls
 begin
-        return coalesce((select case p_port when 'tracker' then p.tracker_endpoint when 'forge' then p.forge_endpoint else p.notifier_endpoint end
-                        from orch.project p where p.id = p_project),
+        return coalesce((select orch.port_endpoint(p, p_port) from orch.project p where p.id = p_project),
                 case when p_port = 'notifier' then (select e.id from orch.endpoint e where e.alerts) end);
 end
 $$;

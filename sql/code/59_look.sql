@@ -7,6 +7,11 @@ language sql immutable
 return interval '90 seconds';
 comment on function orch.look_lease() is 'For how long a look that is under way is left to who claimed it; a worker gives up its question before';
 
+create function orch.look_port(p_kind text) returns text
+language sql immutable
+return case when p_kind in ('item', 'items', 'states') then 'tracker' else 'forge' end;
+comment on function orch.look_port(text) is 'Port that a kind of look asks, as the column port of orch.look says for those that there are';
+
 create function orch.look_want(p_project bigint, p_kind text, p_object text, p_parts integer default 0) returns void
 language plpgsql as $$
 begin
@@ -14,7 +19,7 @@ begin
         -- of an item that has a task the relations, too: nothing tells when they change
         select p.id, p_kind, p_object, p_parts | (p_kind = 'item' and exists (select from orch.task t where t.project_id = p.id and t.tracker_id = p_object and not t.terminal))::integer
         from orch.project p
-        where p.id = p_project and case when p_kind in ('item', 'items', 'states') then p.tracker_endpoint else p.forge_endpoint end is not null
+        where p.id = p_project and orch.port_endpoint(p, orch.look_port(p_kind)) is not null
         -- under way, or failing: its time stays; whoever ends it sees that it was wanted again
         on conflict (project_id, kind, object) do update set wanted = l.wanted + 1, parts = l.parts | excluded.parts,
                 run_at = case when l.token is null and l.attempts = 0 then least(l.run_at, excluded.run_at) else l.run_at end;
@@ -138,7 +143,7 @@ begin
         end if;
         select * into p from orch.project where id = p_project;
         -- before the look is locked, as the claim does; and what follows from the answer locks tasks, from which others want looks
-        away := orch.endpoint_note(case l.port when 'tracker' then p.tracker_endpoint else p.forge_endpoint end, p_said, p_detail, p_retry_after_s);
+        away := orch.endpoint_note(orch.port_endpoint(p, l.port), p_said, p_detail, p_retry_after_s);
         if p_said = 'refused' and p_kind = 'hooks' then
                 p_said := 'not-found'; -- that is for administrators, whom we need not be
         end if;

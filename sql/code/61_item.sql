@@ -12,6 +12,11 @@ language sql immutable
 return (i.id::text, i.work_item, i.title, i.description, i.labels, i.labelled_by, i.priority, i.blocked_by)::orch.seen_item;
 comment on function orch.item_of(orch.local_item) is 'A work item of our own tracker, for intake and verbs';
 
+create function orch.is_moved(i orch.tracker_item, p_state text) returns boolean
+language sql immutable
+return p_state is distinct from i.state_id and p_state is distinct from i.setting_id;
+comment on function orch.is_moved(orch.tracker_item, text) is 'I-3: whether a state is news of an item: neither the one that was dealt with, nor the one that we are setting';
+
 -- what events say ------------------------------------------------------------------------------------------------
 
 create function orch.item_parts(p_key text) returns integer
@@ -31,7 +36,7 @@ begin
         select * into s from orch.tracker_state_map where project_id = p.id and remote_id = e.facts ->> 'state';
         if e.kind = 'tracker.comment' and ours then
                 return 'ignored: our own comment';
-        elsif e.kind = 'tracker.item' and ours and e.facts ->> 'state' in (i.state_id, i.setting_id) then
+        elsif e.kind = 'tracker.item' and ours and e.facts ? 'state' and not orch.is_moved(i, e.facts ->> 'state') then
                 return 'ignored: our own echo';
         elsif not has_task and i.object is null and (e.kind <> 'tracker.item' or s.key <> 'to_analyse' or (s.remote_id is not null and s.key is null)) then
                 return 'ignored: no task, and only To Analyse makes one';
@@ -53,6 +58,11 @@ create function orch.remote_priority(p_word text) returns smallint
 language sql immutable
 return case p_word when 'urgent' then 0 when 'high' then 1 when 'low' then 3 else 2 end;
 comment on function orch.remote_priority(text) is 'S-11: 0 is most urgent, 4 least; what has none is as ours are when nothing is said';
+
+create function orch.remote_labels(p_answer jsonb) returns text[]
+language sql immutable
+return array(select distinct l from jsonb_array_elements_text(coalesce(p_answer -> 'labels', '[]')) l order by l limit 500);
+comment on function orch.remote_labels(jsonb) is 'P-11, O-5: the labels of an item, sorted, at most 500 of them';
 
 create function orch.remote_blockers(p orch.project, p_relations jsonb) returns text[]
 language sql stable
@@ -153,11 +163,10 @@ create function orch.item_compare(i orch.tracker_item, p_answer jsonb, p_blocked
 language sql stable
 begin atomic
         select jsonb_strip_nulls(jsonb_build_object(
-                'labels', case when i.labels <> n.labels then to_jsonb(n.labels) end,
+                'labels', case when i.labels <> orch.remote_labels(p_answer) then to_jsonb(orch.remote_labels(p_answer)) end,
                 'blocked_by', case when p_blocked_by is distinct from i.blocked_by and p_blocked_by is not null then to_jsonb(p_blocked_by) end,
                 'priority', case when i.priority <> orch.remote_priority(p_answer ->> 'priority') then orch.remote_priority(p_answer ->> 'priority') end,
-                'back', case when i.gone_at is not null then true end))
-        from (select array(select distinct l from jsonb_array_elements_text(coalesce(p_answer -> 'labels', '[]')) l order by l limit 500) as labels) n;
+                'back', case when i.gone_at is not null then true end));
 end;
 comment on function orch.item_compare(orch.tracker_item, jsonb, text[]) is 'What of an item has changed since it was last looked at, its state apart; {} when nothing has';
 
@@ -192,7 +201,7 @@ begin
                 perform orch.look_want(p.id, 'item', p_object, 4);
                 return 'asked again: what its state means is not known yet';
         end if;
-        moved := p_answer ->> 'state' is distinct from i.state_id and p_answer ->> 'state' is distinct from i.setting_id;
+        moved := orch.is_moved(i, p_answer ->> 'state');
         -- STOP waits for nothing (C-1)
         wants := case when moved and (task is not null or s.key = 'to_analyse') then orch.item_parts(s.key) else 0 end
                 & ~((p_answer ? 'blocked_by')::integer + 2 * (p_answer ? 'comments')::integer);
@@ -205,7 +214,7 @@ begin
         facts := orch.item_compare(i, p_answer, blockers) || jsonb_strip_nulls(jsonb_build_object('state', case when moved then s.key end, 'comment', case when moved then left(said.note, 16384) end,
                 'added', case when not moved and orch.sent_back_job(task) is not null then left(said.note, 4000) end));
         update orch.tracker_item set title = p_answer ->> 'name', description = left(coalesce(p_answer ->> 'description', ''), 65536), priority = orch.remote_priority(p_answer ->> 'priority'),
-                labels = array(select distinct l from jsonb_array_elements_text(coalesce(p_answer -> 'labels', '[]')) l order by l limit 500),
+                labels = orch.remote_labels(p_answer),
                 blocked_by = coalesce(blockers, blocked_by), related_at = case when blockers is not null then clock_timestamp() else related_at end,
                 state_id = coalesce(s.remote_id, state_id), -- one that is not known is judged when it is
                 updated_at = coalesce(now_at, updated_at),

@@ -44,7 +44,7 @@ begin
                 union all select p.id, 'hooks' from orch.project p join orch.endpoint e on e.id = p.forge_endpoint and e.hook_url is not null where p.active
                 on conflict do nothing;
                 for s in select w.project_id, w.kind, e.id as endpoint_id from orch.sweep w join orch.project p on p.id = w.project_id and p.active
-                         join orch.endpoint e on e.id = case w.kind when 'items' then p.tracker_endpoint else p.forge_endpoint end
+                         join orch.endpoint e on e.id = orch.port_endpoint(p, orch.look_port(w.kind))
                          where w.due_at <= clock_timestamp() and (e.not_before is null or e.not_before <= clock_timestamp()) and (w.kind <> 'hooks' or e.hook_url is not null)
                            and not exists (select from orch.look l where l.project_id = w.project_id and l.kind = w.kind) -- it is under way
                          order by w.due_at limit p_limit for no key update of w
@@ -70,14 +70,14 @@ comment on function orch.reconcile_outside(integer) is
 create function orch.sweep_result(p orch.project, p_item jsonb) returns text
 language plpgsql stable as $$
 declare
-        k record; -- as it was known
+        k orch.tracker_item; -- as it was known
         s record; -- its state
         t orch.task;
         verb boolean;
         moved boolean;
 begin
-        select i.state_id, i.setting_id, i.updated_at into k from orch.tracker_item i where i.project_id = p.id and i.object = p_item ->> 'id';
-        moved := p_item ->> 'state' is distinct from k.state_id and p_item ->> 'state' is distinct from k.setting_id;
+        select * into k from orch.tracker_item i where i.project_id = p.id and i.object = p_item ->> 'id';
+        moved := orch.is_moved(k, p_item ->> 'state');
         if not moved and k.updated_at >= orch.remote_time(p_item ->> 'updated_at') then
                 return 'known';
         end if;
