@@ -13,7 +13,10 @@ pause = threading.Event()
 
 
 def orchctl(*args):
-    done = subprocess.run(["orchctl", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        done = subprocess.run(["orchctl", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    except FileNotFoundError:
+        return False, "", "orchctl is not in PATH: type the line `. STATE/env` that deploy/quickstart has printed"
     return done.returncode == 0, done.stdout, done.stderr.strip()
 
 

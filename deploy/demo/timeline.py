@@ -6,6 +6,7 @@ what `orchctl item show ITEM --json` says, so it works for any item. orchctl is 
 """
 
 import datetime
+import json
 import sys
 
 import board
@@ -223,12 +224,19 @@ def of_all(lives, notes=()):
     yield f"  {LEGEND}"
 
 
+def told(item):
+    return json.loads(board.must("item", "show", item, "--json"))
+
+
 def main(items):
-    documents = [board.show(item) for item in items]
-    lives = [Life(board.show(name), f"{name.split('#')[0]} (stopped)") for document in documents for name in document.get("earlier", [])]
+    try:
+        documents = [told(item) for item in items]
+        lives = [Life(told(name), f"{name.split('#')[0]} (stopped)") for document in documents for name in document["earlier"]]
+    except RuntimeError as error:
+        return f"timeline: {error}"
     missing = [item for item, document in zip(items, documents) if not document.get("task")]
     if missing:
-        return f"timeline: the pipeline knows nothing of {', '.join(missing)}"
+        return f"timeline: not taken in yet: {', '.join(missing)} (see: orchctl why {missing[0]})"
     print("\n".join(of_all(lives + [Life(document) for document in documents])))
     return 0
 

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -42,14 +43,69 @@ def test_a_state_folder_with_blanks_is_refused(folder):
     assert done.returncode == 1 and "may be in it: choose another folder" in done.stdout
 
 
+def test_the_folder_of_somebody_else_is_refused(folder):
+    theirs = folder / "theirs"
+    theirs.mkdir()
+    if os.geteuid() == 0:
+        os.chown(theirs, 65534, 65534)
+    done = quickstart("--once", "--state", theirs if os.geteuid() == 0 else "/usr")
+    assert done.returncode == 1 and re.search(r"FAILED while looking at the folders: \S+ belongs to user \w+: call this as that user", done.stdout)
+
+
+def test_a_disk_without_room(folder):
+    """Said before anything is built on it; and nothing is left there."""
+    (folder / "bin").mkdir()
+    (folder / "bin/df").write_text("#!/bin/sh\necho ' Avail'; echo '  30M'\n")
+    (folder / "bin/df").chmod(0o755)
+    done = quickstart("--once", "--state", folder / "state", command=["env", f"PATH={folder}/bin:/usr/bin:/bin"])
+    assert done.returncode == 1 and "has room for 30 MiB, and a first run wants 700: make room" in done.stdout
+    assert not list((folder / "state").iterdir())
+
+
 def test_programs_that_are_not_there(folder):
     done = quickstart("--once", "--state", folder / "state", "--programs", folder)
     assert done.returncode == 1 and "it has no orch-supervisor and orchctl" in done.stdout
 
 
+def shell(state, line, **options):
+    """A line as a person types it, in the source folder, after the one that the quickstart has printed."""
+    done = subprocess.run(["bash", "-c", f". {state}/env; {line}"], cwd=source("."), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=120, **options)
+    assert done.returncode == 0, done.stdout
+    return done.stdout.strip()
+
+
+def what_is_said_to_type_next(state, output):
+    """What README's first ten minutes make and answer is done, and so is what is printed as one more item; and the end."""
+    readme = source("README.md").read_text()
+    printed = re.search(r"^  one more item +(.+)$", output, re.MULTILINE).group(1)
+    create, answer = (re.search(rf"^orchctl {act} .+$", readme, re.MULTILINE).group(0) for act in ("item create", "answer"))
+    for key, line, answer in (("DEMO-3", create, answer), ("DEMO-4", printed, 'orchctl answer DEMO-4 "$(cat deploy/demo/items/04-transferred.md)"')):
+        assert shell(state, line) == key
+        wait_for(lambda: "analyst has asked" in shell(state, f"orchctl why {key}"), 30, "it asks")
+        shell(state, answer)
+        shell(state, f"deploy/demo/person {key}")
+    assert "DEMO-4" in shell(state, f"{source('deploy/demo/timeline.py')} DEMO-4")
+    for line in output[output.index("To stop it, then its database:"):].splitlines()[1:]:
+        shell(state, line)
+    wait_for(lambda: all_stopped(state), 10, "nothing is left of it")
+
+
+def what_is_said_after_once(state, output):
+    """The lines that bring it back to be looked at."""
+    start, env = re.search(r"until it is told to stop\):\n\n  (.+)\n  (.+)\n", output).groups()
+    assert "DEMO-5" in shell(state, f"{start}; {env}; orchctl item show DEMO-5")
+    shell(state, start.replace(" start ", " stop "))
+    done = subprocess.run([source("deploy/demo/timeline.py"), "DEMO-5"], env={"PATH": "/usr/bin:/bin"}, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 1 and "orchctl is not in PATH: type the line" in done.stdout
+    done = subprocess.run(["bash", "-c", f". {state}/env; {source('deploy/demo/timeline.py')} DEMO-5"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 1 and "is PostgreSQL running there?" in done.stdout
+
+
 def first_run(state):
     """Both items reach done; S-5: the second waits for the first; P-8: its branch contains the first one's code."""
-    done = quickstart("--once", "--state", state)
+    done = quickstart("--state", state)
     assert done.returncode == 0, done.stdout
     assert created(done.stdout) == [("DEMO-1", "Read sizes such as 1.5 MiB"), ("DEMO-2", "Add up sizes written as text")]
     assert "DEMO-1 is earlier in repo demo" in done.stdout
@@ -64,6 +120,7 @@ def first_run(state):
                           env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(state / "production/current")},
                           stdout=subprocess.PIPE, check=True)
     assert runs.stdout == "2 KiB\n"
+    what_is_said_to_type_next(state, done.stdout)
 
 
 def second_run_on_a_terminal(state):
@@ -73,6 +130,7 @@ def second_run_on_a_terminal(state):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=280)
     assert done.returncode == 0, done.stdout
     assert "RUNS FOR" in done.stdout and done.stdout.count("you would type: orchctl approve") == 4
+    what_is_said_after_once(state, done.stdout.replace("\r", ""))
 
 
 def run_with_a_failing_agent(state):
@@ -81,8 +139,8 @@ def run_with_a_failing_agent(state):
     done = quickstart("--once", "--state", state)
     (state / "orchestrator.conf").write_text(before)
     assert done.returncode == 1
-    assert re.search(r"quickstart: FAILED while carrying DEMO-5 DEMO-6 to done .*: not every item reached done", done.stdout)
-    assert "DEMO-5 is stuck: the architect failed" in done.stdout and f"{state}/suite/log/supervisor.log" in done.stdout
+    assert re.search(r"quickstart: FAILED while carrying DEMO-7 DEMO-8 to done .*: not every item reached done", done.stdout)
+    assert "DEMO-7 is stuck: the architect failed" in done.stdout and f"{state}/suite/log/supervisor.log" in done.stdout
     assert "stopping the suite and the cluster" in done.stdout
 
 
@@ -94,11 +152,11 @@ def interrupted_run_and_the_next(state):
                                    stderr=subprocess.STDOUT, start_new_session=True)
     wait_for(lambda: "is at work" in log.read_text(), 120, explain=log.read_text)  # no stage by name: quick ones are not shown
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(60) == 1 and "FAILED while carrying DEMO-7 DEMO-8 to done" in log.read_text()
+    assert process.wait(60) == 1 and "FAILED while carrying DEMO-9 DEMO-10 to done" in log.read_text()
     done = quickstart("--once", "--state", state)
     assert done.returncode == 0, done.stdout
-    assert re.findall(r"cancelling (DEMO-\d+)", log.read_text()) == ["DEMO-5", "DEMO-6"]
-    assert re.findall(r"cancelling (DEMO-\d+)", done.stdout) == ["DEMO-7", "DEMO-8"]
+    assert re.findall(r"cancelling (DEMO-\d+)", log.read_text()) == ["DEMO-7", "DEMO-8"]
+    assert re.findall(r"cancelling (DEMO-\d+)", done.stdout) == ["DEMO-9", "DEMO-10"]
 
 
 def test_a_build_that_fails_says_so(folder):
@@ -120,3 +178,19 @@ def test_one_state_folder_through_many_runs(folder):
     for run in (first_run, second_run_on_a_terminal, run_with_a_failing_agent, interrupted_run_and_the_next):
         run(state)
         wait_for(lambda: all_stopped(state), 10, f"nothing is left of {run.__name__}")
+
+
+def test_ports_that_somebody_else_has_taken_since(folder):
+    """The demo of another folder, say: this one then listens elsewhere, and what was written by hand stays."""
+    config = folder / "orchestrator.conf"
+    with socket.socket() as held, socket.socket() as free:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        free.bind(("127.0.0.1", 0))
+        taken, other = held.getsockname()[1], free.getsockname()[1]
+        free.close()
+        config.write_text(f"listen_public = 127.0.0.1:{taken}\nlisten_status = 127.0.0.1:{other}\nlisten_operator = 127.0.0.1:{taken}\n")
+        said = subprocess.run([source("deploy/demo/configuration"), "ports", folder], check=True, stdout=subprocess.PIPE, text=True).stdout
+    lines = dict(line.split(" = 127.0.0.1:") for line in config.read_text().splitlines())
+    assert lines["listen_public"] != str(taken) and f"port {taken} is taken: listen_public is 127.0.0.1:{lines['listen_public']}" in said
+    assert (lines["listen_status"], lines["listen_operator"]) == (str(other), str(taken))

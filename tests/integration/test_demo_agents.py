@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -284,9 +285,25 @@ def test_a_bad_release_is_switched_back(make_item):
     assert production(bad, "units.parse_size('1 B')") == "1"
 
 
+@pytest.mark.parametrize("text, asked", [
+    ("Parse 1h30m\n\nunits.duration should know minutes\n", "What is to hold when it is done?"),
+    ("A title\n\n- `units.format_size(1)` gives `'1 B'`\n", "The code has all that the item mentions (format_size): what else?"),
+])
+def test_the_analyst_asks_what_a_script_cannot_know(make_item, text, asked):
+    """P-9: what is asked counts, each time anew; what it names as an answer is one."""
+    item = make_item(text)
+    for times in (1, 2):
+        item.run("analyst")
+        question = item.read("05-questions.md")
+        assert question.startswith(f"---\nstatus: NEEDS_INPUT\nasked: {times}\n---\n\n{asked}\n")
+        item.text = f"{text}\nYou asked:\n\n{question}\n"
+    answer = re.search(r'orchctl answer DEMO-1 "\$\(cat (.+)\)"', question).group(1)
+    item.text += f"\nThe answer of somebody:\n\n{pathlib.Path(answer).read_text()}"
+    item.run("analyst")
+    assert "makes: parse_duration\n" in item.read("02-trz.md")
+
+
 @pytest.mark.parametrize("role, until, text, why", [
-    ("analyst", None, "A title\n\nMake it nicer.\n", "no acceptance criteria"),
-    ("analyst", None, "A title\n\n- `units.format_size(1)` gives `'1 B'`\n", "nothing to do: the code has all"),
     ("architect", None, planned(0), "02-trz.md is missing"),
     ("developer", "analyst", planned(0), "there is no ADR"),
     ("developer", "architect", planned(0).replace("parse_size", "parse_weight"), "I am a script and cannot write parse_weight"),

@@ -5,10 +5,12 @@ import hmac
 import http.client
 import http.server
 import json
+import subprocess
 import threading
 
 import pytest
 
+from support.paths import source
 from sim.telegram import Telegram
 
 TOKEN, SECRET = "sim-token", "a secret"
@@ -220,6 +222,29 @@ def test_people_act_over_http(plane):
     assert call(plane, "POST", "/_sim/items", {"project": "SHOP", "name": "One"})[1]["key"] == "SHOP-1"
     assert call(plane, "POST", "/_sim/items/SHOP-1/move", {"state": "To Analyse"})[0] == 200
     assert call(plane, "GET", "/_sim/state")[1]["projects"]["SHOP"]["items"] == [{"key": "SHOP-1", "name": "One", "state": "To Analyse"}]
+
+
+def test_who_types_something_wrong_is_told(plane):
+    call(plane, "POST", "/_sim/items", {"project": "SHOP", "name": "One"})
+    status, answer, _ = call(plane, "POST", "/_sim/items/SHOP-1/move", {"state": "Nope"})
+    assert status == 400 and answer["error"].startswith("there is no state Nope; there are Backlog, To Analyse, ")
+    assert call(plane, "POST", "/_sim/items", {"project": "SHOP", "name": "x", "state": "Nope"})[0] == 400
+    assert call(plane, "POST", "/_sim/items/SHOP-1/move", {})[:2] == (400, {"error": "state is missing"})
+    assert call(plane, "POST", "/_sim/items/SHOP-1/move", ["x"])[0] == 400
+    assert len(plane.shop.items) == 1
+
+
+def simulators(folder, ports):
+    done = subprocess.run([source("tests/sim/run"), "--dir", folder, "--ports", ports], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode != 0 and "Traceback" not in done.stderr and not done.stdout
+    return done.stderr
+
+
+def test_ports_that_cannot_be_had(plane, tmp_path):
+    for ports in ("1,2", "x,y,z", "0,0,70000"):
+        assert f"--ports {ports}: wants three numbers" in simulators(tmp_path, ports)
+    assert f"cannot listen on the ports 0,{plane.port},0: Address already in use; others go with --ports" in simulators(tmp_path, f"0,{plane.port},0")
 
 
 @pytest.fixture

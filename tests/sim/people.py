@@ -27,6 +27,12 @@ class PlaneForPeople(Plane):
                 return project
         raise Refused(404, {"error": f"there is no project {identifier}"})
 
+    @staticmethod
+    def state_of(project, name):
+        if name not in {state["name"] for state in project.states.values()}:
+            raise Refused(400, {"error": f"there is no state {name}; there are {', '.join(state['name'] for state in project.states.values())}"})
+        return name
+
     @route("POST", "/_sim/projects")
     def people_add_project(self, request):
         body = request.json()
@@ -42,13 +48,13 @@ class PlaneForPeople(Plane):
     def people_create(self, request):
         body = request.json()
         project = self.project_named(body.get("project", ""))
-        item = self.create_item(project, body.get("name", ""), body.get("description", ""), body.get("state", "Backlog"), body.get("labels", ()))
+        item = self.create_item(project, body.get("name", ""), body.get("description", ""), self.state_of(project, body.get("state", "Backlog")), body.get("labels", ()))
         return Reply(201, {"key": f"{project.identifier}-{item['sequence_id']}", "id": item["id"]})
 
     @route("POST", r"/_sim/items/(?P<key>[A-Z0-9]+-\d+)/move")
     def people_move(self, request, key):
         project, item = self.find(key)
-        self.move(project, item, request.json()["state"])
+        self.move(project, item, self.state_of(project, request.json()["state"]))
         return Reply(200, {"key": key, "state": request.json()["state"]})
 
     @route("POST", r"/_sim/items/(?P<key>[A-Z0-9]+-\d+)/comment")

@@ -159,6 +159,15 @@ class Service:
                 allowed.append(method)
         return self.no_route(request, allowed)
 
+    def answer_by_hand(self, request):
+        """Of /_sim/: who types there is told what is wrong with it."""
+        try:
+            return self.answer(request)
+        except KeyError as error:
+            return Reply(400, {"error": f"{error.args[0]} is missing"})
+        except (ValueError, TypeError, AttributeError) as error:
+            return Reply(400, {"error": f"that cannot be read: {error}"})
+
     def no_route(self, request, allowed):
         return Reply(405 if allowed else 404, {"message": "not here"})
 
@@ -236,7 +245,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def serve(self):
         service, request = self.server.service, self.read_request()
         if request.path.startswith("/_sim/"):
-            self.reply(service.answer(request))
+            self.reply(service.answer_by_hand(request))
             return
         fault = service.faults.draw(f"{request.method} {service.shown(request.target)}")
         reply = fault.before(self) if fault else None

@@ -37,6 +37,16 @@ def read_docs(name):
     return path.read_text() if path.exists() else fail(f"{path} is missing: the role that writes it has not done its work")
 
 
+def ask(question):
+    """Ends the analyst without its work: people are shown the question, and it runs again with their answer. One that stays the
+    same would be the old one, so each says how often that makes it."""
+    path = docs("05-questions.md")
+    times = int(front_matter(path.read_text()).get("asked", "0")) if path.exists() else 0
+    path.write_text(with_front_matter({"status": "NEEDS_INPUT", "asked": times + 1}, question))
+    print(f"analyst: {question.splitlines()[0]}")
+    sys.exit(0)
+
+
 def run(command, **options):
     """The finished process, with both outputs in .stdout. Never raises for its exit status."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **options.pop("env", {})}
