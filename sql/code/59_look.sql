@@ -15,6 +15,10 @@ comment on function orch.look_port(text) is 'Port that a kind of look asks, as t
 create function orch.look_want(p_project bigint, p_kind text, p_object text, p_parts integer default 0) returns void
 language plpgsql as $$
 begin
+        -- the states first, as whoever wants both: in one order
+        if p_kind = 'item' and orch.board_is_stale(p_project) and not exists (select from orch.look s where s.project_id = p_project and s.kind = 'states') then
+                perform orch.look_want(p_project, 'states', '');
+        end if;
         insert into orch.look as l (project_id, kind, object, parts)
         -- of an item that has a task the relations, too: nothing tells when they change
         select p.id, p_kind, p_object, p_parts | (p_kind = 'item' and exists (select from orch.task t where t.project_id = p.id and t.tracker_id = p_object and not t.terminal))::integer
@@ -23,9 +27,6 @@ begin
         -- under way, or failing: its time stays; whoever ends it sees that it was wanted again
         on conflict (project_id, kind, object) do update set wanted = l.wanted + 1, parts = l.parts | excluded.parts,
                 run_at = case when l.token is null and l.attempts = 0 then least(l.run_at, excluded.run_at) else l.run_at end;
-        if p_kind = 'item' and orch.board_is_stale(p_project) and not exists (select from orch.look s where s.project_id = p_project and s.kind = 'states') then
-                perform orch.look_want(p_project, 'states', '');
-        end if;
         perform orch.wake();
 end
 $$;

@@ -1,8 +1,11 @@
 """Looks: questions to services outside, one per object, asked again until there is an answer (I-3, I-4, I-7)."""
 
+import concurrent.futures
 import json
 
 import pytest
+
+from support.wait import wait_for
 
 
 def connect(world, project="demo", endpoint="board", place="p-1", per_minute=None):
@@ -199,6 +202,25 @@ def test_a_claim_waits_for_nobody(board):
         wanting.close()
         claiming.close()
     assert [l["object"] for l in claim(board)] == ["i-1"]
+
+
+def test_two_who_want_an_item_of_a_stale_board_do_not_wait_for_each_other(board):
+    """I-2: an answer wants the states and then the item again, an event the item and for it the states: in one order."""
+    board.db.query("update orch.tracker_board set refreshed_at = clock_timestamp() - interval '1 h' returning 1")
+    answer, event = board.db.connect(), board.db.connect()
+    answer.autocommit = False
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        try:
+            answer.cursor().execute("select orch.look_want(1, 'states', '')")
+            told = pool.submit(event.cursor().execute, "select orch.look_want(1, 'item', 'i-1')")
+            wait_for(lambda: board.db.value("select exists (select from pg_locks where not granted)"), what="the event waits")
+            answer.cursor().execute("select orch.look_want(1, 'item', 'i-1')")
+            answer.commit()
+            told.result()
+        finally:
+            answer.close()
+            event.close()
+    assert set(looks(board)) == {("states", ""), ("item", "i-1")}
 
 
 def test_a_claim_is_cheap(board):
