@@ -2,6 +2,8 @@
 
 import pytest
 
+from support.wait import wait_for
+
 
 def repos(world, n):
     names = [f"repo{k}" for k in range(n)]
@@ -169,6 +171,5 @@ def test_a_claim_looks_in_vain_at_some_lanes_only(world):
     waker = world.db.connect()
     waker.cursor().execute("listen orch_work")
     assert world.claim() is None and hoping() == 70 - 64
-    waker.poll()
-    assert waker.notifies
+    wait_for(lambda: waker.poll() or waker.notifies, what="the next claim is called")
     assert world.claim() is None and hoping() == 0
