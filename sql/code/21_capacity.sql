@@ -29,17 +29,15 @@ comment on column orch.worker.preflight is 'J-5: roles whose agent cannot be sta
 comment on column orch.worker.kinds is 'Kinds of jobs that its release knows';
 comment on column orch.worker.full is 'Whether the limit of the host is reached';
 
-create function orch.worker_miss(w orch.worker, p_role text, p_requires text[]) returns text
-language plpgsql stable as $$ -- not SQL: the worker has a query in it, so it would not be inlined but planned for each call
-begin
-        return case when w.full then format('host %s: all its slots are taken', w.host)
-                    when w.preflight ? '*' then format('host %s: %s', w.host, w.preflight ->> '*')
-                    when w.preflight ? p_role then format('host %s: %s', w.host, w.preflight ->> p_role)
-                    when not p_requires <@ w.labels then format('host %s has not all of the labels %s', w.host, array_to_string(p_requires, ', '))
-                    else (select format('host %s: its release knows no jobs of kind %s; upgrade it', w.host, o.kind) from orch.role o where o.key = p_role and o.kind <> all (w.kinds)) end;
-end
-$$;
-comment on function orch.worker_miss(orch.worker, text, text[]) is 'S-7, J-5, B-5: why a worker cannot take a job of a role that requires these labels; null: it can. The likeliest to pass is named first.';
+create function orch.worker_miss(w orch.worker, o orch.role, p_requires text[]) returns text
+language sql stable
+return case when w.full then format('host %s: all its slots are taken', w.host)
+            when w.preflight ? '*' then format('host %s: %s', w.host, w.preflight ->> '*')
+            when w.preflight ? o.key then format('host %s: %s', w.host, w.preflight ->> o.key)
+            when not p_requires <@ w.labels then format('host %s has not all of the labels %s', w.host, array_to_string(p_requires, ', '))
+            when o.kind <> all (w.kinds) then format('host %s: its release knows no jobs of kind %s; upgrade it', w.host, o.kind) end;
+comment on function orch.worker_miss(orch.worker, orch.role, text[]) is
+        'S-7, J-5, B-5: why a worker cannot take a job of a role that requires these labels; null: it can. The likeliest to pass is named first. SQL, to be part of the plan that asks: ask it of a row that is there already, since with the view''s own query in it it would be planned for each call.';
 
 create view orch.circuit_block as
 select c.provider, c.reason, c.state,
@@ -69,7 +67,7 @@ union all
 select j.id, w.miss, case when j.host is null then 'a host can run it' else format('a worker of host %s can take it', j.host) end
 from orch.job j join orch.role o on o.key = j.role join orch.task t on t.id = j.task_id join orch.project p on p.id = t.project_id
 cross join lateral (select case when j.host <> w.host then format('only a worker of host %s can do it', j.host)
-                                else orch.worker_miss(w, j.role, o.requires || p.requires) end as miss from orch.worker w
+                                else orch.worker_miss(w, o, o.requires || p.requires) end as miss from (select k.* from orch.worker k offset 0) w
                     order by 1 nulls first limit 1) w
 where j.status = 'queued' and w.miss is not null;
 comment on view orch.axis_capacity is 'S-7, J-4, J-5: blocks jobs that a limit, a provider that cannot be asked, or the lack of a fitting host keeps from starting';

@@ -119,19 +119,20 @@ end
 $$;
 comment on function orch.axis_fault_note(text, text) is 'S-13: counts that an axis could not be evaluated; the first time there is one alert';
 
-create function orch.job_blocks(p_job bigint) returns orch.block[]
+create function orch.job_blocks(p_jobs bigint[]) returns orch.block[]
 language plpgsql as $$
 declare
         a record;
         said orch.block[] := '{}';
 begin
         -- with the reasons: a view that can say that it blocks, and not why, is broken as well
-        return array(select row(b.job_id, b.precedence, b.axis, b.reason, b.ends_when)::orch.block from orch.job_block b where b.job_id = p_job);
+        return array(select row(b.job_id, b.precedence, b.axis, b.reason, b.ends_when)::orch.block
+                     from unnest(p_jobs) j (id) cross join lateral (select * from orch.job_block k where k.job_id = j.id offset 0) b); -- offset: job by job, by its key
 exception when others then
         if not orch.is_axis_fault(sqlstate) then
                 raise;
         end if;
-        for a in select x.block, x.fault from orch.axis_answers(p_job) x loop
+        for a in select x.block, x.fault from unnest(p_jobs) j (id) cross join lateral orch.axis_answers(j.id) x loop
                 if a.fault is not null then
                         perform orch.axis_fault_note((a.block).axis, a.fault);
                 end if;
@@ -142,8 +143,8 @@ exception when others then
         return said;
 end
 $$;
-comment on function orch.job_blocks(bigint) is
-        'S-13, S-14: what blocks a job, for the claim: asked of all axes at once and, when that fails, of each by itself; notes the faults';
+comment on function orch.job_blocks(bigint[]) is
+        'S-13, S-14: what blocks these jobs, for the claim: asked of all axes at once and, when that fails, of each by itself; notes the faults';
 
 create function orch.axis_check() returns integer
 language plpgsql as $$

@@ -67,7 +67,7 @@ comment on function orch.lane_hope(orch.repo) is 'The best that a look at a lane
 create function orch.lane_offer(INOUT v orch.lane_view, j orch.job) returns orch.lane_view
 language plpgsql as $$
 declare
-        blocks orch.block[] := orch.job_blocks(j.id);
+        blocks orch.block[] := orch.job_blocks(array[j.id]);
         at_time timestamptz;
         what_for text;
 begin

@@ -41,15 +41,10 @@ end
 $$;
 comment on function orch.job_start(bigint, bigint) is 'J-1: makes a locked, claimable job a running one: attempt, epoch, token, owner, time, run row; names the branch (P-8), apart from one whose deletion is still to come, or was given up';
 
-create function orch.claim_leases_take(p_job bigint, p_process bigint) returns boolean
+create function orch.claim_leases_take(j orch.job, p_process bigint) returns boolean
 language plpgsql as $$
-declare
-        j orch.job;
-        repo_name text;
 begin
-        select * into j from orch.job where id = p_job;
-        select name into repo_name from orch.repo where id = j.repo_id;
-        if orch.needs_transition_lease(j, repo_name) then
+        if orch.needs_transition_lease(j, (select r.name from orch.repo r where r.id = j.repo_id)) then
                 delete from orch.transition_lease l where l.task_id = j.task_id and not orch.has_living_owner(l);
                 insert into orch.transition_lease (task_id, process_id, epoch, token, purpose)
                 values (j.task_id, p_process, j.epoch + 1, gen_random_uuid(), j.role) on conflict (task_id) do nothing;
@@ -64,7 +59,7 @@ begin
         return true;
 end
 $$;
-comment on function orch.claim_leases_take(bigint, bigint) is
+comment on function orch.claim_leases_take(orch.job, bigint) is
         'T-1, M-1: what a job must own besides its claim: the task''s transition lease if it has side effects, the repo''s merge lease if it rebases or merges. False: another owner has one, as orch.axis_lease says to people.';
 
 create function orch.claim_leases_give(j orch.job) returns void
@@ -86,7 +81,7 @@ begin
            or not orch.slots_take(j, w) then
                 return null;
         elsif orch.forge_admit(j) then
-                if orch.circuit_enter(j) and orch.claim_leases_take(j.id, w.process_id) then
+                if orch.circuit_enter(j) and orch.claim_leases_take(j, w.process_id) then
                         return orch.job_start(j.id, w.process_id);
                 end if;
                 perform orch.forge_unasked(j);
@@ -97,43 +92,51 @@ end
 $$;
 comment on function orch.claim_take(bigint, orch.worker) is 'Starts a locked job that no axis blocks, with all that it needs on this worker; null when that cannot be had';
 
-create function orch.flow_after(p_roles text[], p_priority smallint, p_priority_before smallint, p_id_before bigint, out id bigint, out priority smallint)
+create function orch.flow_after(p_roles text[], p_priority smallint, p_priority_before smallint, p_id_before bigint, p_limit integer,
+        out ids bigint[], out priority smallint)
 language plpgsql
 -- statistics may be old: then the whole backlog, sorted, must not seem as cheap as the index that has the order
 set enable_sort = off set enable_incremental_sort = off as $$
 begin
-        select k.id, k.priority into id, priority from orch.job k
-        where k.status = 'queued' and not k.entry and k.priority <= p_priority and k.role = any (p_roles) and k.run_at <= clock_timestamp()
-          and (k.priority, k.id) > (p_priority_before, p_id_before)
-        order by k.priority, k.id limit 1 for no key update skip locked;
+        select array_agg(c.id order by c.priority, c.id), max(c.priority) into ids, priority
+        from (select k.id, k.priority from orch.job k
+              where k.status = 'queued' and not k.entry and k.priority <= p_priority and k.role = any (p_roles) and k.run_at <= clock_timestamp()
+                and (k.priority, k.id) > (p_priority_before, p_id_before)
+              order by k.priority, k.id limit p_limit for no key update skip locked) c;
 end
 $$;
-comment on function orch.flow_after(text[], smallint, smallint, bigint) is 'Locks the first job of tasks under way after a place in the order, whose time has come and that nobody else has; nulls when there is none';
+comment on function orch.flow_after(text[], smallint, smallint, bigint, integer) is
+        'Locks the next jobs of tasks under way after a place in the order, whose time has come and that nobody else has, and says which priority the last of them has; nulls when there is none';
 
 create function orch.claim_flow(w orch.worker, p_roles text[], p_priority smallint, p_limit integer) returns bigint[]
 language plpgsql as $$
 declare
-        candidate record;
+        batch record; -- of flow_after()
         priority_before smallint := -1;
         id_before bigint := 0;
+        i bigint;
+        blocked bigint[];
         claimed bigint[] := '{}';
 begin
         while cardinality(claimed) < p_limit loop
-                candidate := orch.flow_after(p_roles, p_priority, priority_before, id_before);
-                exit when candidate.id is null;
-                priority_before := candidate.priority;
-                id_before := candidate.id;
-                if orch.job_blocks(candidate.id) = '{}' and (orch.claim_take(candidate.id, w)).id is not null then
-                        claimed := claimed || candidate.id;
-                elsif claimed <> '{}' then
-                        exit; -- the caller asks again with what limits have left of the roles
-                end if;
+                batch := orch.flow_after(p_roles, p_priority, priority_before, id_before, p_limit - cardinality(claimed));
+                exit when batch.ids is null;
+                priority_before := batch.priority;
+                id_before := batch.ids[cardinality(batch.ids)];
+                blocked := array(select b.job_id from unnest(orch.job_blocks(batch.ids)) b);
+                foreach i in array batch.ids loop
+                        if i <> all (blocked) and (orch.claim_take(i, w)).id is not null then
+                                claimed := claimed || i;
+                        elsif claimed <> '{}' then
+                                return claimed; -- the caller asks again with what limits have left of the roles
+                        end if;
+                end loop;
         end loop;
         return claimed;
 end
 $$;
 comment on function orch.claim_flow(orch.worker, text[], smallint, integer) is
-        'Claims the first claimable jobs of that priority, or more urgent ones, of tasks under way (S-9, S-11); none only when there is none';
+        'Claims the first claimable jobs of that priority, or more urgent ones, of tasks under way (S-9, S-11); none only when there is none. They are asked about together, so no axis has seen those that it starts: of what there is one at a time claim_take() takes a row for each';
 
 create function orch.claim_entry(w orch.worker, p_roles text[], p_lane bigint) returns bigint[]
 language plpgsql as $$
@@ -182,7 +185,7 @@ begin
                 return '{}';
         end if;
         return array(select o.key from orch.role o
-                     where orch.worker_miss(w, o.key, o.requires) is null
+                     where orch.worker_miss(w, o, o.requires) is null
                        and not exists (select from orch.capacity_use u where u.scope = 'role' and u.name = o.key and u.full)
                        and not exists (select from orch.circuit_block c where c.provider = o.provider));
 exception when others then
@@ -190,7 +193,7 @@ exception when others then
                 raise;
         end if;
         perform orch.axis_fault_note('capacity', sqlerrm);
-        return array(select o.key from orch.role o where orch.worker_miss(w, o.key, o.requires) is null);
+        return array(select o.key from orch.role o where orch.worker_miss(w, o, o.requires) is null);
 end
 $$;
 comment on function orch.claim_roles(orch.worker) is 'S-7: the roles whose jobs this worker may take now, by the views of the capacity axis: of the others no job has to be asked about';
@@ -317,6 +320,7 @@ declare
         w orch.worker;
         roles text[];
         limits boolean;
+        together integer := p_limit;
         found_new integer := 0;
         next bigint[];
         claimed bigint[] := '{}';
@@ -324,6 +328,7 @@ begin
         lock table orch.capacity_limit in row exclusive mode; -- a limit is being set: it counts what runs, so nothing starts meanwhile
         if orch.budget_applies() then
                 perform pg_advisory_xact_lock(hashtext('orch.budget')); -- what the claim before has reserved is seen by this one
+                together := 1; -- and what each job reserves by the next
         end if;
         if not orch.process_hold(p_process, p_epoch) then
                 return;
@@ -338,7 +343,7 @@ begin
         end if;
         limits := exists (select from orch.capacity_limit);
         while cardinality(claimed) < p_limit loop
-                next := orch.claim_next(w, roles, p_limit - cardinality(claimed));
+                next := orch.claim_next(w, roles, least(p_limit - cardinality(claimed), together));
                 exit when next = '{}';
                 claimed := claimed || next;
                 if limits and cardinality(claimed) < p_limit then

@@ -297,6 +297,39 @@ def test_two_claims_at_once_reserve_one_after_the_other(world):
     one.close(), other.close()
 
 
+def of_three_under_way(world):
+    """How many of three agents of tasks under way one claim starts; what it might take together is asked about at once."""
+    open_world(world)
+    for job in world.call("job_claim", world.process, world.epoch, 3):
+        world.succeed(job)
+        world.operate("approve", job["work_item"], None)
+    assert world.db.column("select role from orch.job where status = 'queued'") == 3 * ["architect"]
+    return lambda: len(world.call("job_claim", world.process, world.epoch, 3))
+
+
+@pytest.mark.parametrize("scope, name", [("global", None), ("repo", "demo"), ("role", "architect"), ("host", "testhost")])
+def test_a_batch_overdraws_no_limit(world, scope, name):
+    """S-7: slots are taken one by one."""
+    claims = of_three_under_way(world)
+    world.operate("limit_set", scope, name, 2)
+    assert claims() == 2 and claims() == 0
+
+
+def test_a_batch_overdraws_no_budget(world):
+    """J-7: what the first of them reserves is seen by the next."""
+    claims = of_three_under_way(world)
+    world.set("budget_estimate_usd", "5")
+    world.set("budget_day_usd", "12")
+    assert claims() == 2 and claims() == 0
+
+
+def test_of_a_batch_one_tries_a_provider(world):
+    """J-4: the others wait for what it finds."""
+    claims = of_three_under_way(world)
+    world.db.query("insert into orch.provider_circuit (provider, state, open_until, reason, failures) values ('default', 'open', now(), '429', 1)")
+    assert claims() == 1 and circuit(world) == "half-open" and claims() == 0
+
+
 def test_a_lease_that_another_has_is_a_block(world):
     """T-1, S-14: the axis, the claim and the chain of waits say the same."""
     open_world(world, 0)

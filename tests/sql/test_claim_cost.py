@@ -64,6 +64,24 @@ def test_a_batch_is_one_walk(world):
     assert names == [f"F-{n}" for n in range(1, 65)]
 
 
+def asked(cursor):
+    """How often the transaction has asked the axes."""
+    cursor.execute("select calls from pg_stat_xact_user_functions where funcname = 'job_blocks'")
+    return cursor.fetchone()[0]
+
+
+def test_a_batch_is_one_question(world):
+    """S-11: the axes are asked once about all jobs of tasks under way that a claim may take."""
+    backlog_in_progress(world, 20)
+    connection = world.db.connect("orch")
+    cursor = connection.cursor()
+    cursor.execute("set track_functions = 'all'")
+    cursor.execute("begin")
+    cursor.execute("select * from orch.job_claim(%s, %s, 20)", (world.process, world.epoch))
+    assert len(cursor.fetchall()) == 20 and asked(cursor) == 1
+    connection.close()
+
+
 def test_a_touched_lane_is_not_looked_at_before_its_turn(world):
     """S-11: a change of a setting touches every lane; a claim asks the axes about the job that it starts, and not about one of each lane."""
     for n in range(10):
@@ -75,7 +93,5 @@ def test_a_touched_lane_is_not_looked_at_before_its_turn(world):
     cursor.execute("set track_functions = 'all'")
     cursor.execute("begin")
     cursor.execute("select * from orch.job_claim(%s, %s)", (world.process, world.epoch))
-    assert len(cursor.fetchall()) == 1
-    cursor.execute("select calls from pg_stat_xact_user_functions where funcname = 'job_blocks'")
-    assert cursor.fetchone()[0] == 1
+    assert len(cursor.fetchall()) == 1 and asked(cursor) == 1
     connection.close()
