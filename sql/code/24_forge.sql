@@ -53,7 +53,7 @@ comment on function orch.forge_unasked(orch.job) is 'I-7: a job that forge_admit
 create function orch.forge_says(j orch.job, p_outcome text, p_reason text, p_retry_after_s integer) returns boolean
 language plpgsql as $$
 begin
-        return orch.endpoint_note((orch.forge_of(j.task_id)).id, p_outcome, p_reason, p_retry_after_s);
+        return p_outcome is not null and orch.endpoint_note((orch.forge_of(j.task_id)).id, p_outcome, p_reason, p_retry_after_s);
 end
 $$;
 comment on function orch.forge_says(orch.job, text, text, integer) is 'I-7: notes how the forge of a job has answered it, in the words of the ports. True: it was the forge''s trouble and not the job''s, which burns no attempt';
@@ -102,8 +102,11 @@ language plpgsql as $$
 declare
         t orch.task;
 begin
+        if p_before.head_sha is not null then
+                return;
+        end if;
         select k.* into t from orch.task k where k.id = p_task;
-        if p_before.head_sha is not null or t.head_sha is null or (orch.forge_of(p_task)).id is null then
+        if t.head_sha is null or (orch.forge_of(p_task)).id is null then
                 return;
         end if;
         -- the object of the branch's deletion: that comes after it

@@ -101,7 +101,7 @@ comment on function orch.task_of(text) is 'The newest task of a work item, also 
 create function orch.show_state(t orch.task, p_state text) returns void
 language plpgsql as $$
 begin
-        perform orch.effect_add(t.id, 'tracker', 'state', 'tracker:' || orch.item_name(t),
+        perform orch.effect_store(t.project_id, t.id, 'tracker', 'state', 'tracker:' || orch.item_name(t),
                 format('state:%s:%s:%s', t.id, t.stage_version, p_state),
                 jsonb_build_object('work_item', orch.item_name(t), 'state', p_state));
 end

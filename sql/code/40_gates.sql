@@ -48,30 +48,32 @@ end
 $$;
 comment on function orch.has_step(orch.task, orch.stage_step) is 'M-6: whether a step is there for a task: one that wants a command is skipped when the project gives none';
 
-create function orch.waiting_step(t orch.task) returns orch.stage_step
+create function orch.gates_look(t orch.task, out step orch.stage_step, out answer orch.gate_answer, out passed text)
 language plpgsql stable as $$
-declare
-        s orch.stage_step;
 begin
-        for s in select * from orch.stage_step x where x.stage = t.stage order by x.seq loop
-                if orch.has_step(t, s) and (orch.gate_result(t, s.gate)).result <> 'pass' then
-                        return s;
+        for step in select * from orch.stage_step x where x.stage = t.stage order by x.seq loop
+                continue when not orch.has_step(t, step);
+                answer := orch.gate_result(t, step.gate);
+                if answer.result <> 'pass' then
+                        return;
+                elsif answer.reason is not null then
+                        passed := concat_ws('; ', passed, format('%s: %s', step.gate, answer.reason));
                 end if;
         end loop;
-        return null;
+        step := null;
+        answer := null;
+end
+$$;
+comment on function orch.gates_look(orch.task) is
+        'One walk through the gates of the present stage: the first step whose gate has not passed, and its answer, or nulls; and what is to be said of those that have passed (M-7): waived, or approved in doubt';
+
+create function orch.waiting_step(t orch.task) returns orch.stage_step
+language plpgsql stable as $$
+begin
+        return (orch.gates_look(t)).step;
 end
 $$;
 comment on function orch.waiting_step(orch.task) is 'The first step of the present stage whose gate has not passed; null when all have';
-
-create function orch.pass_note(t orch.task) returns text
-language plpgsql stable as $$
-begin
-        return (select string_agg(format('%s: %s', s.gate, a.reason), '; ' order by s.seq)
-                from orch.stage_step s cross join lateral orch.gate_result(t, s.gate) a
-                where s.stage = t.stage and a.result = 'pass' and a.reason is not null and orch.has_step(t, s));
-end
-$$;
-comment on function orch.pass_note(orch.task) is 'M-7: what is to be said of the gates that have passed in the present stage: waived, or approved in doubt; else null';
 
 create function orch.is_for_person(t orch.task, p_gate text) returns boolean
 language plpgsql stable as $$

@@ -5,6 +5,7 @@ create function orch.transition(p_task bigint, p_expected_stage text, p_expected
 language plpgsql as $$
 declare
         t orch.task;
+        s orch.stage;
 begin
         update orch.task set
                 stage = p_to,
@@ -24,8 +25,9 @@ begin
         if p_to = 'deploy' then
                 perform orch.deploy_await(t);
         end if;
-        perform orch.show_state(t, case when p_to = 'done' and orch.observe_begin(t) then 'monitoring' else s.shown end) from orch.stage s where s.key = p_to;
-        if not (select s.keeps_merge_lease from orch.stage s where s.key = p_to) then
+        select * into s from orch.stage where key = p_to;
+        perform orch.show_state(t, case when p_to = 'done' and orch.observe_begin(t) then 'monitoring' else s.shown end);
+        if not s.keeps_merge_lease then
                 perform orch.merge_lease_give(t, p_actor, format('%s is in %s', t.work_item, p_to));
         end if;
         perform orch.wake();
@@ -65,6 +67,7 @@ create function orch.advance(p_task bigint, p_actor text) returns integer
 language plpgsql as $$
 declare
         t orch.task;
+        look record; -- orch.gates_look()
         s orch.stage_step;
         a orch.gate_answer;
         moves integer := 0;
@@ -80,17 +83,16 @@ begin
                         perform orch.cancel_apply(t, p_actor);
                         return moves + 1;
                 end if;
-                s := orch.waiting_step(t);
-                if s.gate is not null then
-                        a := orch.gate_result(t, s.gate);
-                end if;
+                look := orch.gates_look(t);
+                s := look.step;
+                a := look.answer;
                 if stop = 'critical' and s.gate is not null and a.result = 'fail' then
                         perform orch.cancel_apply(t, p_actor); -- it has ended, and what follows would be another round
                         return moves + 1;
                 elsif t.escalated_at is not null then
                         exit;
                 elsif s.gate is null then
-                        exit when not orch.transition(t.id, t.stage, t.stage_version, (select next from orch.stage where key = t.stage), p_actor, orch.pass_note(t));
+                        exit when not orch.transition(t.id, t.stage, t.stage_version, (select next from orch.stage where key = t.stage), p_actor, look.passed);
                 elsif a.result = 'fail' and s.gate = 'merge_ready' and orch.review_is_void(t) then
                         perform orch.review_again(t, p_actor, a.reason);
                 elsif a.result = 'fail' and s.on_fail is not null then

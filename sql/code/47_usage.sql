@@ -33,6 +33,9 @@ declare
         used jsonb := case when jsonb_typeof(p_report -> 'usage') = 'object' then p_report -> 'usage' end;
         cost record;
 begin
+        if not p_report ?| array['usage', 'model', 'agent_version', 'session_id', 'session_retired'] then
+                return; -- most runs are no agent's
+        end if;
         select case when c.usd > 999999 then 999999 else c.usd end as usd, c.source into cost -- not least(), which makes 999999 of a null
         from orch.run r cross join lateral orch.usage_cost(used, (r.started_at at time zone 'UTC')::date) c where r.id = p_run;
         update orch.run r set usage = coalesce(used, r.usage),

@@ -3,14 +3,16 @@
 create function orch.evidence_store(j orch.job, p_run bigint, p_report jsonb) returns void
 language plpgsql as $$
 begin
-        insert into orch.evidence (task_id, gate, stage_version, run_id, value, sha, code_tree, file, blob, source, patch_id, base_sha, detail)
-        select j.task_id, e.gate, j.stage_version, p_run, e.value, coalesce(e.sha, p_report ->> 'head_sha', t.head_sha),
-                coalesce(p_report ->> 'code_tree', t.code_tree), e.file, e.blob, coalesce(e.source, 'run'), t.patch_id, coalesce(p_report ->> 'base_sha', p_report ->> 'patch_base'),
-                coalesce(e.detail::jsonb, '{}') || case when j.kind in ('integrate', 'merge') then jsonb_build_object('reason', p_report ->> 'reason') else '{}' end -- an object, or the text of one
-        from jsonb_to_recordset(coalesce(p_report -> 'evidence', '[]'))
-                as e (gate text, value text, sha text, file text, blob text, source text, detail text)
-        join orch.stage_step s on s.gate = e.gate and s.stage = j.stage and s.role = j.role
-        join orch.task t on t.id = j.task_id;
+        if p_report ? 'evidence' then
+                insert into orch.evidence (task_id, gate, stage_version, run_id, value, sha, code_tree, file, blob, source, patch_id, base_sha, detail)
+                select j.task_id, e.gate, j.stage_version, p_run, e.value, coalesce(e.sha, p_report ->> 'head_sha', t.head_sha),
+                        coalesce(p_report ->> 'code_tree', t.code_tree), e.file, e.blob, coalesce(e.source, 'run'), t.patch_id, coalesce(p_report ->> 'base_sha', p_report ->> 'patch_base'),
+                        coalesce(e.detail::jsonb, '{}') || case when j.kind in ('integrate', 'merge') then jsonb_build_object('reason', p_report ->> 'reason') else '{}' end -- an object, or the text of one
+                from jsonb_to_recordset(p_report -> 'evidence')
+                        as e (gate text, value text, sha text, file text, blob text, source text, detail text)
+                join orch.stage_step s on s.gate = e.gate and s.stage = j.stage and s.role = j.role
+                join orch.task t on t.id = j.task_id;
+        end if;
         if p_report -> 'check' ->> 'state' is not null then
                 insert into orch.evidence (task_id, gate, stage_version, run_id, value, sha, code_tree, source, patch_id, detail)
                 select j.task_id, s.gate, j.stage_version, p_run, p_report -> 'check' ->> 'state', t.head_sha, t.code_tree, 'command', t.patch_id,
@@ -58,10 +60,12 @@ begin
                 return; -- what a failed run has left is kept in the mirror, and moves nothing; a rebased head is pushed whatever comes of it
         end if;
         select * into before from orch.task where id = j.task_id;
-        update orch.task set head_sha = coalesce(p_report ->> 'head_sha', head_sha), code_tree = coalesce(p_report ->> 'code_tree', code_tree),
-                patch_id = case when p_report ? 'code_tree' then p_report ->> 'patch_id' else patch_id end,
-                pushing = case when p_report ? 'head_sha' then '{}' else pushing end
-        where id = j.task_id and (p_report ->> 'head_sha' <> coalesce(head_sha, '') or p_report ->> 'code_tree' <> coalesce(code_tree, '') or pushing <> '{}');
+        if p_report ->> 'head_sha' <> coalesce(before.head_sha, '') or p_report ->> 'code_tree' <> coalesce(before.code_tree, '') or before.pushing <> '{}' then
+                update orch.task set head_sha = coalesce(p_report ->> 'head_sha', head_sha), code_tree = coalesce(p_report ->> 'code_tree', code_tree),
+                        patch_id = case when p_report ? 'code_tree' then p_report ->> 'patch_id' else patch_id end,
+                        pushing = case when p_report ? 'head_sha' then '{}' else pushing end
+                where id = j.task_id;
+        end if;
         perform orch.pull_ensure(before, j.task_id);
         if p_outcome = 'success' then
                 perform orch.evidence_store(j, p_run, p_report);
@@ -73,7 +77,7 @@ begin
         perform orch.merge_store(before, j, p_run, p_report);
 end
 $$;
-comment on function orch.head_store(orch.job, bigint, text, jsonb) is 'P-4, P-7: notes where the branch is now, and what the run found about it';
+comment on function orch.head_store(orch.job, bigint, text, jsonb) is 'P-4, P-7: with the task locked, notes where the branch is now, and what the run found about it';
 
 create function orch.job_finish(p_job bigint, p_epoch bigint, p_token uuid, p_outcome text, p_report jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -22,7 +22,7 @@ begin
                 -- what the views are made of runs with the rights of whoever reads them
                 ('orch_operator, orch_readonly', array['stop_window', 'board_words', 'state_disables']),
                 ('orch_operator, orch_readonly', array['setting_text', 'setting_bool', 'setting_int', 'in_scope', 'serial_gated', 'blocks_of', 'axis_answers', 'axis_ask', 'is_axis_fault', 'oldest_claimable_s', 'worker_miss', 'budget_spent', 'cost_estimate', 'needs_transition_lease', 'needs_merge_lease', 'has_living_owner', 'in_critical_window', 'gate_result', 'gate_evidence',
-                        'gate_decision', 'gate_job', 'gate_ask', 'gate_visit', 'visit_of', 'evidence_standing', 'evidence_void', 'wrote_code', 'merge_tested', 'is_tested', 'deploy_begun', 'has_step', 'is_for_person', 'waiting_step', 'waits_for_person', 'item_name', 'task_json', 'state_at', 'failed_log', 'failure_digest', 'works_again', 'counted', 'estimated', 'count_bound',
+                        'gate_decision', 'gate_job', 'gate_ask', 'gate_visit', 'visit_of', 'evidence_standing', 'evidence_void', 'wrote_code', 'merge_tested', 'is_tested', 'deploy_begun', 'has_step', 'is_for_person', 'waiting_step', 'gates_look', 'waits_for_person', 'item_name', 'task_json', 'state_at', 'failed_log', 'failure_digest', 'works_again', 'counted', 'estimated', 'count_bound',
                         'inbox_age_s', 'former_sessions']),
                 ('orch_operator, orch_readonly', array['deploy_under_way', 'deploy_of', 'observed_json']),
                 ('orch_workerd', array['deploy_look', 'deploy_initiate', 'watch_claim', 'watch_initiate', 'watch_finish', 'card_claim', 'card_finish']),

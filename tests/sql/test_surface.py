@@ -35,7 +35,7 @@ def test_daemons_have_no_rights_on_tables(database, role):
 
 PURE = {"setting_text", "setting_bool", "setting_int", "in_scope", "serial_gated", "blocks_of", "axis_answers", "axis_ask", "is_axis_fault",
         "oldest_claimable_s", "worker_miss", "budget_spent", "cost_estimate", "needs_transition_lease", "needs_merge_lease", "has_living_owner", "in_critical_window", "stop_window", "board_words", "state_disables", "gate_result", "gate_evidence", "gate_decision", "gate_job", "gate_ask", "gate_visit",
-        "visit_of", "evidence_standing", "evidence_void", "wrote_code", "merge_tested", "is_tested", "deploy_begun", "has_step", "is_for_person", "waiting_step",
+        "visit_of", "evidence_standing", "evidence_void", "wrote_code", "merge_tested", "is_tested", "deploy_begun", "has_step", "is_for_person", "waiting_step", "gates_look",
         "waits_for_person", "item_name", "task_json", "state_at", "failed_log", "failure_digest", "works_again", "counted", "estimated", "count_bound", "inbox_age_s", "former_sessions"}
 LOOKS = {"project_list", "project_show", "lease_list", "item_list", "status_snapshot", "queue_snapshot", "why", "item", "setting_list", "act_list", "freeze_list", "dead_letter_list",
          "dependency_list", "finding_list", "waits_chain", "limit_list", "label_list", "circuit_list", "openapi", "doctor", "states_report", "asof", "asof_changes", "escalation_list"}
