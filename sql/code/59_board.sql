@@ -134,25 +134,3 @@ begin
 end
 $$;
 comment on function orch.board_forget(orch.project) is 'I-1: its project is connected elsewhere: what was known of its board does not hold any more, and is asked for anew';
-
-create function orch.status_told(p orch.project, e orch.event) returns text
-language plpgsql as $$
-declare
-        sha text := coalesce(e.facts ->> 'sha', e.object);
-        branches text[];
-begin
-        -- by the payload, else by the head that we pushed, else by the only one under development: what it has is not recorded yet
-        branches := array(select t.branch from orch.task t where t.project_id = p.id and not t.terminal and t.branch is not null
-                and (t.branch = e.facts ->> 'branch' or (not e.facts ? 'branch' and t.head_sha = sha)));
-        if branches = '{}' and not e.facts ? 'branch' then
-                branches := array(select t.branch from orch.task t where t.project_id = p.id and t.stage = 'development' and t.branch is not null);
-        end if;
-        if cardinality(branches) <> 1 then
-                return format('ignored: %s of a live task is known to have %s as its head', case when branches = '{}' then 'no branch' else 'more than one branch' end, left(sha, 12));
-        end if;
-        perform orch.look_want(p.id, 'status', sha);
-        return format('looked at: the statuses of %s, for %s', left(sha, 12), branches[1]);
-end
-$$;
-comment on function orch.status_told(orch.project, orch.event) is
-        'I-4: whose branch a commit status is about: by the event, by the head that we know, else by the only task under development; anything else is not resolved, and says so';

@@ -75,30 +75,40 @@ $$;
 comment on function orch.event_route_failed(bigint, text, text) is
         'I-3: the database refused what routing made of a delivery: tried again later, or - when that cannot help - quarantined, so that it does not hold up the others of its source';
 
-create function orch.event_handle_one(e orch.event) returns text
+create function orch.event_handle_for(p orch.project, e orch.event) returns text
 language plpgsql as $$
-declare
-        p orch.project;
 begin
-        if e.kind not like 'tracker.%' and e.kind not like 'forge.%' then
-                return 'ignored: nothing to do for ' || e.kind;
-        end if;
-        select * into p from orch.project
-        where case when e.source = 'gitea' then forge = 'gitea' and forge_name = e.project
-              when e.source = 'plane' then tracker = 'plane' and tracker_project = e.project
-              else tracker = 'local' and name = e.project end;
-        if not found then
-                return format('ignored: no project is registered for %s', coalesce(e.project, 'it'));
-        end if;
         case
                 when e.source = 'local' and e.kind = 'tracker.item' then return orch.local_item_event(p, e);
                 when e.kind in ('tracker.item', 'tracker.comment', 'tracker.deleted') then return orch.tracker_told(p, e);
                 when e.kind = 'tracker.move' then return orch.tracker_move(p, e);
                 when e.kind = 'tracker.gone' then return orch.tracker_gone(p, e);
                 when e.kind = 'forge.status' then return orch.status_told(p, e);
-                else null;
+                else return 'ignored: nothing to do for ' || e.kind;
         end case;
-        return 'ignored: nothing to do for ' || e.kind;
+end
+$$;
+comment on function orch.event_handle_for(orch.project, orch.event) is 'Does what an event asks for in a project that it names';
+
+create function orch.event_handle_one(e orch.event) returns text
+language plpgsql as $$
+declare
+        p orch.project;
+        did text;
+begin
+        if e.kind not like 'tracker.%' and e.kind not like 'forge.%' then
+                return 'ignored: nothing to do for ' || e.kind;
+        end if;
+        -- an item has one project; a repository may have several, and two servers one name
+        for p in select * from orch.project
+                 where case when e.source = 'gitea' then forge = 'gitea' and forge_name = e.project
+                       when e.source = 'plane' then tracker = 'plane' and tracker_project = e.project
+                       else tracker = 'local' and name = e.project end order by id
+        loop
+                did := orch.event_handle_for(p, e);
+                exit when did not like 'ignored:%';
+        end loop;
+        return coalesce(did, format('ignored: no project is registered for %s', coalesce(e.project, 'it')));
 end
 $$;
 comment on function orch.event_handle_one(orch.event) is 'Does what an event asks for; says what that was. Unknown projects and kinds are ignored, with the reason.';

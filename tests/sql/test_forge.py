@@ -311,3 +311,41 @@ def test_ci_is_local_or_forge(world):
     """O-5: nothing else is taken."""
     with pytest.raises(Exception, match="no value for ci"):
         option(world, "ci", "somewhere")
+
+
+def told(world, sha, **facts):
+    world.db.query("insert into orch.event (source, body, status, key, kind, project, object, facts) values ('gitea', '', 'routed', %s, 'forge.status', 'acme/demo', %s, %s) returning 1",
+                   f"gitea:acme/demo:{sha}", sha, json.dumps({"sha": sha, **facts}))
+    return world.handle_events()[0]
+
+
+@pytest.mark.parametrize("first", ["demo", "second"])
+def test_two_projects_of_one_repository(forge, first):
+    """I-4: a status is about a branch of the repository: found in whichever project its task is, and not resolved when both could be meant."""
+    forge.operate("project_add", "second", "demo", "local", "/nonexistent/demo.git", "main", "SEC", "true")
+    forge.operate("project_connect", "second", "forge", "forge", "acme/demo")
+    forge.set("serial_gate_enabled", "off")
+    for project in ("demo", "second"):
+        forge.operate("project_set", project, "ci", "forge")
+    a = forge.item(project=first)
+    forge.work(until="development", item=a)
+    sha = forge.task(a)["head_sha"]
+    assert "looked at" in told(forge, sha) and "looked at" in told(forge, "e" * 40)
+    assert forge.db.query("select distinct p.name from orch.look l join orch.project p on p.id = l.project_id where l.kind = 'status'") == [{"name": first}]
+    b = forge.item(project="second" if first == "demo" else "demo")
+    forge.operate("pause", a, None)
+    forge.work(until="development", item=b)
+    assert "more than one branch" in told(forge, "d" * 40)
+    assert forge.task(b)["branch"] in told(forge, forge.task(b)["head_sha"])
+
+
+def test_two_servers_with_a_repository_of_one_name(forge):
+    """I-4: a delivery does not say which server it is from: whose branch it is decides."""
+    forge.operate("endpoint_set", "other", "gitea", "https://other.example.org", "/etc/orchestrator/other.token")
+    forge.add_project("other", "OTH")
+    forge.operate("project_connect", "other", "forge", "other", "acme/demo")
+    for project in ("demo", "other"):
+        item = forge.item(project=project)
+        forge.work(until="development", item=item)
+        assert forge.task(item)["branch"] in told(forge, forge.task(item)["head_sha"], branch=forge.task(item)["branch"])
+    assert forge.db.value("select count(*) from orch.look where kind = 'status'") == 2
