@@ -57,6 +57,13 @@ void options_free(struct options *o);
 /* How long after freeze_after a shim may take to say that its agent stands still, before its worker kills it:
  * a quarter of what is left until takeover_after, when others begin. */
 int64_t options_freeze_doubt_ms(const struct options *o);
+/* The options that a role of agents has to itself: command and adapter; "" is as agent_command,
+ * agent_adapter. */
+struct options_role {
+        const char *role, *command, *adapter;
+};
+#define OPTIONS_ROLES 6
+void options_roles(const struct options *o, struct options_role ret[OPTIONS_ROLES]);
 /* Logs a warning for each OPTION_RESTART option that differs. Returns how many. */
 int options_log_ignored_changes(const struct options *running, const struct options *next);
 

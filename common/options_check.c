@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/argv.h"
 #include "common/err.h"
@@ -13,29 +14,38 @@
 #include "common/prune_command.h"
 #include "common/strbuf.h"
 
+void options_roles(const struct options *o, struct options_role ret[OPTIONS_ROLES])
+{
+        const struct options_role roles[OPTIONS_ROLES] = {
+                {"analyst", o->agent_command_analyst, o->agent_adapter_analyst},
+                {"architect", o->agent_command_architect, o->agent_adapter_architect},
+                {"developer", o->agent_command_developer, o->agent_adapter_developer},
+                {"reviewer", o->agent_command_reviewer, o->agent_adapter_reviewer},
+                {"tester", o->agent_command_tester, o->agent_adapter_tester},
+                {"deployer", o->agent_command_deployer, o->agent_adapter_deployer},
+        };
+        memcpy(ret, roles, sizeof(roles));
+}
+
+/* `role`: "", or what follows in the name of the option. */
+static int check_command(const char *name, const char *role, const char *line, struct errinfo *err)
+{
+        _cleanup_(argv_deinit) struct argv words = ARGV_INIT;
+        struct errinfo why = ERRINFO_INIT;
+        if (line[0] == '\0' || argv_split(&words, line, &why) == 0)
+                return 0;
+        err_set(err, NULL, "option \"%s%s\": %s", name, role, why.text);
+        return -EINVAL;
+}
+
 static int check_commands(const struct options *o, struct errinfo *err)
 {
-        const struct {
-                const char *name, *line;
-        } commands[] = {
-                {"agent_command", o->agent_command},
-                {"agent_command_analyst", o->agent_command_analyst},
-                {"agent_command_architect", o->agent_command_architect},
-                {"agent_command_developer", o->agent_command_developer},
-                {"agent_command_reviewer", o->agent_command_reviewer},
-                {"agent_command_tester", o->agent_command_tester},
-                {"agent_command_deployer", o->agent_command_deployer},
-                {"agent_wrapper", o->agent_wrapper},
-        };
-        for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-                _cleanup_(argv_deinit) struct argv words = ARGV_INIT;
-                struct errinfo why = ERRINFO_INIT;
-                if (commands[i].line[0] == '\0' || argv_split(&words, commands[i].line, &why) == 0)
-                        continue;
-                err_set(err, NULL, "option \"%s\": %s", commands[i].name, why.text);
-                return -EINVAL;
-        }
-        return 0;
+        struct options_role roles[OPTIONS_ROLES];
+        options_roles(o, roles);
+        int r = check_command("agent_command", "", o->agent_command, err);
+        for (size_t i = 0; r == 0 && i < OPTIONS_ROLES; i++)
+                r = check_command("agent_command_", roles[i].role, roles[i].command, err);
+        return r == 0 ? check_command("agent_wrapper", "", o->agent_wrapper, err) : r;
 }
 
 static int check_log_level(const struct options *o, struct errinfo *err)

@@ -21,19 +21,13 @@
 
 static void render_settings(const struct json *doc, const struct term *term, struct strbuf *sb)
 {
-        static const struct table_column columns[] = {{.title = "SETTING"},
-                                                      {.title = "VALUE"},
-                                                      {.title = "STANDARD"},
-                                                      {.title = "WHAT IT DOES", .shrinks = true}};
-        static const char *const keys[] = {"key", "value", "standard", "about"};
-        const struct json *settings = json_get(doc, "settings");
-        struct table t;
-        table_init(&t, columns, ARRAY_SIZE(columns));
-        for (size_t i = 0; i < json_len(settings); i++)
-                for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
-                        table_add(&t, show_str(json_at(settings, i), keys[k]));
-        table_print(&t, term, sb);
-        table_deinit(&t);
+        static const struct show_column columns[] = {
+                {"key", {.title = "SETTING"}},
+                {"value", {.title = "VALUE"}},
+                {"standard", {.title = "STANDARD"}},
+                {"about", {.title = "WHAT IT DOES", .shrinks = true}},
+        };
+        show_rows(json_get(doc, "settings"), columns, ARRAY_SIZE(columns), term, sb);
 }
 
 static int no_setting(const char *key)
@@ -64,12 +58,7 @@ static int run_config_show(struct ctl *c)
 static void render_changed(const struct json *doc, const struct term *term, struct strbuf *sb)
 {
         (void)term;
-        text_clean(sb, show_str(doc, "key"));
-        strbuf_addstr(sb, " = ");
-        text_clean(sb, show_str(doc, "value"));
-        strbuf_addstr(sb, " (was ");
-        text_clean(sb, show_str(doc, "before"));
-        strbuf_addstr(sb, ")\n");
+        show_form(sb, "{key} = {value} (was {before})\n", doc);
         const struct json *dropped = json_get(doc, "dropped");
         for (size_t i = 0; i < json_len(dropped); i++) {
                 strbuf_addstr(sb, i == 0 ? "No names of repos, and so not counted: " : ", ");

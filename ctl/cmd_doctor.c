@@ -24,7 +24,7 @@ struct check {
 /* In the order in which one would look: what comes first explains what comes later. */
 static const struct check checks[] = {
         {"configuration", "the configuration file of this host", false, doctor_config},
-        {"user", "whether this is run by the user of the suite", false, doctor_user},
+        {"user", "run by the user of the suite, who owns state_dir", false, doctor_user},
         {"database", "reachable, and its schema fits this program", false, doctor_database},
         {"clock", "this host's clock and that of the database", true, doctor_clock},
         {"rights", "each daemon's role, and what it may do", true, doctor_say_facts},

@@ -8,7 +8,6 @@
 #include "common/strbuf.h"
 #include "ctl/ctl.h"
 #include "ctl/show.h"
-#include "ctl/text.h"
 #include "queries.h"
 
 #define ENDPOINT_JSON                                                                                        \
@@ -19,13 +18,7 @@
 static void render_endpoint(const struct json *doc, const struct term *term, struct strbuf *sb)
 {
         (void)term;
-        strbuf_addstr(sb, "endpoint ");
-        text_clean(sb, show_str(doc, "name"));
-        strbuf_addstr(sb, " is ");
-        text_clean(sb, show_str(doc, "kind"));
-        strbuf_addstr(sb, " at ");
-        text_clean(sb, show_str(doc, "url"));
-        strbuf_addstr(sb, "\n");
+        show_form(sb, "endpoint {name} is {kind} at {url}\n", doc);
 }
 
 static int run_endpoint_set(struct ctl *c)
@@ -87,13 +80,7 @@ static int run_endpoint_list(struct ctl *c)
 static void render_connected(const struct json *doc, const struct term *term, struct strbuf *sb)
 {
         (void)term;
-        strbuf_addstr(sb, "project ");
-        text_clean(sb, show_str(doc, "project"));
-        strbuf_addstr(sb, ": tracker ");
-        text_clean(sb, show_str(doc, "tracker"));
-        strbuf_addstr(sb, ", forge ");
-        text_clean(sb, show_str(doc, "forge"));
-        strbuf_addstr(sb, "\n");
+        show_form(sb, "project {project}: tracker {tracker}, forge {forge}\n", doc);
 }
 
 static int run_project_connect(struct ctl *c)

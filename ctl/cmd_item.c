@@ -11,7 +11,6 @@
 #include "ctl/ctl.h"
 #include "ctl/item_text.h"
 #include "ctl/show.h"
-#include "ctl/table.h"
 #include "ctl/text.h"
 #include "queries.h"
 
@@ -24,24 +23,18 @@ static int run_item_show(struct ctl *c)
 
 static void render_items(const struct json *doc, const struct term *term, struct strbuf *sb)
 {
-        static const struct table_column columns[] = {{.title = "ITEM"},
-                                                      {.title = "PROJECT"},
-                                                      {.title = "STATE"},
-                                                      {.title = "STAGE"},
-                                                      {.title = "TITLE", .shrinks = true}};
-        static const char *const keys[] = {"work_item", "project", "state", "stage", "title"};
+        static const struct show_column columns[] = {
+                {"work_item", {.title = "ITEM"}},
+                {"project", {.title = "PROJECT"}},
+                {"state", {.title = "STATE"}},
+                {"stage", {.title = "STAGE"}},
+                {"title", {.title = "TITLE", .shrinks = true}},
+        };
         const struct json *items = json_get(doc, "items");
-        struct table t;
-        if (json_len(items) == 0) {
+        if (json_len(items) == 0)
                 strbuf_addstr(sb, "No work item yet. `orchctl item create PROJECT TITLE` makes one.\n");
-                return;
-        }
-        table_init(&t, columns, ARRAY_SIZE(columns));
-        for (size_t i = 0; i < json_len(items); i++)
-                for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
-                        table_add(&t, show_str(json_at(items, i), keys[k]));
-        table_print(&t, term, sb);
-        table_deinit(&t);
+        else
+                show_rows(items, columns, ARRAY_SIZE(columns), term, sb);
 }
 
 static int run_item_list(struct ctl *c)
@@ -53,8 +46,7 @@ static int run_item_list(struct ctl *c)
 static void render_created(const struct json *doc, const struct term *term, struct strbuf *sb)
 {
         (void)term;
-        text_clean(sb, show_str(doc, "work_item"));
-        strbuf_addch(sb, '\n');
+        show_form(sb, "{work_item}\n", doc);
 }
 
 /* Standard input as text: EXIT_OK, or a refusal. */

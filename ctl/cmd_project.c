@@ -6,7 +6,6 @@
 #include "common/strbuf.h"
 #include "ctl/ctl.h"
 #include "ctl/show.h"
-#include "ctl/table.h"
 #include "queries.h"
 
 #define PROJECT_JSON                                                                                         \
@@ -16,26 +15,19 @@
 
 static void render_projects(const struct json *doc, const struct term *term, struct strbuf *sb)
 {
-        static const struct table_column columns[] = {{.title = "PROJECT"},
-                                                      {.title = "PREFIX"},
-                                                      {.title = "REPO"},
-                                                      {.title = "BRANCH"},
-                                                      {.title = "LOCATION", .shrinks = true},
-                                                      {.title = "TEST COMMAND", .shrinks = true}};
-        static const char *const keys[] = {"project",        "prefix",   "repo",
-                                           "default_branch", "location", "test_command"};
+        static const struct show_column columns[] = {
+                {"project", {.title = "PROJECT"}},
+                {"prefix", {.title = "PREFIX"}},
+                {"repo", {.title = "REPO"}},
+                {"default_branch", {.title = "BRANCH"}},
+                {"location", {.title = "LOCATION", .shrinks = true}},
+                {"test_command", {.title = "TEST COMMAND", .shrinks = true}},
+        };
         const struct json *projects = json_get(doc, "projects");
-        struct table t;
-        if (json_len(projects) == 0) {
+        if (json_len(projects) == 0)
                 strbuf_addstr(sb, "No project yet. `orchctl project add` registers one.\n");
-                return;
-        }
-        table_init(&t, columns, ARRAY_SIZE(columns));
-        for (size_t i = 0; i < json_len(projects); i++)
-                for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
-                        table_add(&t, show_str(json_at(projects, i), keys[k]));
-        table_print(&t, term, sb);
-        table_deinit(&t);
+        else
+                show_rows(projects, columns, ARRAY_SIZE(columns), term, sb);
 }
 
 static int run_project_list(struct ctl *c)

@@ -7,6 +7,7 @@
 #include "ctl/commands.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "common/json_read.h"
 #include "common/json_write.h"
@@ -17,7 +18,6 @@
 #include "ctl/pg.h"
 #include "ctl/services.h"
 #include "ctl/show.h"
-#include "ctl/text.h"
 #include "queries.h"
 
 #define SERVICE_TIMEOUT_MS 10000
@@ -25,14 +25,19 @@
 static void render_added(const struct json *doc, const struct term *term, struct strbuf *sb)
 {
         (void)term;
-        strbuf_addstr(sb, "project ");
-        text_clean(sb, show_str(doc, "project"));
-        strbuf_addstr(sb, " is registered; its work items are called ");
-        text_clean(sb, show_str(doc, "prefix"));
-        strbuf_addstr(sb, "-N\n");
+        show_form(sb, "project {project} is registered; its work items are called {prefix}-N\n", doc);
 }
 
 /* ---- a project of our own tracker and a bare repository ---- */
+
+/* What hosts see there is theirs to say; a path that was mistyped is nowhere. */
+static void look_for(const char *location)
+{
+        _cleanup_(freep) char *objects = xasprintf("%s/objects", location);
+        if (access(objects, F_OK) < 0)
+                ctl_hint("%s is no bare repository that this host sees: hosts that run workers want it there",
+                         location);
+}
 
 static int add_local(struct ctl *c, const struct onboarding *o)
 {
@@ -46,7 +51,10 @@ static int add_local(struct ctl *c, const struct onboarding *o)
                                 o->fields[FIELD_TEST]};
         if (args_has(&c->args, "check"))
                 return ctl_fail(EXIT_USAGE, "--check looks at services outside, and there are none");
-        return show_document(c, &Q_CTL_PROJECT_ADD, params, render_added);
+        int code = show_document(c, &Q_CTL_PROJECT_ADD, params, render_added);
+        if (code == EXIT_OK)
+                look_for(o->fields[FIELD_LOCATION]);
+        return code;
 }
 
 /* ---- one with services outside ---- */

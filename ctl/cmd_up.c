@@ -162,9 +162,12 @@ static int start(struct ctl *c, char *const *argv, int64_t deadline_ms)
         struct errinfo err = ERRINFO_INIT;
         int r = make_folders(log_dir);
         if (r < 0)
-                return ctl_fail(EXIT_FAILED, "cannot make the folder %s: %s", log_dir, strerror(-r));
-        if (launch_start(argv, log_path, &l, &err) < 0)
-                return ctl_fail(EXIT_FAILED, "%s", err.text);
+                err_set(&err, "", "cannot make the folder %s: %s", log_dir, strerror(-r));
+        if (r < 0 || launch_start(argv, log_path, &l, &err) < 0) {
+                (void)ctl_fail(EXIT_FAILED, "%s", err.text);
+                ctl_hint("orchctl up is for the user of the suite, who owns %s", c->opt->state_dir);
+                return EXIT_FAILED;
+        }
         int code = wait_launched(c, &l, log_path, deadline_ms);
         launch_deinit(&l);
         return code;

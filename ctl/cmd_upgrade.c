@@ -119,10 +119,12 @@ static int run_upgrade(struct ctl *c)
                 code = ctl_duration_option(c, "timeout",
                                            c->opt->upgrade_timeout_ms + c->opt->drain_timeout_ms + MARGIN_MS,
                                            &timeout_ms);
-        if (code == EXIT_OK && s.pid == 0)
+        if (code == EXIT_OK && s.pid == 0) {
                 code = ctl_fail(EXIT_TEMPORARY, "the suite does not run");
-        else if (code == EXIT_OK)
+                ctl_hint("start it: orchctl up");
+        } else if (code == EXIT_OK) {
                 code = upgrade(c, &s, ctl_now_ms() + timeout_ms);
+        }
         suite_deinit(&s);
         return code;
 }

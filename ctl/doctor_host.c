@@ -191,21 +191,14 @@ static void check_command(struct doctor *d, const char *option, const char *comm
 void doctor_agents(struct doctor *d)
 {
         const struct options *o = d->opt;
-        const struct {
-                const char *option, *command;
-        } own[] = {
-                {"agent_command_analyst", o->agent_command_analyst},
-                {"agent_command_architect", o->agent_command_architect},
-                {"agent_command_developer", o->agent_command_developer},
-                {"agent_command_reviewer", o->agent_command_reviewer},
-                {"agent_command_tester", o->agent_command_tester},
-                {"agent_command_deployer", o->agent_command_deployer},
-        };
+        struct options_role roles[OPTIONS_ROLES];
         bool common_used = false;
-        for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
-                common_used = common_used || own[i].command[0] == '\0';
-                if (own[i].command[0] != '\0')
-                        check_command(d, own[i].option, own[i].command);
+        options_roles(o, roles);
+        for (size_t i = 0; i < OPTIONS_ROLES; i++) {
+                _cleanup_(freep) char *option = xasprintf("agent_command_%s", roles[i].role);
+                common_used = common_used || roles[i].command[0] == '\0';
+                if (roles[i].command[0] != '\0')
+                        check_command(d, option, roles[i].command);
         }
         if (common_used)
                 check_command(d, "agent_command", o->agent_command);

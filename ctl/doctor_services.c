@@ -15,7 +15,9 @@ static struct checkup checkup_of(struct doctor *d)
         return (struct checkup){.services = d->services, .findings = &d->findings};
 }
 
-void doctor_tokens(struct doctor *d)
+typedef void endpoint_fn(struct doctor *d, const struct checkup *c, struct place *p);
+
+static void each_endpoint(struct doctor *d, endpoint_fn *fn)
 {
         const struct json *endpoints = json_get(doctor_facts(d), "endpoints");
         const struct checkup c = checkup_of(d);
@@ -23,10 +25,20 @@ void doctor_tokens(struct doctor *d)
                 struct place p;
                 place_read(&p, show_str(json_at(endpoints, i), "name"),
                            json_get(json_at(endpoints, i), "config"));
-                if (!checkup_token(&c, &p, NULL))
-                        argv_add(&d->unasked, p.name);
+                fn(d, &c, &p);
         }
         doctor_say_facts(d);
+}
+
+static void check_token(struct doctor *d, const struct checkup *c, struct place *p)
+{
+        if (!checkup_token(c, p, NULL))
+                argv_add(&d->unasked, p->name);
+}
+
+void doctor_tokens(struct doctor *d)
+{
+        each_endpoint(d, check_token);
 }
 
 /* One that hangs is waited for once. */
@@ -118,16 +130,13 @@ void doctor_hooks(struct doctor *d)
         doctor_say_facts(d);
 }
 
+static void check_chat(struct doctor *d, const struct checkup *c, struct place *p)
+{
+        if (strcmp(p->kind, "telegram") == 0 && !is_unasked(d, p->name))
+                (void)checkup_chat(c, p); /* it has said so */
+}
+
 void doctor_notifications(struct doctor *d)
 {
-        const struct json *endpoints = json_get(doctor_facts(d), "endpoints");
-        const struct checkup c = checkup_of(d);
-        for (size_t i = 0; i < json_len(endpoints); i++) {
-                struct place p;
-                place_read(&p, show_str(json_at(endpoints, i), "name"),
-                           json_get(json_at(endpoints, i), "config"));
-                if (strcmp(p.kind, "telegram") == 0 && !is_unasked(d, p.name))
-                        (void)checkup_chat(&c, &p); /* it has said so */
-        }
-        doctor_say_facts(d);
+        each_endpoint(d, check_chat);
 }

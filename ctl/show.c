@@ -1,6 +1,8 @@
 /* show.c - from JSON to standard output. */
 #include "ctl/show.h"
 
+#include <string.h>
+
 #include "common/json_read.h"
 #include "common/mem.h"
 #include "common/strbuf.h"
@@ -97,9 +99,19 @@ const char *show_str(const struct json *object, const char *key)
         return s != NULL ? s : "";
 }
 
+void show_form(struct strbuf *sb, const char *form, const struct json *doc)
+{
+        const char *open;
+        for (; (open = strchr(form, '{')) != NULL; form = open + strcspn(open, "}") + 1) {
+                _cleanup_(freep) char *key = xstrndup(open + 1, strcspn(open + 1, "}"));
+                strbuf_add(sb, form, (size_t)(open - form));
+                text_clean(sb, show_str(doc, key));
+        }
+        strbuf_addstr(sb, form);
+}
+
 void show_message(const struct json *doc, const struct term *term, struct strbuf *sb)
 {
         (void)term;
-        text_clean(sb, show_str(doc, "message"));
-        strbuf_addch(sb, '\n');
+        show_form(sb, "{message}\n", doc);
 }

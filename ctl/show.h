@@ -31,5 +31,7 @@ struct show_column {
 /* Appends an array of objects as a table: times as clocks, booleans as yes and no, what is null as "-". */
 void show_rows(const struct json *rows, const struct show_column *columns, size_t n_columns,
                const struct term *term, struct strbuf *sb);
+/* Appends `form`, with the string member for each "{key}" in it, cleaned. */
+void show_form(struct strbuf *sb, const char *form, const struct json *doc);
 /* A string member or "" when it is absent. */
 const char *show_str(const struct json *object, const char *key);

@@ -21,30 +21,17 @@ static const struct {
 
 /* ---- which one ---- */
 
-struct role_options {
-        const char *command, *adapter;
-};
-
-static struct role_options options_of(const struct options *o, const char *role)
+static struct options_role options_of(const struct options *o, const char *role)
 {
-        const struct {
-                const char *role, *command, *adapter;
-        } rows[] = {
-                {"analyst", o->agent_command_analyst, o->agent_adapter_analyst},
-                {"architect", o->agent_command_architect, o->agent_adapter_architect},
-                {"developer", o->agent_command_developer, o->agent_adapter_developer},
-                {"reviewer", o->agent_command_reviewer, o->agent_adapter_reviewer},
-                {"tester", o->agent_command_tester, o->agent_adapter_tester},
-                {"deployer", o->agent_command_deployer, o->agent_adapter_deployer},
-        };
-        struct role_options found = {o->agent_command, o->agent_adapter};
-        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-                if (strcmp(rows[i].role, role) != 0)
+        struct options_role roles[OPTIONS_ROLES], found = {role, o->agent_command, o->agent_adapter};
+        options_roles(o, roles);
+        for (size_t i = 0; i < OPTIONS_ROLES; i++) {
+                if (strcmp(roles[i].role, role) != 0)
                         continue;
-                if (rows[i].command[0] != '\0')
-                        found.command = rows[i].command;
-                if (rows[i].adapter[0] != '\0')
-                        found.adapter = rows[i].adapter;
+                if (roles[i].command[0] != '\0')
+                        found.command = roles[i].command;
+                if (roles[i].adapter[0] != '\0')
+                        found.adapter = roles[i].adapter;
         }
         return found;
 }
@@ -90,7 +77,7 @@ static int check_claude(const struct argv *words, struct errinfo *err)
 int adapter_find(const struct options *opt, const char *role, enum adapter *ret, struct errinfo *err)
 {
         _cleanup_(argv_deinit) struct argv words = ARGV_INIT;
-        struct role_options of = options_of(opt, role);
+        struct options_role of = options_of(opt, role);
         int r = argv_split(&words, of.command, err);
         if (r < 0)
                 return r;

@@ -33,6 +33,13 @@ def test_project(ctl, demo):
         "project", "add", "other", "nowhere.git", "--prefix", "OTHER", "--test", "true")
 
 
+def test_a_location_that_is_not_on_this_host(ctl):
+    """It may be there on the hosts that use it, so it is registered; who has mistyped it is told at once."""
+    done = ctl("project", "add", "far", "/srv/nowhere.git", "--prefix", "FAR", "--test", "true")
+    assert done.stdout == "project far is registered; its work items are called FAR-N\n"
+    assert done.stderr == "hint: /srv/nowhere.git is no bare repository that this host sees: hosts that run workers want it there\n"
+
+
 def test_a_relative_location_becomes_absolute(ctl, folder):
     Project(folder / "forge", name="rel")
     added = ctl.json("project", "add", "rel", "forge/rel.git", "--prefix", "REL", "--test", "true")

@@ -50,6 +50,14 @@ def finish(process):
 # --- up and down ---------------------------------------------------------------------------------------------
 
 
+def test_up_where_it_may_not_write(host):
+    log = host.folder / "state/log/supervisor.log"
+    log.mkdir(parents=True)
+    done = host.orchctl("up", check=False)
+    assert done.returncode == 1 and f"cannot write {log}: Is a directory\nhint: orchctl up is for the user of the suite, who owns" in done.stderr
+    log.rmdir()
+
+
 def test_up_and_down_can_be_repeated(host):
     state = host.orchctl_json("up")
     assert state["running"] is True and state["ready"] is True

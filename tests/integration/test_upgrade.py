@@ -224,7 +224,7 @@ def test_orchctl_says_why_it_was_refused(host):
 
 def test_orchctl_without_a_suite(host):
     done = host.orchctl("upgrade")
-    assert (done.returncode, done.stderr) == (75, "orchctl: the suite does not run\n")
+    assert (done.returncode, done.stderr) == (75, "orchctl: the suite does not run\nhint: start it: orchctl up\n")
 
 
 def test_orchctl_does_not_signal_what_does_not_know_upgrades(host):
