@@ -81,6 +81,7 @@ int db_rows(const struct db_result *res);
 /* Cell by column name; NULL when it is SQL null. An unknown column is a bug: abort. Valid during the
  * callback. */
 const char *db_text(const struct db_result *res, int row, const char *column);
+const char *db_text_or_empty(const struct db_result *res, int row, const char *column); /* "" for null */
 int64_t db_int(const struct db_result *res, int row, const char *column, int64_t if_null);
 bool db_bool(const struct db_result *res, int row, const char *column); /* null is false */
 /* "\x" + hex: the text form of bytea; the caller frees it. */

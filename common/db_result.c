@@ -20,6 +20,12 @@ const char *db_text(const struct db_result *res, int row, const char *column)
         return PQgetisnull(res->pg, row, field) ? NULL : PQgetvalue(res->pg, row, field);
 }
 
+const char *db_text_or_empty(const struct db_result *res, int row, const char *column)
+{
+        const char *text = db_text(res, row, column);
+        return text != NULL ? text : "";
+}
+
 int64_t db_int(const struct db_result *res, int row, const char *column, int64_t if_null)
 {
         const char *text = db_text(res, row, column);

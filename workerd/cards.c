@@ -16,6 +16,7 @@
 #include "common/metrics.h"
 #include "common/notifier.h"
 #include "queries.h"
+#include "workerd/claimer.h"
 #include "workerd/endpoint.h"
 
 #define STATEMENT_DEADLINE_MS 10000
@@ -40,14 +41,10 @@ struct card {
 
 struct cards {
         struct cards_config cfg;
-        int64_t process, epoch;
-        bool stopped;
-        bool woken;               /* since the claim that is under way was sent */
-        struct db_request *claim; /* NULL when idle */
+        struct claimer claimer;
         struct card slots[AT_ONCE];
 };
 
-static void claim(struct cards *cards);
 static void record(void *arg);
 
 static void clear(struct card *c)
@@ -63,25 +60,18 @@ static void clear(struct card *c)
         *c = (struct card){.cards = cards};
 }
 
-static size_t in_hand(const struct cards *cards)
+static size_t room(const void *arg)
 {
+        const struct cards *cards = arg;
         size_t n = 0;
         for (size_t i = 0; i < AT_ONCE; i++)
-                n += cards->slots[i].task != 0;
+                n += cards->slots[i].task == 0;
         return n;
 }
 
 bool cards_idle(const struct cards *cards)
 {
-        return in_hand(cards) == 0 && cards->claim == NULL;
-}
-
-static void next(struct cards *cards)
-{
-        if (!cards->stopped && cards->claim == NULL)
-                claim(cards);
-        else if (cards_idle(cards))
-                cards->cfg.on_idle(cards->cfg.arg);
+        return claimer_idle(&cards->claimer);
 }
 
 /* ---- what came of it ---- */
@@ -117,7 +107,7 @@ static void on_recorded(void *arg, const struct db_result *res)
                 log_warning(EV("card.fenced"), LF_S("work_item", c->item));
         }
         clear(c);
-        next(cards);
+        claimer_next(&cards->claimer);
 }
 
 static void record(void *arg)
@@ -147,17 +137,11 @@ static void on_shown(void *arg, const struct notifier_card_answer *answer)
 
 /* ---- its begin ---- */
 
-static const char *text_of(const struct db_result *res, int row, const char *column)
-{
-        const char *text = db_text(res, row, column);
-        return text != NULL ? text : "";
-}
-
 static int show(struct card *c, const struct db_result *res, int row, struct errinfo *err)
 {
         const struct json_limits limits = JSON_LIMITS_DEFAULT;
-        const char *service = text_of(res, row, "endpoint");
-        const struct notifier_card card = {.html = text_of(res, row, "html"),
+        const char *service = db_text_or_empty(res, row, "endpoint");
+        const struct notifier_card card = {.html = db_text_or_empty(res, row, "html"),
                                            .message = db_int(res, row, "message", 0)};
         struct json_doc *doc = NULL;
         struct endpoint e;
@@ -174,8 +158,9 @@ static int show(struct card *c, const struct db_result *res, int row, struct err
         return r;
 }
 
-static void take(struct cards *cards, const struct db_result *res, int row)
+static void take(void *arg, const struct db_result *res, int row)
 {
+        struct cards *cards = arg;
         struct errinfo err = ERRINFO_INIT;
         struct card *c = cards->slots;
         while (c < cards->slots + AT_ONCE && c->task != 0)
@@ -183,8 +168,8 @@ static void take(struct cards *cards, const struct db_result *res, int row)
         if (c == cards->slots + AT_ONCE)
                 return; /* cannot be: as many were claimed as there are slots free */
         c->task = db_int(res, row, "task_id", 0);
-        c->token = xstrdup(text_of(res, row, "token"));
-        c->item = xstrdup(text_of(res, row, "work_item"));
+        c->token = xstrdup(db_text_or_empty(res, row, "token"));
+        c->item = xstrdup(db_text_or_empty(res, row, "work_item"));
         c->again = loop_timer_new(cards->cfg.loop, record, c);
         c->backoff = (struct backoff){.min_ms = RECORD_MIN_MS, .max_ms = RECORD_MAX_MS};
         if (show(c, res, row, &err) == 0)
@@ -196,43 +181,22 @@ static void take(struct cards *cards, const struct db_result *res, int row)
         record(c);
 }
 
-static void on_claimed(void *arg, const struct db_result *res)
-{
-        struct cards *cards = arg;
-        cards->claim = NULL;
-        if (res->outcome == DB_SQL_ERROR)
-                log_warning(EV("card.claim-failed"), LF_ERR(&res->err),
-                            LF_S("then", "tried again at the next beat"));
-        int n = res->outcome == DB_OK ? db_rows(res) : 0;
-        for (int i = 0; i < n; i++)
-                take(cards, res, i);
-        if (!cards->stopped && n == 0 && cards->woken && res->outcome == DB_OK)
-                claim(cards);
-        else if (cards_idle(cards))
-                cards->cfg.on_idle(cards->cfg.arg);
-}
-
-static void claim(struct cards *cards)
-{
-        char process[24], epoch[24], limit[24];
-        size_t n = in_hand(cards);
-        if (n == AT_ONCE)
-                return; /* the first that ends claims again */
-        (void)snprintf(process, sizeof(process), "%" PRId64, cards->process);
-        (void)snprintf(epoch, sizeof(epoch), "%" PRId64, cards->epoch);
-        (void)snprintf(limit, sizeof(limit), "%zu", AT_ONCE - n);
-        const char *params[] = {process, epoch, limit};
-        cards->woken = false;
-        cards->claim =
-                db_query(cards->cfg.db, &Q_CARD_CLAIM, params, STATEMENT_DEADLINE_MS, on_claimed, cards);
-}
-
 /* ---- the whole ---- */
 
 struct cards *cards_new(const struct cards_config *cfg)
 {
         struct cards *cards = xcalloc(1, sizeof(*cards));
         cards->cfg = *cfg;
+        const struct claimer_config claimer = {.db = cfg->db,
+                                               .statement = &Q_CARD_CLAIM,
+                                               .failed = EV("card.claim-failed"),
+                                               .room = room,
+                                               .at_once = AT_ONCE,
+                                               .take = take,
+                                               .arg = cards,
+                                               .on_idle = cfg->on_idle,
+                                               .idle_arg = cfg->arg};
+        claimer_init(&cards->claimer, &claimer);
         for (size_t i = 0; i < AT_ONCE; i++)
                 cards->slots[i].cards = cards;
         return cards;
@@ -242,7 +206,7 @@ void cards_free(struct cards *cards)
 {
         if (cards == NULL)
                 return;
-        db_request_forget(cards->claim);
+        claimer_deinit(&cards->claimer);
         for (size_t i = 0; i < AT_ONCE; i++)
                 clear(&cards->slots[i]);
         free(cards);
@@ -250,14 +214,10 @@ void cards_free(struct cards *cards)
 
 void cards_wake(struct cards *cards, int64_t process, int64_t epoch)
 {
-        cards->process = process;
-        cards->epoch = epoch;
-        cards->woken = true;
-        if (!cards->stopped && cards->claim == NULL)
-                claim(cards);
+        claimer_wake(&cards->claimer, process, epoch);
 }
 
 void cards_stop(struct cards *cards)
 {
-        cards->stopped = true;
+        claimer_stop(&cards->claimer);
 }

@@ -14,6 +14,7 @@
 #include "common/metrics.h"
 #include "common/strbuf.h"
 #include "queries.h"
+#include "workerd/claimer.h"
 #include "workerd/effect_call.h"
 
 #define STATEMENT_DEADLINE_MS 10000
@@ -41,14 +42,9 @@ struct effect {
 struct effects {
         struct effects_config cfg;
         struct effect_ports ports;
-        int64_t process, epoch;
-        bool stopped;
-        bool woken;               /* since the claim that is under way was sent */
-        struct db_request *claim; /* NULL when idle */
+        struct claimer claimer;
         struct effect slots[AT_ONCE];
 };
-
-static void claim(struct effects *fx);
 
 const char *effects_verdict(enum port_outcome outcome)
 {
@@ -69,18 +65,6 @@ const char *effects_verdict(enum port_outcome outcome)
         abort();
 }
 
-struct effects *effects_new(const struct effects_config *cfg)
-{
-        struct effects *fx = xcalloc(1, sizeof(*fx));
-        fx->cfg = *cfg;
-        effect_ports_init(&fx->ports, cfg->loop, cfg->db, cfg->git, cfg->http);
-        if (cfg->hook_secret_file[0] != '\0')
-                fx->ports.hook_secret_file = xstrdup(cfg->hook_secret_file);
-        for (size_t i = 0; i < AT_ONCE; i++)
-                fx->slots[i].fx = fx;
-        return fx;
-}
-
 static void release_slot(struct effect *e)
 {
         struct effects *fx = e->fx;
@@ -96,7 +80,7 @@ void effects_free(struct effects *fx)
 {
         if (fx == NULL)
                 return;
-        db_request_forget(fx->claim);
+        claimer_deinit(&fx->claimer);
         for (size_t i = 0; i < AT_ONCE; i++)
                 release_slot(&fx->slots[i]);
         effect_ports_deinit(&fx->ports);
@@ -111,12 +95,18 @@ static struct effect *free_slot(struct effects *fx)
         return NULL;
 }
 
+static size_t room(const void *arg)
+{
+        const struct effects *fx = arg;
+        size_t n = 0;
+        for (size_t i = 0; i < AT_ONCE; i++)
+                n += fx->slots[i].state == EFFECT_FREE;
+        return n;
+}
+
 bool effects_idle(const struct effects *fx)
 {
-        for (size_t i = 0; i < AT_ONCE; i++)
-                if (fx->slots[i].state != EFFECT_FREE)
-                        return false;
-        return fx->claim == NULL;
+        return claimer_idle(&fx->claimer);
 }
 
 static bool knows(const struct effects *fx, const struct claim_name *name)
@@ -141,10 +131,7 @@ static void ended(struct effect *e)
 {
         struct effects *fx = e->fx;
         release_slot(e);
-        if (!fx->stopped && fx->claim == NULL)
-                claim(fx); /* the next effect of the object may be due now */
-        else if (effects_idle(fx))
-                fx->cfg.on_idle(fx->cfg.arg);
+        claimer_next(&fx->claimer); /* the next effect of the object may be due now */
 }
 
 static void count(const struct effect *e)
@@ -225,28 +212,23 @@ static void impossible(struct effect *e, const struct errinfo *err)
         record(e);
 }
 
-static const char *text_of(const struct db_result *res, int row, const char *column)
-{
-        const char *text = db_text(res, row, column);
-        return text != NULL ? text : "";
-}
-
 static void execute(struct effect *e, const struct db_result *res, int row)
 {
         const struct json_limits limits = JSON_LIMITS_DEFAULT;
         struct errinfo err = ERRINFO_INIT;
         struct json_doc *payload = NULL, *endpoint = NULL;
-        const char *text = text_of(res, row, "payload"), *service = text_of(res, row, "endpoint");
+        const char *text = db_text_or_empty(res, row, "payload"),
+                   *service = db_text_or_empty(res, row, "endpoint");
         int r = json_parse(text, strlen(text), &limits, &payload, &err);
         if (r == 0 && service[0] != '\0')
                 r = json_parse(service, strlen(service), &limits, &endpoint, &err);
         const struct effect_spec spec = {
-                .port = text_of(res, row, "port"),
-                .kind = text_of(res, row, "kind"),
-                .adapter = text_of(res, row, "adapter"),
-                .key = text_of(res, row, "object_key"),
-                .location = text_of(res, row, "location"),
-                .default_branch = text_of(res, row, "default_branch"),
+                .port = db_text_or_empty(res, row, "port"),
+                .kind = db_text_or_empty(res, row, "kind"),
+                .adapter = db_text_or_empty(res, row, "adapter"),
+                .key = db_text_or_empty(res, row, "object_key"),
+                .location = db_text_or_empty(res, row, "location"),
+                .default_branch = db_text_or_empty(res, row, "default_branch"),
                 .payload = json_root(payload),
                 .endpoint = endpoint != NULL ? json_root(endpoint) : NULL,
         };
@@ -258,61 +240,48 @@ static void execute(struct effect *e, const struct db_result *res, int row)
                 impossible(e, &err);
 }
 
-static void take(struct effects *fx, const struct db_result *res, int row)
+static void take(void *arg, const struct db_result *res, int row)
 {
+        struct effects *fx = arg;
         struct effect *e = free_slot(fx);
         if (e == NULL)
                 return; /* cannot be: as many were claimed as there are slots free */
         e->state = EFFECT_CALLING;
         e->id = db_int(res, row, "effect_id", 0);
         e->epoch = db_int(res, row, "epoch", 0);
-        e->token = xstrdup(text_of(res, row, "token"));
-        e->name = xasprintf("%s.%s", text_of(res, row, "port"), text_of(res, row, "kind"));
+        e->token = xstrdup(db_text_or_empty(res, row, "token"));
+        e->name = xasprintf("%s.%s", db_text_or_empty(res, row, "port"), db_text_or_empty(res, row, "kind"));
         execute(e, res, row);
 }
 
-static void on_claimed(void *arg, const struct db_result *res)
+struct effects *effects_new(const struct effects_config *cfg)
 {
-        struct effects *fx = arg;
-        fx->claim = NULL;
-        if (res->outcome == DB_SQL_ERROR)
-                log_warning(EV("effect.claim-failed"), LF_ERR(&res->err),
-                            LF_S("then", "tried again at the next beat"));
-        int n = res->outcome == DB_OK ? db_rows(res) : 0;
-        for (int i = 0; i < n; i++)
-                take(fx, res, i);
-        if (!fx->stopped && n == 0 && fx->woken && res->outcome == DB_OK)
-                claim(fx);
-        else if (effects_idle(fx))
-                fx->cfg.on_idle(fx->cfg.arg);
-}
-
-static void claim(struct effects *fx)
-{
-        char process[24], epoch[24], limit[24];
-        int n = 0;
+        struct effects *fx = xcalloc(1, sizeof(*fx));
+        fx->cfg = *cfg;
+        const struct claimer_config claimer = {.db = cfg->db,
+                                               .statement = &Q_EFFECT_CLAIM,
+                                               .failed = EV("effect.claim-failed"),
+                                               .room = room,
+                                               .at_once = AT_ONCE,
+                                               .take = take,
+                                               .arg = fx,
+                                               .on_idle = cfg->on_idle,
+                                               .idle_arg = cfg->arg};
+        claimer_init(&fx->claimer, &claimer);
+        effect_ports_init(&fx->ports, cfg->loop, cfg->db, cfg->git, cfg->http);
+        if (cfg->hook_secret_file[0] != '\0')
+                fx->ports.hook_secret_file = xstrdup(cfg->hook_secret_file);
         for (size_t i = 0; i < AT_ONCE; i++)
-                n += fx->slots[i].state == EFFECT_FREE;
-        if (n == 0)
-                return; /* the first that ends claims again */
-        (void)snprintf(process, sizeof(process), "%" PRId64, fx->process);
-        (void)snprintf(epoch, sizeof(epoch), "%" PRId64, fx->epoch);
-        (void)snprintf(limit, sizeof(limit), "%d", n);
-        const char *params[] = {process, epoch, limit};
-        fx->woken = false;
-        fx->claim = db_query(fx->cfg.db, &Q_EFFECT_CLAIM, params, STATEMENT_DEADLINE_MS, on_claimed, fx);
+                fx->slots[i].fx = fx;
+        return fx;
 }
 
 void effects_wake(struct effects *fx, int64_t process, int64_t epoch)
 {
-        fx->process = process;
-        fx->epoch = epoch;
-        fx->woken = true;
-        if (!fx->stopped && fx->claim == NULL)
-                claim(fx);
+        claimer_wake(&fx->claimer, process, epoch);
 }
 
 void effects_stop(struct effects *fx)
 {
-        fx->stopped = true;
+        claimer_stop(&fx->claimer);
 }

@@ -13,6 +13,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "queries.h"
+#include "workerd/claimer.h"
 #include "workerd/look_call.h"
 
 #define STATEMENT_DEADLINE_MS 10000
@@ -39,26 +40,11 @@ struct look {
 
 struct looks {
         struct looks_config cfg;
-        int64_t process, epoch;
-        bool stopped;
-        bool woken;               /* since the claim that is under way was sent */
-        struct db_request *claim; /* NULL when idle */
+        struct claimer claimer;
         struct look slots[AT_ONCE];
 };
 
-static void claim(struct looks *ls);
 static void on_late(void *arg);
-
-struct looks *looks_new(const struct looks_config *cfg)
-{
-        struct looks *ls = xcalloc(1, sizeof(*ls));
-        ls->cfg = *cfg;
-        for (size_t i = 0; i < AT_ONCE; i++) {
-                ls->slots[i].ls = ls;
-                ls->slots[i].timer = loop_timer_new(cfg->loop, on_late, &ls->slots[i]);
-        }
-        return ls;
-}
 
 static void release_slot(struct look *l)
 {
@@ -75,7 +61,7 @@ void looks_free(struct looks *ls)
 {
         if (ls == NULL)
                 return;
-        db_request_forget(ls->claim);
+        claimer_deinit(&ls->claimer);
         for (size_t i = 0; i < AT_ONCE; i++) {
                 release_slot(&ls->slots[i]);
                 loop_timer_free(ls->slots[i].timer);
@@ -91,22 +77,25 @@ static struct look *free_slot(struct looks *ls)
         return NULL;
 }
 
+static size_t room(const void *arg)
+{
+        const struct looks *ls = arg;
+        size_t n = 0;
+        for (size_t i = 0; i < AT_ONCE; i++)
+                n += ls->slots[i].state == LOOK_FREE;
+        return n;
+}
+
 bool looks_idle(const struct looks *ls)
 {
-        for (size_t i = 0; i < AT_ONCE; i++)
-                if (ls->slots[i].state != LOOK_FREE)
-                        return false;
-        return ls->claim == NULL;
+        return claimer_idle(&ls->claimer);
 }
 
 static void ended(struct look *l)
 {
         struct looks *ls = l->ls;
         release_slot(l);
-        if (!ls->stopped && ls->claim == NULL)
-                claim(ls);
-        else if (looks_idle(ls))
-                ls->cfg.on_idle(ls->cfg.arg);
+        claimer_next(&ls->claimer);
 }
 
 static bool begins(const char *text, const char *with)
@@ -198,21 +187,15 @@ static void on_late(void *arg)
         tell(l, PORT_UNKNOWN, -1);
 }
 
-static const char *text_of(const struct db_result *res, int row, const char *column)
-{
-        const char *text = db_text(res, row, column);
-        return text != NULL ? text : "";
-}
-
 static void ask(struct look *l, const struct db_result *res, int row)
 {
         const struct json_limits limits = JSON_LIMITS_DEFAULT;
         struct errinfo err = ERRINFO_INIT;
         struct json_doc *endpoint = NULL;
-        const char *service = text_of(res, row, "endpoint");
+        const char *service = db_text_or_empty(res, row, "endpoint");
         int r = json_parse(service, strlen(service), &limits, &endpoint, &err);
         const struct look_spec spec = {
-                .adapter = text_of(res, row, "adapter"),
+                .adapter = db_text_or_empty(res, row, "adapter"),
                 .kind = l->kind,
                 .object = l->object,
                 .parts = (unsigned)db_int(res, row, "parts", 0),
@@ -229,64 +212,50 @@ static void ask(struct look *l, const struct db_result *res, int row)
         tell(l, PORT_REFUSED, -1);
 }
 
-static void take(struct looks *ls, const struct db_result *res, int row)
+static void take(void *arg, const struct db_result *res, int row)
 {
+        struct looks *ls = arg;
         struct look *l = free_slot(ls);
-        if (l == NULL)
-                return; /* cannot be: as many were claimed as there are slots free */
+        if (l == NULL || ls->claimer.stopped)
+                return; /* as many were claimed as there are slots free; and its lease is all that it has */
         l->state = LOOK_ASKING;
-        l->project = xstrdup(text_of(res, row, "project_id"));
-        l->kind = xstrdup(text_of(res, row, "kind"));
-        l->object = xstrdup(text_of(res, row, "object"));
-        l->token = xstrdup(text_of(res, row, "token"));
+        l->project = xstrdup(db_text_or_empty(res, row, "project_id"));
+        l->kind = xstrdup(db_text_or_empty(res, row, "kind"));
+        l->object = xstrdup(db_text_or_empty(res, row, "object"));
+        l->token = xstrdup(db_text_or_empty(res, row, "token"));
         ask(l, res, row);
 }
 
-static void on_claimed(void *arg, const struct db_result *res)
+struct looks *looks_new(const struct looks_config *cfg)
 {
-        struct looks *ls = arg;
-        ls->claim = NULL;
-        if (res->outcome == DB_SQL_ERROR)
-                log_warning(EV("look.claim-failed"), LF_ERR(&res->err),
-                            LF_S("then", "tried again at the next beat"));
-        int n = res->outcome == DB_OK && !ls->stopped ? db_rows(res) : 0;
-        for (int i = 0; i < n; i++)
-                take(ls, res, i);
-        if (!ls->stopped && n == 0 && ls->woken && res->outcome == DB_OK)
-                claim(ls);
-        else if (looks_idle(ls))
-                ls->cfg.on_idle(ls->cfg.arg);
-}
-
-static void claim(struct looks *ls)
-{
-        char process[24], epoch[24], limit[24];
-        int n = 0;
-        for (size_t i = 0; i < AT_ONCE; i++)
-                n += ls->slots[i].state == LOOK_FREE;
-        if (n == 0)
-                return; /* the first that ends claims again */
-        (void)snprintf(process, sizeof(process), "%" PRId64, ls->process);
-        (void)snprintf(epoch, sizeof(epoch), "%" PRId64, ls->epoch);
-        (void)snprintf(limit, sizeof(limit), "%d", n);
-        const char *params[] = {process, epoch, limit};
-        ls->woken = false;
-        ls->claim = db_query(ls->cfg.db, &Q_LOOK_CLAIM, params, STATEMENT_DEADLINE_MS, on_claimed, ls);
+        struct looks *ls = xcalloc(1, sizeof(*ls));
+        ls->cfg = *cfg;
+        const struct claimer_config claimer = {.db = cfg->db,
+                                               .statement = &Q_LOOK_CLAIM,
+                                               .failed = EV("look.claim-failed"),
+                                               .room = room,
+                                               .at_once = AT_ONCE,
+                                               .take = take,
+                                               .arg = ls,
+                                               .on_idle = cfg->on_idle,
+                                               .idle_arg = cfg->arg};
+        claimer_init(&ls->claimer, &claimer);
+        for (size_t i = 0; i < AT_ONCE; i++) {
+                ls->slots[i].ls = ls;
+                ls->slots[i].timer = loop_timer_new(cfg->loop, on_late, &ls->slots[i]);
+        }
+        return ls;
 }
 
 void looks_wake(struct looks *ls, int64_t process, int64_t epoch)
 {
-        ls->process = process;
-        ls->epoch = epoch;
-        ls->woken = true;
-        if (!ls->stopped && ls->claim == NULL)
-                claim(ls);
+        claimer_wake(&ls->claimer, process, epoch);
 }
 
 /* Who comes next asks at once what our row's end has freed. */
 void looks_stop(struct looks *ls)
 {
-        ls->stopped = true;
+        claimer_stop(&ls->claimer);
         for (size_t i = 0; i < AT_ONCE; i++)
                 if (ls->slots[i].state == LOOK_ASKING)
                         release_slot(&ls->slots[i]);

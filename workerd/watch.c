@@ -16,6 +16,7 @@
 #include "common/proc.h"
 #include "common/strbuf.h"
 #include "queries.h"
+#include "workerd/claimer.h"
 #include "workerd/commit.h"
 #include "workerd/errand.h"
 #include "workerd/job.h"
@@ -34,14 +35,10 @@ static const struct errand_kind *const kinds[] = {&errand_probe, &errand_report,
 
 struct watch {
         struct watch_config cfg;
-        int64_t process, epoch;
-        bool stopped;
-        bool woken;               /* since the claim that is under way was sent */
-        struct db_request *claim; /* NULL when idle */
+        struct claimer claimer;
         struct errand errands[AT_ONCE];
 };
 
-static void claim(struct watch *w);
 static void record(struct errand *e);
 
 static void drop_operations(struct errand *e)
@@ -76,25 +73,19 @@ static void clear(struct errand *e)
         *e = (struct errand){.watch = w, .host = w->cfg.host};
 }
 
-static size_t in_hand(const struct watch *w)
+/* For probes. */
+static size_t room(const void *arg)
 {
+        const struct watch *w = arg;
         size_t n = 0;
         for (size_t i = 0; i < AT_ONCE; i++)
                 n += w->errands[i].kind != NULL;
-        return n;
+        return n < PROBES_AT_ONCE ? PROBES_AT_ONCE - n : 0;
 }
 
 bool watch_idle(const struct watch *w)
 {
-        return in_hand(w) == 0 && w->claim == NULL;
-}
-
-static void next(struct watch *w)
-{
-        if (!w->stopped && w->claim == NULL)
-                claim(w);
-        else if (watch_idle(w))
-                w->cfg.on_idle(w->cfg.arg);
+        return claimer_idle(&w->claimer);
 }
 
 /* ---- the end of an errand ---- */
@@ -116,7 +107,7 @@ static void on_recorded(void *arg, const struct db_result *res)
         log_info(EV("watch.errand"), LF_S("what", e->kind->what), LF_I("errand", e->id),
                  LF_S("work_item", e->work_item), LF_S("result", e->answer), LF_S("answer", answer));
         clear(e);
-        next(w);
+        claimer_next(&w->claimer);
 }
 
 static void record(struct errand *e)
@@ -203,8 +194,9 @@ static void read_errand(struct errand *e, const struct db_result *res, int row)
         };
 }
 
-static void take(struct watch *w, const struct db_result *res, int row)
+static void take(void *arg, const struct db_result *res, int row)
 {
+        struct watch *w = arg;
         const char *what = db_text(res, row, "what");
         struct errand *e = w->errands;
         while (e < w->errands + AT_ONCE && e->kind != NULL)
@@ -216,41 +208,13 @@ static void take(struct watch *w, const struct db_result *res, int row)
                         e->kind = kinds[i];
         if (e->kind == NULL)
                 return; /* of a newer release; it takes it when we have ended */
+        if (w->claimer.stopped && e->kind->may_be_left) {
+                e->kind = NULL;
+                return;
+        }
         read_errand(e, res, row);
         e->timer = loop_timer_new(w->cfg.host->loop, on_timer, e);
         e->kind->start(e);
-}
-
-static void on_claimed(void *arg, const struct db_result *res)
-{
-        struct watch *w = arg;
-        int n = res->outcome == DB_OK ? db_rows(res) : 0;
-        w->claim = NULL;
-        if (res->outcome == DB_SQL_ERROR)
-                log_warning(EV("watch.claim-failed"), LF_ERR(&res->err),
-                            LF_S("then", "tried again at the next beat"));
-        for (int i = 0; i < n; i++)
-                take(w, res, i);
-        if (!w->stopped && n == 0 && w->woken && res->outcome == DB_OK)
-                claim(w);
-        else if (w->stopped)
-                watch_stop(w);
-        else if (watch_idle(w))
-                w->cfg.on_idle(w->cfg.arg);
-}
-
-static void claim(struct watch *w)
-{
-        char process[24], epoch[24], limit[24];
-        size_t n = in_hand(w);
-        if (n + 2 >= AT_ONCE)
-                return; /* the first that ends claims again */
-        (void)snprintf(process, sizeof(process), "%" PRId64, w->process);
-        (void)snprintf(epoch, sizeof(epoch), "%" PRId64, w->epoch);
-        (void)snprintf(limit, sizeof(limit), "%zu", AT_ONCE - 2 - n);
-        const char *params[] = {process, epoch, limit};
-        w->woken = false;
-        w->claim = db_query(w->cfg.host->db, &Q_WATCH_CLAIM, params, STATEMENT_DEADLINE_MS, on_claimed, w);
 }
 
 /* ---- the whole ---- */
@@ -259,6 +223,16 @@ struct watch *watch_new(const struct watch_config *cfg)
 {
         struct watch *w = xcalloc(1, sizeof(*w));
         w->cfg = *cfg;
+        const struct claimer_config claimer = {.db = cfg->host->db,
+                                               .statement = &Q_WATCH_CLAIM,
+                                               .failed = EV("watch.claim-failed"),
+                                               .room = room,
+                                               .at_once = PROBES_AT_ONCE,
+                                               .take = take,
+                                               .arg = w,
+                                               .on_idle = cfg->on_idle,
+                                               .idle_arg = cfg->arg};
+        claimer_init(&w->claimer, &claimer);
         for (size_t i = 0; i < AT_ONCE; i++)
                 w->errands[i] = (struct errand){.watch = w, .host = cfg->host};
         return w;
@@ -268,7 +242,7 @@ void watch_free(struct watch *w)
 {
         if (w == NULL)
                 return;
-        db_request_forget(w->claim);
+        claimer_deinit(&w->claimer);
         for (size_t i = 0; i < AT_ONCE; i++)
                 clear(&w->errands[i]);
         free(w);
@@ -276,17 +250,13 @@ void watch_free(struct watch *w)
 
 void watch_wake(struct watch *w, int64_t process, int64_t epoch)
 {
-        w->process = process;
-        w->epoch = epoch;
-        w->woken = true;
-        if (!w->stopped && w->claim == NULL)
-                claim(w);
+        claimer_wake(&w->claimer, process, epoch);
 }
 
 void watch_stop(struct watch *w)
 {
         bool was_idle = watch_idle(w);
-        w->stopped = true;
+        claimer_stop(&w->claimer);
         for (size_t i = 0; i < AT_ONCE; i++) {
                 struct errand *e = &w->errands[i];
                 if (e->kind != NULL && e->answer == NULL && e->kind->may_be_left)
