@@ -142,7 +142,8 @@ def test_a_token_that_is_revoked_in_the_middle(line, project, suite, gate, forge
     line.wait(lambda: [pull["state"] for pull in project.pulls() if pull["head"] == branch] == ["open"], 30, "its pull request is there")
     line.cancel(other)
     line.wait(lambda: branch not in project.branches(), 30, "the branch of the item that was stopped is gone")
-    assert [pull["state"] for pull in project.pulls() if pull["head"] == branch] == ["closed"] and "main" in project.branches()
+    line.wait(lambda: [pull["state"] for pull in project.pulls() if pull["head"] == branch] == ["closed"], 30, "the server has closed its pull request")
+    assert "main" in project.branches()
 
 
 def test_a_token_that_may_only_read(line, project, gate, forge, token):
