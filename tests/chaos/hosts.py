@@ -45,7 +45,7 @@ class ChaosHost:
         self.folder = world.folder / name
         self.state = self.folder / "state"
         self.clock = self.folder / "clock"
-        self.cgroup = None
+        self.cgroup, self.supervisors = None, []  # all that have run
         self.state.mkdir(parents=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "orch-chaos", self.state], check=True)
         self.operator = PathPort(self.folder / "operator", timeout=5)
@@ -104,6 +104,7 @@ class ChaosHost:
     def start(self):
         self.may_run = True
         self.suite.start(wait=False)
+        self.supervisors.append(self.suite.process.pid)
         if self.cgroup:
             for pid in [self.suite.process.pid, *(p.pid for p in descendants(self.suite.process.pid))]:
                 put(self.cgroup, pid)
@@ -146,6 +147,7 @@ class ChaosHost:
 
     def remove(self):
         self.power_off()
+        forget_clocks(self.supervisors)
         subprocess.run(["umount", "--lazy", self.state], check=False)
         if self.cgroup:
             self.cgroup.rmdir()
@@ -157,6 +159,14 @@ class ChaosHost:
         wanted = AGENT if name == "agent" else f"orch-{name}"
         found = [p for p in map(Process, self.net.pids()) if p.alive and p.program == wanted]
         return sorted(found, key=lambda p: (p.start, p.pid))
+
+
+def forget_clocks(pids):
+    """What libfaketime shares below each of these processes is removed by them, unless they were killed; a later process of the
+    same number would stumble over it."""
+    for pid in pids:
+        for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+            pathlib.Path("/dev/shm", name).unlink(missing_ok=True)
 
 
 def put(cgroup, pid):

@@ -178,14 +178,14 @@ class World:
         """The suites leave in order; what they leave behind is a finding."""
         for worker in (self.people, *self.senders):
             worker.finish()
-        left = [f"{host}: the supervisor did not leave with 0 within 30 s" for host in self.hosts if not host.drain(30)]
+        left = [f"{host}: the supervisor did not leave with 0 within 60 s" for host in self.hosts if not host.drain(60)]
         return left + self.leftovers()
 
     def leftovers(self):
         left = self.trees()
         for host in self.hosts:
             with contextlib.suppress(AssertionError):
-                wait_for(lambda: not living(host), 5)
+                wait_for(lambda: not living(host))
             left += [f"{host}: process {process} in {process.cwd}" for process in living(host)]
             left += [f"{host}: lock {path}" for path, _ in locks_below(host.state)]
             left += [f"{host}: lock of git {path}" for path in host.state.glob("mirrors/*.git/**/*.lock")]

@@ -49,7 +49,7 @@ def test_the_log_of_a_failed_run_is_kept(make_suite, project, agents):
     with open(run["log"], encoding="utf-8") as log:
         assert "so it is" in log.read()
     folder = line.suite.folder / "state/runs" / f"{run['job_id']}-{run['epoch']}"
-    line.wait(lambda: not (folder / "tree").exists() and not (folder / "home").exists(), 10, "the tree is removed")
+    line.wait(lambda: not (folder / "tree").exists() and not (folder / "home").exists(), what="the tree is removed")
 
 
 def test_a_log_of_any_bytes(make_suite, project, agents):

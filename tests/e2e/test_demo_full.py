@@ -69,4 +69,4 @@ def test_four_items_each_another_way(folder):
     bare = folder / "forge/full1.git"
     merges = git("--git-dir", bare, "log", "--merges", "--reverse", "--format=%s", "main").split("\n")
     assert [merge.split(":")[0] for merge in merges] == [f"Merge FULL1-{n}" for n in (1, 2, 4, 3)]
-    wait_for(lambda: all_stopped(folder), 10, "nothing is left")
+    wait_for(lambda: all_stopped(folder), what="nothing is left")

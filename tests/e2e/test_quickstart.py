@@ -11,12 +11,13 @@ import pytest
 from support.paths import source
 from support.processes import descendants
 from support.project import git
+from support.suite import free_port
 from support.wait import wait_for
 
 QUICKSTART = source("deploy/quickstart")
 
 
-def quickstart(*args, command=(), timeout=280):
+def quickstart(*args, command=(), timeout=600):
     return subprocess.run([*command, QUICKSTART, *map(str, args)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=timeout)
 
@@ -127,7 +128,7 @@ def second_run_on_a_terminal(state):
     """The table is drawn in place there; what is said stands below it."""
     command = f"{QUICKSTART} --once --state {state}"
     done = subprocess.run(["script", "--quiet", "--return", "--command", command, "/dev/null"], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=280)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
     assert done.returncode == 0, done.stdout
     assert "RUNS FOR" in done.stdout and done.stdout.count("you would type: orchctl approve") == 4
     what_is_said_after_once(state, done.stdout.replace("\r", ""))
@@ -171,24 +172,22 @@ def all_stopped(state):
     return not [p for p in descendants(os.getpid()) if p.cwd.startswith(str(state)) or str(state) in " ".join(p.args)]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_one_state_folder_through_many_runs(folder):
     """One test, because each run goes on where the last one ended, and building once is enough."""
     state = folder
     for run in (first_run, second_run_on_a_terminal, run_with_a_failing_agent, interrupted_run_and_the_next):
         run(state)
-        wait_for(lambda: all_stopped(state), 10, f"nothing is left of {run.__name__}")
+        wait_for(lambda: all_stopped(state), what=f"nothing is left of {run.__name__}")
 
 
 def test_ports_that_somebody_else_has_taken_since(folder):
     """The demo of another folder, say: this one then listens elsewhere, and what was written by hand stays."""
     config = folder / "orchestrator.conf"
-    with socket.socket() as held, socket.socket() as free:
+    with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         held.listen()
-        free.bind(("127.0.0.1", 0))
-        taken, other = held.getsockname()[1], free.getsockname()[1]
-        free.close()
+        taken, other = held.getsockname()[1], free_port()
         config.write_text(f"listen_public = 127.0.0.1:{taken}\nlisten_status = 127.0.0.1:{other}\nlisten_operator = 127.0.0.1:{taken}\n")
         said = subprocess.run([source("deploy/demo/configuration"), "ports", folder], check=True, stdout=subprocess.PIPE, text=True).stdout
     lines = dict(line.split(" = 127.0.0.1:") for line in config.read_text().splitlines())

@@ -30,7 +30,7 @@ def test_an_urgent_successor_overtakes_a_paused_task(make_suite, project, gate):
     line.approve_analysis(first)
     line.wait(lambda: line.jobs(first, role="developer", status="running"), 60, "the developer is at work")
     urgent = line.item("The urgent one")
-    line.wait(lambda: axes(line.suite, urgent) == ["active-task"], 20, "the successor is held")
+    line.wait(lambda: axes(line.suite, urgent) == ["active-task"], 30, "the successor is held")
     line.suite.orchctl("pause", first)
     line.wait_run(urgent, "analyst")
     gate.open()
@@ -63,7 +63,7 @@ def test_an_axis_breaks_under_a_running_suite(make_suite, project, axis, view, l
         line.wait_run(other, "analyst")
     line.db.query(f"create or replace view orch.{view} as {true}")
     line.item("To see it work")
-    line.wait(lambda: metric(line.suite, "orch_axis_failing", axis) == 0, 30, "the fault is over")
+    line.wait(lambda: metric(line.suite, "orch_axis_failing", axis) == 0, 60, "the fault is over")
     assert len(alerts(line.suite, axis)) == 1
     line.db.query("select orch.pause(%s)", under_way, user="orch_operator")
     line.wait_run(other, "analyst")

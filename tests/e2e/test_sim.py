@@ -6,6 +6,7 @@ import subprocess
 from support.paths import BUILD, SANITIZER_ENV, source
 from support.processes import descendants
 from support.project import git
+from support.wait import wait_for
 
 
 def test_an_item_through_plane_and_gitea(folder):
@@ -21,4 +22,4 @@ def test_an_item_through_plane_and_gitea(folder):
     token = (state / "sim/token").read_text().strip()
     assert token not in done.stdout and token not in (state / "suite/log/supervisor.log").read_text()
     assert (state / "sim/token").stat().st_mode & 0o777 == 0o600
-    assert not [process for process in descendants(os.getpid()) if "sim/run" in " ".join(process.args)]
+    wait_for(lambda: not [process for process in descendants(os.getpid()) if "sim/run" in " ".join(process.args)], what="the simulators have ended")

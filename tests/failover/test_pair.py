@@ -28,8 +28,8 @@ def test_a_suite_on_a_host_finds_the_primary(network, pair, make_suite):
     assert suite.orchctl_json("status")
     names = pair.database.column("select name from orch.host")
     assert names == ["one"]
-    addresses = pair.database.column("select distinct host(client_addr) from pg_stat_activity"
-                                     " where usename = 'orch_workerd'")
+    addresses = suite.wait_for(lambda: pair.database.column("select distinct host(client_addr) from pg_stat_activity"
+                                                            " where usename = 'orch_workerd'"), what="the worker is connected")
     assert addresses == [suite.host.address]
     network.partition(suite.host)
     suite.wait_for(lambda: not suite.is_ready(), what="the suite says that its database is away")

@@ -92,10 +92,20 @@ def notify(folder):
 @pytest.fixture(scope="module")
 def shared(cluster, tmp_path_factory):
     """One webhookd for all tests of a module that only send to it; its database is `shared.database`. Deadlines are
-    short, and a single peer may have many connections."""
+    long, and a single peer may have many connections."""
+    yield from one_for_all(cluster, tmp_path_factory, "60s", "120s")
+
+
+@pytest.fixture(scope="module")
+def impatient(cluster, tmp_path_factory):
+    """The same, with short deadlines, for requests that never end."""
+    yield from one_for_all(cluster, tmp_path_factory, "1s", "2s")
+
+
+def one_for_all(cluster, tmp_path_factory, header_timeout, request_timeout):
     database = cluster.fresh()
-    webhookd = Webhookd(database.dsn(), tmp_path_factory.mktemp("webhookd"), http_header_timeout="1s",
-                        http_request_timeout="5s", http_max_per_peer=1000)
+    webhookd = Webhookd(database.dsn(), tmp_path_factory.mktemp("webhookd"), http_header_timeout=header_timeout,
+                        http_request_timeout=request_timeout, intake_timeout="20s", http_max_per_peer=1000)
     webhookd.database = database
     try:
         webhookd.start().wait_database()

@@ -71,6 +71,8 @@ def contents(folder):
 def stop_all(suite):
     """kill -9 of all but the agents: nobody is told."""
     pids = suite.pids("workerd") + [shim.pid for shim in suite.shims()]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)  # or a worker would leave in order, because its supervisor is gone
     suite.kill()
     for pid in pids:
         os.kill(pid, signal.SIGKILL)

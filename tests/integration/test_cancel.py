@@ -94,6 +94,7 @@ def test_cancel_in_the_critical_window_is_deferred(suite, project, agents, gate)
     gate.open()
     line.wait_stage(item, "done")
     assert line.task(item)["cancel_requested_at"] is None
+    line.wait(lambda: [text for text in line.comments(item) if "deferred" in text], what="people are told")
     assert len([text for text in line.comments(item) if "deferred" in text]) == 1
 
 

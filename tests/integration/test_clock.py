@@ -2,6 +2,7 @@
 timed by it: beats, freezing, timeouts and restarts go by a clock that nobody sets (CLOCK_BOOTTIME), leases by the database."""
 
 import struct
+import time
 
 import pytest
 
@@ -9,7 +10,6 @@ from support.paths import program
 from support.pipeline import Pipeline
 from support.processes import is_alive
 from support.shim import FOREVER
-from support.wait import stays
 
 HOUR, YEAR = 3600, 365 * 86400
 JUMPS = (-HOUR, HOUR, -YEAR, YEAR, 0)
@@ -40,11 +40,12 @@ def clock(folder):
 @pytest.mark.parametrize("jump", [-YEAR, -HOUR, HOUR, YEAR])
 def test_a_shim_times_nothing_by_it(start_shim, clock, jump):
     """J-3, J-8: neither comes a bound early, nor late, nor is the agent frozen."""
+    begun = time.monotonic()
     shim = start_shim(*FOREVER, env=clock.env, wall_ms=2500, idle_ms=60000, freeze_ms=60000, frozen_kill_ms=60000)
-    agent = shim.agent()
+    shim.agent()
     clock.set(jump)
-    stays(lambda: is_alive(agent), 1)
-    status = shim.end(timeout=20)
+    status = shim.end(timeout=50)
+    assert time.monotonic() - begun >= 2.5
     assert status["stop_reason"] == "wall" and "frozen" not in shim.hear_the_end()
     shifted = (int(status["ended_ms"]) - int(status["started_ms"])) / 1000
     assert abs(shifted - jump) < 60, "the clock has jumped: it is what people see that says so"
@@ -55,10 +56,10 @@ def test_a_shim_freezes_in_time(start_shim, clock):
     shim = start_shim(*FOREVER, env=clock.env, freeze_ms=1500, frozen_kill_ms=3600000)
     agent = shim.agent()
     clock.set(-YEAR)
-    shim.hear("frozen", timeout=20)
+    shim.hear("frozen")
     clock.set(YEAR)
     shim.renew()
-    shim.hear("thawed", timeout=20)
+    shim.hear("thawed")
     assert is_alive(agent)
     shim.say("kill")
     shim.end()

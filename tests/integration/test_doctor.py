@@ -42,6 +42,7 @@ def doctor(database, folder):
 def test_a_suite_that_is_as_it_should_be(make_suite):
     suite = make_suite(agent_command="/bin/true")
     suite.start()
+    suite.wait_for(lambda: suite.orchctl("doctor", check=False).returncode == 0, what="all of it is there")
     done = suite.orchctl("doctor", "--json")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     answer = json.loads(done.stdout)

@@ -89,6 +89,7 @@ def test_what_cannot_be_done_is_a_dead_letter(suite, project):
     assert [wait_ended(line, effect)["status"] for effect in bad] == ["dead"] * 3
     assert wait_ended(line, good)["status"] == "done"
     assert len(line.db.query("select * from orch.dead_letter where what = 'effect'")) == 3
+    line.wait(lambda: len(suite.log.records("effect.dead")) >= 3, what="each is said")
     assert len(suite.log.records("effect.dead")) == 3
 
 

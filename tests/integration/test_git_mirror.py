@@ -109,7 +109,7 @@ def test_a_git_that_takes_too_long_is_killed(host, folder):
     git("init", "--quiet", "--bare", slow)
     (slow / "HEAD").unlink()
     os.mkfifo(slow / "HEAD")
-    answer = host.do("mirror", url=slow, timeout_ms=300)
+    answer = host.do("mirror", url=slow, timeout_ms=3000)
     assert answer.outcome == "unavailable" and "too long" in answer.error
 
 

@@ -97,7 +97,7 @@ def test_a_push_that_hangs_is_unknown_until_looked_at(host, project):
     run = host.run()
     run.write("x")
     sha = run.commit().sha
-    assert host.do("push", sha=sha, timeout_ms=1500, **run.keys).outcome == "unknown"
+    assert host.do("push", sha=sha, timeout_ms=5000, **run.keys).outcome == "unknown"
     hook.unlink()
     assert run.push(sha).outcome == "pushed"
 
@@ -111,7 +111,7 @@ def test_a_push_whose_answer_was_lost_is_found_at_once(host, project):
     run = host.run()
     run.write("x")
     sha = run.commit().sha
-    assert host.do("push", sha=sha, timeout_ms=1500, **run.keys).outcome == "pushed"
+    assert host.do("push", sha=sha, timeout_ms=5000, **run.keys).outcome == "pushed"
 
 
 def test_the_commit_of_an_earlier_life_is_found(host, folder, project):

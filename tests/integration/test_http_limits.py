@@ -18,7 +18,20 @@ from support.wait import stays, wait_for
 from support.webhookd import NO_DATABASE, SECRETS
 
 MIB = 1024 * 1024
-SLACK = 1.5  # seconds that a busy machine may add to a deadline; the daemon's clock counts milliseconds
+SLACK = 1.5  # seconds beyond a deadline; what a machine adds that stands still meanwhile, it does not add each time
+
+
+def check_cut(webhookd, port, seconds, begin=b"", drip=None):
+    """The connection is cut after so many seconds, and never before; later only as a machine under load would have it."""
+    def is_cut_in_time():
+        started = time.monotonic()
+        with getattr(webhookd, port).connect() as sock:
+            sock.sendall(begin)
+            took = closed_after(sock, started, drip)
+        assert took >= seconds - 0.01  # the daemon's clock counts milliseconds
+        return took < seconds + SLACK
+
+    wait_for(is_cut_in_time, what=f"cut after {seconds} s")
 
 
 def delivery(body=b"{}", delivery_id=None):
@@ -56,24 +69,17 @@ def limited(make_webhookd):
 
 @pytest.mark.parametrize("port", ["public", "status"])
 def test_silent_connection_is_cut(limited, port):
-    begin = time.monotonic()
-    with getattr(limited, port).connect() as sock:
-        assert 0.99 <= closed_after(sock, begin) < 1.0 + SLACK
+    check_cut(limited, port, 1.0)
 
 
 @pytest.mark.parametrize("port", ["public", "status"])
 def test_dripping_head_is_cut(limited, port):
     """T2.2: a byte now and then buys no time."""
-    begin = time.monotonic()
-    with getattr(limited, port).connect() as sock:
-        assert 0.99 <= closed_after(sock, begin, b"GET / HTTP/1.1\r\n" * 100) < 1.0 + SLACK
+    check_cut(limited, port, 1.0, drip=b"GET / HTTP/1.1\r\n" * 100)
 
 
 def test_dripping_body_is_cut(limited):
-    begin = time.monotonic()
-    with limited.public.connect() as sock:
-        sock.sendall(delivery(b"x" * 1000)[:-1000])
-        assert 1.99 <= closed_after(sock, begin, b"x" * 900) < 2.0 + SLACK
+    check_cut(limited, "public", 2.0, delivery(b"x" * 1000)[:-1000], b"x" * 900)
 
 
 # --- connections ---------------------------------------------------------------------------------------------
@@ -95,22 +101,25 @@ def open_connections(webhookd):
     return 0
 
 
-def test_peer_has_its_share(limited):
+def test_peer_has_its_share(make_webhookd):
     """T2.2: one more than http_max_per_peer is closed without an answer; another peer is served at once."""
+    limited = make_webhookd(NO_DATABASE, http_header_timeout="60s", http_request_timeout="60s", http_max_connections=8, http_max_per_peer=4).start()
     with contextlib.ExitStack() as stack:
         idle(limited.public, 4, stack)
         wait_for(lambda: open_connections(limited) == 4)
         begin = time.monotonic()
         (fifth,) = idle(limited.public, 1, stack)
-        assert closed_after(fifth, begin) < 0.9
+        assert closed_after(fifth, begin) < 30, "it was not its header that was waited for"
         (other,) = idle(limited.public, 1, stack, "127.0.0.2")
         other.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert read_response(other).status == 404
     limited.log.wait("http.peer-limit", peer="127.0.0.1")
 
 
-def test_status_answers_while_the_public_port_is_saturated(limited):
+def test_status_answers_while_the_public_port_is_saturated(make_webhookd):
     """R2.4: the two ports share no limit. Beyond the limit newcomers wait; they are not refused."""
+    limited = make_webhookd(NO_DATABASE, http_header_timeout="8s", http_request_timeout="10s", intake_timeout="100ms", http_max_connections=8,
+                            http_max_per_peer=4).start()
     with contextlib.ExitStack() as stack:
         idle(limited.public, 4, stack)
         idle(limited.public, 4, stack, "127.0.0.2")
@@ -142,7 +151,7 @@ def test_out_of_descriptors(limited):
             socks = idle(limited.status, 12, stack)
             limited.log.wait("http.accept-failed")
             for sock in socks[4:]:
-                assert closed_after(sock, begin) < 10
+                assert closed_after(sock, begin) < 30
         assert limited.cpu_seconds() - cpu < 2
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
@@ -155,7 +164,7 @@ def test_out_of_descriptors(limited):
 
 def test_many_large_bodies_are_bounded(database, make_webhookd):
     """T2.2: 64 bodies of 4 MiB at once are all stored in less than 128 MiB."""
-    webhookd = make_webhookd(database.dsn(), http_max_per_peer=100, http_request_timeout="2m", intake_timeout="20s")
+    webhookd = make_webhookd(database.dsn(), http_max_per_peer=100, http_header_timeout="60s", http_request_timeout="2m", intake_timeout="20s")
     webhookd.public.timeout = 120
     # what was freed must not stay resident for the sake of the sanitizer
     webhookd.start(ASAN_OPTIONS=SANITIZER_ENV["ASAN_OPTIONS"] + ":quarantine_size_mb=1").wait_database()
@@ -197,7 +206,7 @@ def test_drain_finishes_what_is_open(database, make_webhookd):
         stays(lambda: webhookd.processes[0].poll() is None, 0.3, "it waits for the request")
         sock.sendall(data[-1:])
         assert read_response(sock).status == 202
-    assert webhookd.processes[0].wait(10) == 0
+    assert webhookd.processes[0].wait(60) == 0
     assert database.value("select count(*) from orch.event where delivery = 'drained'") == 1
     assert database.value("select count(*) from orch.process where ended_at is null") == 0
     webhookd.processes = []
@@ -205,14 +214,14 @@ def test_drain_finishes_what_is_open(database, make_webhookd):
 
 
 def test_second_signal_is_quick(database, make_webhookd):
-    webhookd = make_webhookd(database.dsn()).start().wait_database()
+    webhookd = make_webhookd(database.dsn(), http_request_timeout="5m").start().wait_database()
     with webhookd.public.connect() as sock:
         sock.sendall(delivery()[:-1])
         webhookd.log.wait("http.state", state="body")
         webhookd.processes[0].send_signal(signal.SIGTERM)
         wait_for(lambda: webhookd.status.get("/readyz").status == 503)
         webhookd.processes[0].send_signal(signal.SIGTERM)
-        assert webhookd.processes[0].wait(5) == 0
+        assert webhookd.processes[0].wait(60) == 0
     webhookd.processes = []
     webhookd.check_sanitizers()
 
@@ -232,7 +241,7 @@ def test_quick_end_while_the_database_holds_a_delivery(database, make_webhookd):
             webhookd.processes[0].send_signal(signal.SIGTERM)
             wait_for(lambda: webhookd.status.get("/readyz").status == 503)
             webhookd.processes[0].send_signal(signal.SIGTERM)
-            assert webhookd.processes[0].wait(10) == 0
+            assert webhookd.processes[0].wait(60) == 0
             assert [answer.result() for answer in answers] == [None] * 3
     finally:
         holder.close()

@@ -277,7 +277,7 @@ def test_an_answer_that_was_lost_is_unknown_and_the_act_can_be_repeated(database
     """O-2: committed, and only that it was is lost. The client is told that it may repeat, and then all is done once."""
     swallower = Swallower(folder, socket_folder(database) / ".s.PGSQL.5480")
     port = make_operatord(f"host={folder} port=5480 dbname={database.name}").start().wait_database().port
-    swallower.armed = True
+    swallower.lose("http_act($1")
     lost = port.ask("POST", "/settings/qg0_title_max", {"value": "150"})
     assert (lost.status, problem(lost)) == (503, "unknown") and "repeat" in lost.json()["hint"] and lost.headers["retry-after"]
     assert database.value("select value from orch.setting_row where key = 'qg0_title_max'") == "150"

@@ -89,7 +89,7 @@ def test_a_bad_file_changes_nothing(operatord, lines, mode, why):
     assert operatord.port.ask("GET", "/health").status == 200
     operatord.stop()
     operatord.start(wait=False)
-    assert operatord.process.wait(20) == 78
+    assert operatord.process.wait(60) == 78
     operatord.process = None
 
 

@@ -354,7 +354,7 @@ def test_watch_json_is_one_document_per_line(ctl, demo):
 
 def test_watch_gives_up_in_time(ctl, demo):
     ctl("item", "create", "demo", "First")
-    done = ctl("watch", "DEMO-1", "--timeout", "300ms", code=3)
+    done = ctl("watch", "DEMO-1", "--timeout", "2s", code=3)
     assert "not all of them are done in time" in done.stderr
 
 
@@ -390,7 +390,7 @@ def test_watch_draws_in_place_on_a_terminal(ctl, demo):
     ctl.take_in()
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 6, 60, 0, 0))
-    process = subprocess.Popen([program("orchctl"), "watch", "--no-color", "--timeout", "1500ms"], env={**ctl.env, "TERM": "xterm"},
+    process = subprocess.Popen([program("orchctl"), "watch", "--no-color", "--timeout", "5s"], env={**ctl.env, "TERM": "xterm"},
                                stdin=slave, stdout=slave, stderr=subprocess.PIPE)
     os.close(slave)
     with os.fdopen(master, "rb", buffering=0) as screen:

@@ -12,7 +12,7 @@ import pytest
 
 from support.agents import BODIES, Gate, hold_pushes
 from support.paths import BUILD, program
-from support.processes import Process, descendants
+from support.processes import Process, descendants, own_programs
 from support.wait import wait_for
 
 
@@ -30,7 +30,7 @@ def supervisor_log(suite):
 
 
 def supervisors():
-    return [p for p in descendants(os.getpid()) if p.program == "orch-supervisor" and p.alive]
+    return [p for p in own_programs(descendants(os.getpid())) if p.program == "orch-supervisor"]
 
 
 def start(suite, *args):
@@ -68,7 +68,7 @@ def test_up_and_down_can_be_repeated(host):
     again = host.orchctl("up", "--json")
     assert json.loads(again.stdout)["pid"] == state["pid"] and "runs already" in again.stderr
     assert host.orchctl_json("down") == {"running": False, "ready": False, "pid": None}
-    assert not Process(state["pid"]).alive and supervisors() == []
+    wait_for(lambda: not Process(state["pid"]).alive and supervisors() == [], what="it has ended")  # it lets its lock go a moment before
     assert "the suite does not run" in host.orchctl("down").stderr
     assert "daemon=webhookd" in supervisor_log(host)
     assert not [line for line in supervisor_log(host).splitlines() if "level=warning" in line or "level=error" in line]
@@ -181,6 +181,7 @@ def work(host, agents, project):
     host.add_project(project)
     item = host.orchctl("item", "create", project.name, "A small wish").stdout.strip()
     wait_for(lambda: agents.marks("printed"), what="the analyst is at work")
+    wait_for(lambda: any(b"two\n" in log.read_bytes() for log in (host.folder / "state/runs").glob("*/log")), what="its words are in its log")
     host.item, host.gate = item, gate
     yield host
     gate.open()
@@ -256,7 +257,8 @@ def test_watch_until_a_person_is_needed(work):
 def test_down_lets_agents_work_on(work):
     """J-8: also a quick stop; the next start goes on with the agent that is there."""
     assert work.orchctl("down", "--quick").returncode == 0
-    assert supervisors() == [] and work.run_pids()
+    wait_for(lambda: supervisors() == [], what="it has ended")
+    assert work.run_pids()
     assert work.orchctl_json("why", work.item)["waits"][0]["axis"] == "running"
     work.orchctl("up")
     work.gate.open()

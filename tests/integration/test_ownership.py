@@ -180,6 +180,7 @@ def test_two_machines_of_one_name(make_suite, project, agents, gate):
     run = line.wait_running(item, "analyst")
     line.db.query("update orch.process set boot_id = 'another-machine'")
     first = living(line)
+    assert len(first) == 4
     b.start(wait=False)
     for daemon in ("workerd", "reaperd", "reconcilerd", "webhookd"):
         assert 'another machine beats under the host name "same"' in b.log.wait("process.refused", daemon=daemon)["error"]

@@ -44,7 +44,7 @@ def test_cancelled_while_its_worker_is_dead(make_suite, project, agents, gate):
     line.cancel(item)
     line.wait_stage(item, "cancelled")
     assert [job["status"] for job in line.jobs(item)] == ["cancelled"]
-    line.wait(lambda: not is_alive(run["pid"]), 10, "the agent is stopped")
+    line.wait(lambda: not is_alive(run["pid"]), what="the agent is stopped")
     stays(lambda: len(line.runs(item)) == 1, 1.0)
 
 
@@ -57,7 +57,7 @@ def test_a_reused_pid_is_no_proof_of_life(suite, project):
                            user="orch_workerd")["process_id"]
     gone = [impostor(ours["boot_id"], ours["pid"], ours["pid_start"] - 1), impostor(ours["boot_id"], 2 ** 22 + 1, 1)]
     for process in gone:
-        line.wait(lambda: line.db.value("select ended_at from orch.process where id = %s", process), 15, f"process {process} is reaped")
+        line.wait(lambda: line.db.value("select ended_at from orch.process where id = %s", process), 30, f"process {process} is reaped")
     assert line.db.value("select ended_at from orch.process where id = %s", ours["id"]) is None
 
 
@@ -67,10 +67,10 @@ def test_each_daemon_comes_back(suite, project):
     for name in ("reaperd", "reconcilerd", "workerd"):
         old = suite.pids(name)[0]
         os.kill(old, signal.SIGKILL)
-        line.wait(lambda: set(suite.pids(name)) - {old}, 20, f"another {name}")
+        line.wait(lambda: set(suite.pids(name)) - {old}, 30, f"another {name}")
         # one statement: between two, the new one's row may come beside that of the old one, which is still to be ended
         line.wait(lambda: line.db.value("select count(*) = 1 and bool_and(pid <> %s) from orch.process where daemon = %s and ended_at is null",
-                                        old, name), 20, f"the rows of {name}")
+                                        old, name), 30, f"the rows of {name}")
     item = line.item()
     line.wait_shown(item, "in_review")
 

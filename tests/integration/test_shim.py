@@ -12,7 +12,7 @@ import time
 import pytest
 
 from support.marks import root_is_anybody
-from support.processes import all_processes, is_alive
+from support.processes import all_processes, is_alive, own_user
 from support.shim import AGENT_ENV, FOREVER, STAY, UNTIL_MARK, daemon, sh
 from support.wait import stays, wait_for
 
@@ -57,11 +57,11 @@ def test_wall_clock(start_shim):
 def test_sigterm_ignored_is_sigkill_after_the_grace(start_shim):
     """J-3: also its children, also when they would go on for ever."""
     script = "trap '' TERM; sleep infinity & sleep infinity & while :; do sleep infinity; done"
-    shim = start_shim(*sh(script), wall_ms=300, grace_ms=400)
+    shim = start_shim(*sh(script), wall_ms=3000, grace_ms=400)
     began = time.monotonic()
     status = shim.end()
     assert (status["outcome"], status["signal"]) == ("timeout", "9")
-    assert 0.6 < time.monotonic() - began < 15
+    assert 3.3 < time.monotonic() - began < 18
 
 
 def test_sigterm_may_be_answered_within_the_grace(start_shim):
@@ -92,11 +92,11 @@ def test_start_clock(start_shim):
 def test_idle_clock(start_shim, folder):
     """J-3: output stops the start clock; a pause after it, on either stream, is what the idle clock measures."""
     script = f"for i in 1 2 3 4; do sleep 0.2; echo $i >&2; done; touch {folder}/silent; sleep infinity"  # lasts
-    shim = start_shim(*sh(script), start_ms=20000, idle_ms=1500)
+    shim = start_shim(*sh(script), start_ms=20000, idle_ms=5000)
     status = shim.end()
     assert (status["outcome"], status["stop_reason"]) == ("timeout", "idle")
     assert (folder / "silent").exists() and shim.log() == b"1\n2\n3\n4\n"
-    assert int(status["ended_ms"]) - int(status["started_ms"]) > 2200
+    assert int(status["ended_ms"]) - int(status["started_ms"]) > 5700
 
 
 RESULT = '{"type":"result"'
@@ -210,17 +210,16 @@ def test_a_chain_of_sessions_is_gone(start_shim, folder):
     assert not [pid for pid in (folder / "pids").read_text().split() if is_alive(int(pid))]
 
 
-def test_a_fork_bomb_within_its_limit(start_shim):
+def test_a_fork_bomb_within_its_limit(start_shim, folder):
     script = ("trap '' TERM\n"
               "f() { sleep 0.1 # lasts\n"
-              "if [ $(ls -d /proc/[0-9]* | wc -l) -lt 300 ]; then f & fi; f & wait; }; f")
+              f"echo >>{folder}/made; if [ $(wc -l <{folder}/made) -lt 150 ]; then f & f & fi; wait; sleep infinity; }}; f")
     shim = start_shim("/bin/bash", "-c", script, grace_ms=200)
     wait_for(lambda: len(shim.alive()) > 20)
     shim.say("cancel")
     shim.end(timeout=90)
 
 
-BOMBER = 61998  # a user id that no process has: the limit on processes counts per user
 BOMB = """
 #include <signal.h>
 #include <unistd.h>
@@ -254,14 +253,15 @@ def test_a_fork_bomb_at_its_limit_loses(start_shim, folder, command, reason):
     (folder / "bomb.c").write_text(BOMB)
     subprocess.run(["cc", "-O2", "-o", folder / "bomb", folder / "bomb.c"], check=True, timeout=120)
     folder.chmod(0o755)
-    shim = start_shim("setpriv", f"--reuid={BOMBER}", f"--regid={BOMBER}", "--clear-groups",
+    bomber = own_user()
+    shim = start_shim("setpriv", f"--reuid={bomber}", f"--regid={bomber}", "--clear-groups",
                       str(folder / "bomb"), grace_ms=200, max_processes=200)
     wait_for(lambda: len(shim.alive()) > 150, what="it is at its limit")
     stays(lambda: len(shim.alive()) <= 200, 0.3, "it is not beyond it")
     shim.say(command)
     status = shim.end(timeout=60)
     assert (status["stop_reason"], status["survivors"]) == (reason, "0")
-    assert not processes_of(BOMBER)
+    assert not processes_of(bomber)
 
 
 def test_many_children_that_end_at_once(start_shim):

@@ -3,6 +3,7 @@
 By signals, and by the freezer of a delegated cgroup where this machine has one to delegate.
 """
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -14,8 +15,8 @@ from support.processes import all_processes, descendants, is_alive
 from support.shim import Ticks, boottime_ms, sh, ticker
 from support.wait import stays, wait_for
 
-FREEZE_MS = 400
-BEAT = FREEZE_MS / 1000 / 4
+FREEZE_MS = 1600  # for longer than a machine under load lets anybody stand still
+BEAT = 0.1
 
 
 def own_cgroup():
@@ -86,14 +87,30 @@ def renew_for(shim, seconds):
     stays(renew, seconds, poll=BEAT)
 
 
+def renewed_until(shim, fn):
+    """It is renewed until fn() is true."""
+    return wait_for(lambda: shim.renew() or fn())
+
+
+def renewed_to_its_end(shim):
+    """It is renewed as long as it hears."""
+    def ended():
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            shim.renew()
+        return shim.process.poll() is not None
+    wait_for(ended, 60, "the shim has ended")
+    return shim.end()
+
+
 def test_freezes_and_goes_on(start_shim, ticks, way):
     """T-5, J-8: freezes when it was not renewed for so long, not sooner; goes on where it was; and again."""
     shim = start_shim(*ticker(ticks.path), freeze_ms=FREEZE_MS, **way)
     shim.agent()
-    ticks.wait_for_more()
+    renewed_until(shim, ticks.numbers)
     for _ in range(2):
-        renew_for(shim, FREEZE_MS / 1000 * 2.5)
-        assert shim.said.count("frozen") == shim.said.count("thawed")
+        shim.said = ""
+        renew_for(shim, FREEZE_MS / 1000 * 1.5)
+        assert not shim.heard("frozen\n"), "although it was renewed in time"
         shim.renew()
         began, shim.said = time.monotonic(), ""
         shim.hear("frozen\n")
@@ -110,22 +127,21 @@ def test_freezes_and_goes_on(start_shim, ticks, way):
 def test_only_a_fresh_renewal_thaws(start_shim, ticks, way):
     """Neither one that was sent long ago, nor one of the future, nor one that was overtaken."""
     shim = start_shim(*ticker(ticks.path), freeze_ms=FREEZE_MS, **way)
-    ticks.wait_for_more()
+    renewed_until(shim, ticks.numbers)
     shim.hear("frozen\n")
     for age_ms in (FREEZE_MS, FREEZE_MS + 1000, -60000):
         shim.renew(age_ms)
     assert_frozen(shim, ticks, way)
     assert "thawed" not in shim.said
-    shim.renew(FREEZE_MS // 2)
-    shim.hear("thawed\n")
+    wait_for(lambda: shim.renew(FREEZE_MS // 2) or shim.heard("thawed\n"), what="it is thawed")
     shim.say("kill")
     shim.end()
 
 
 def test_a_beat_that_was_old_at_the_start(start_shim, ticks, way):
     """The age counts from the beat, not from the start of the shim."""
-    shim = start_shim(*ticker(ticks.path), freeze_ms=60000, renewed_ms=boottime_ms() - 57000, **way)
-    shim.hear("frozen\n", timeout=20)
+    shim = start_shim(*ticker(ticks.path), freeze_ms=60000, renewed_ms=boottime_ms() - 55000, **way)
+    shim.hear("frozen\n")
     shim.renew()
     shim.hear("thawed\n")
     ticks.wait_for_more()
@@ -138,7 +154,8 @@ def test_a_beat_that_was_too_old_at_the_start(start_shim, ticks, word):
     """J-1, T-5: an agent whose claim may be somebody else's by now does not act, not for a moment: nothing is begun."""
     shim = start_shim(*ticker(ticks.path), freeze_ms=60000, renewed_ms=boottime_ms() - 60001)
     if word:
-        shim.say(word)
+        with contextlib.suppress(BrokenPipeError):  # it has looked at its clock already
+            shim.say(word)
     assert shim.hear_the_end() == ""
     assert shim.process.wait(30) == 75 and "it is not begun" in shim.process.stderr.read()
     assert ticks.numbers() == [] and not (shim.run_dir / "status").exists() and shim.lock.read_text() == ""
@@ -148,12 +165,12 @@ def test_a_beat_that_came_while_it_waited(start_shim, ticks):
     """What its worker has said while it waited for the lock counts: the renewals, and a wish to stop."""
     first = start_shim(*ticker(ticks.path))
     ticks.wait_for_more()
-    second = start_shim(*ticker(ticks.path.with_name("second")), name="second", freeze_ms=1000, renewed_ms=boottime_ms(), lock_wait_ms=60000)
-    renew_for(second, 1.2)
+    second = start_shim(*ticker(ticks.path.with_name("second")), name="second", freeze_ms=3000, renewed_ms=boottime_ms(), lock_wait_ms=60000)
+    renew_for(second, 3.3)
     second.say("cancel")
     first.say("kill")
+    assert renewed_to_its_end(second)["stop_reason"] == "cancelled"
     first.end()
-    assert second.end()["stop_reason"] == "cancelled"
 
 
 def test_without_a_first_beat(start_shim):
@@ -175,7 +192,7 @@ def test_without_the_switch(start_shim, ticks, option):
 def test_a_daemon_that_escaped_is_frozen_too(start_shim, ticks, way):
     """Double-forked, in a session of its own."""
     shim = start_shim(*ticker(ticks.path, escaped=True), freeze_ms=FREEZE_MS, **way)
-    ticks.wait_for_more()
+    renewed_until(shim, ticks.numbers)
     shim.hear("frozen\n")
     assert_frozen(shim, ticks, way)
     shim.renew()
@@ -192,8 +209,7 @@ def test_deep_descendants_are_frozen_and_go_on(start_shim, folder, ticks, way):
                       f"n=0; while :; do n=$((n + 1)); echo $n; sleep 0.01; done >{ticks.path}\n")  # lasts
     script.chmod(0o755)
     shim = start_shim(str(script), "6", freeze_ms=FREEZE_MS, **way)
-    renew_for(shim, 0.1)
-    wait_for(lambda: shim.renew() or ticks.numbers())
+    renewed_until(shim, ticks.numbers)
     shim.hear("frozen\n")
     assert_frozen(shim, ticks, way)
     shim.renew()
@@ -219,7 +235,7 @@ def test_something_continues_it_from_outside(start_shim, folder, ticks):
     """SIGCONT from elsewhere, and the one that the kernel sends to a stopped group that loses its last parent."""
     script = ORPHANS.format(parent=str(folder / "parent"), ticker=ticker(ticks.path)[2])
     shim = start_shim("/usr/bin/python3", "-c", script, freeze_ms=FREEZE_MS)
-    wait_for(lambda: shim.renew() or (ticks.numbers() and (folder / "parent").exists()))
+    renewed_until(shim, lambda: ticks.numbers() and (folder / "parent").exists() and (folder / "parent").read_text())
     shim.hear("frozen\n")
     for process in shim.alive():
         os.kill(process.pid, signal.SIGCONT)
@@ -237,12 +253,12 @@ def test_something_continues_it_from_outside(start_shim, folder, ticks):
 def test_kill_while_frozen(start_shim, ticks, way):
     """T-5: the claim has moved on."""
     shim = start_shim(*ticker(ticks.path, escaped=True), freeze_ms=FREEZE_MS, grace_ms=60000, **way)
-    ticks.wait_for_more()
+    renewed_until(shim, ticks.numbers)
     shim.hear("frozen\n")
     assert_frozen(shim, ticks, way)
     seen, left = len(ticks.numbers()), shim.alive()
     shim.say("kill")
-    status = shim.end(timeout=20)
+    status = shim.end(timeout=50)
     assert (status["outcome"], status["stop_reason"], status["signal"]) == ("stopped", "killed", "9")
     assert len(ticks.numbers()) == seen and not any(is_alive(p.pid) for p in left)
 
@@ -252,7 +268,7 @@ def test_stop_while_frozen(start_shim, way, command, reason):
     """J-3: the cascade, with its grace: SIGTERM can be answered."""
     shim = start_shim(*sh("trap 'echo cleaning; exit 7' TERM; echo ready; sleep infinity & wait"),
                       freeze_ms=FREEZE_MS, **way)
-    wait_for(lambda: b"ready" in shim.log())
+    renewed_until(shim, lambda: b"ready" in shim.log())
     shim.hear("frozen\n")
     shim.say(command)
     status = shim.end()
@@ -262,7 +278,7 @@ def test_stop_while_frozen(start_shim, way, command, reason):
 
 def test_frozen_for_too_long(start_shim, ticks, way):
     shim = start_shim(*ticker(ticks.path), freeze_ms=FREEZE_MS, frozen_kill_ms=700, **way)
-    ticks.wait_for_more()
+    renewed_until(shim, ticks.numbers)
     shim.hear("frozen\n")
     status = shim.end()
     assert (status["outcome"], status["stop_reason"], status["signal"]) == ("stopped", "abandoned", "9")
@@ -281,15 +297,13 @@ def test_clocks_stand_still_while_frozen(start_shim, ticks):
         shim.hear("frozen\n")
         stays(lambda: True, 2.6)
         shim.renew()
-    assert shim.end()["outcome"] == "exited"
+    assert renewed_to_its_end(shim)["outcome"] == "exited"
 
 
 def test_wall_clock_goes_on_after_a_freeze(start_shim, ticks):
-    shim = start_shim(*ticker(ticks.path), freeze_ms=FREEZE_MS, wall_ms=FREEZE_MS * 3 // 2)
-    ticks.wait_for_more()
+    shim = start_shim(*ticker(ticks.path), freeze_ms=FREEZE_MS, wall_ms=FREEZE_MS * 2)
     shim.hear("frozen\n")
-    shim.renew()
-    status = shim.end()
+    status = renewed_to_its_end(shim)
     assert (status["outcome"], status["stop_reason"]) == ("timeout", "wall")
 
 
@@ -297,7 +311,7 @@ def test_a_later_peer_hears_that_it_is_frozen(start_shim, ticks, way):
     """J-8: adopted while frozen, it goes on."""
     shim = start_shim(*ticker(ticks.path), freeze_ms=FREEZE_MS, **way)
     agent = shim.agent()
-    ticks.wait_for_more()
+    renewed_until(shim, ticks.numbers)
     shim.hang_up()
     wait_for(lambda: shim.connect().hear("\n") == f"hello frozen {agent}\n")
     heir = shim.connect()
@@ -312,7 +326,7 @@ def test_a_later_peer_hears_that_it_is_frozen(start_shim, ticks, way):
 def test_a_shim_that_was_stopped_itself(start_shim, ticks):
     """When it goes on, what was renewed in time counts, and what was not freezes its agent at once."""
     shim = start_shim(*ticker(ticks.path), freeze_ms=FREEZE_MS)
-    ticks.wait_for_more()
+    renewed_until(shim, ticks.numbers)
     shim.process.send_signal(signal.SIGSTOP)
     stays(lambda: True, FREEZE_MS / 1000 * 1.5)
     shim.renew()
@@ -328,7 +342,7 @@ def test_kill_9_of_the_shim_while_frozen(start_shim, folder, ticks, way):
     """The next shim of the job clears what is left, stopped as it is."""
     marked = {"ORCH_TASK_FILE": f"{folder}/run-1/task.md"}
     first = start_shim(*ticker(ticks.path, escaped=True), name="run-1", env=marked, freeze_ms=FREEZE_MS, **way)
-    ticks.wait_for_more()
+    renewed_until(first, ticks.numbers)
     first.hear("frozen\n")
     assert_frozen(first, ticks, way)
     left = [p.pid for p in first.alive()]

@@ -11,8 +11,8 @@ def test_the_reconciler_finds_a_deadlock_and_people_are_told(make_suite, project
     suite.orchctl("freeze", repo, "--reason", "so that both are there first")
     first, second = line.item("First"), line.item("Second")
     suite.wait_for(lambda: line.task(first) and line.task(second), 30, "both are taken in")
-    suite.orchctl("dependency", "add", first, second)
     mark = suite.log.mark()
+    suite.orchctl("dependency", "add", first, second)
     suite.log.wait("reconcile.deadlock", since=mark)
     suite.orchctl("unfreeze", repo)
     alert = "select payload ->> 'text' from orch.effect where kind = 'alert' and status = 'done'"

@@ -51,7 +51,7 @@ def test_one_message_from_the_first_to_the_last_state(line, telegram, project):
         assert part in card["text"], card["text"]
     edits = [entry for entry in telegram.journal.since(0) if entry.get("path", "").endswith("editMessageText")]
     assert edits and all(entry["status"] == 200 for entry in edits), "nothing was sent that did not differ"
-    line.wait(lambda: line.db.value("select state from orch.card_status") == "final", 20, "the card is final")
+    line.wait(lambda: line.db.value("select state from orch.card_status") == "final", 30, "the card is final")
 
 
 def test_what_telegram_does_wrong_makes_no_second_card(line, telegram):

@@ -63,25 +63,36 @@ def test_a_push_that_the_client_sends_twice_is_not_refused(shop, gitea, there):
 
 
 def git_processes(port):
+    """(words, environment) of those that ask this server; others are other tests'."""
+    found = []
     for entry in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             cmdline, environ = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
         except OSError:
             continue
-        if cmdline.startswith(b"git") and f"127.0.0.1:{port}".encode() in cmdline or b"git-remote-http" in cmdline:
-            yield cmdline.decode(errors="replace"), environ.decode(errors="replace")
+        if b"git" in cmdline.partition(b"\0")[0] and f"127.0.0.1:{port}/".encode() in cmdline:
+            found.append((cmdline.decode(errors="replace"), environ.decode(errors="replace")))
+    return found
 
 
 def test_the_token_is_in_gits_environment_and_nowhere_else(shop, gitea, there):
     """I-1: not in arguments, not in the mirror, and not in what is told of a failure."""
-    gitea.faults.set([{"fault": "slow", "match": "info/refs", "seconds": 1.5}])
-    answers = []
+    held = threading.Event()
+    gitea.faults.set([{"fault": "slow", "match": "info/refs", "until": held}])
+    answers, seen = [], []
     thread = threading.Thread(target=lambda: answers.append(there("mirror")))
     thread.start()
-    seen = wait_for(lambda: list(git_processes(gitea.port)), 20, "git asks the server")
-    thread.join()
+
+    def has_been_seen():
+        seen.extend(git_processes(gitea.port))
+        return any(SECRETS[1] in environ for _, environ in seen)
+
+    try:
+        wait_for(has_been_seen, what="the token is in the environment of a git that asks the server")
+    finally:
+        held.set()
+        thread.join()
     assert answers[0].outcome == "ok"
-    assert any(SECRETS[1] in environ for _, environ in seen), "it is not even where it should be"
     assert not any(secret in cmdline for cmdline, _ in seen for secret in SECRETS)
     gitea.tokens.clear()
     gitea.faults.set([])

@@ -225,8 +225,8 @@ def test_a_terminal_is_asked_for_the_rest(database, ctl, plane, gitea, shop, tok
 # --- orchctl doctor, about the services --------------------------------------------------------------------------
 
 
-def doctor(ctl, check, level="wrong"):
-    done = ctl("doctor", "--json", "--timeout", "1s", code=1)  # the suite does not run: that is wrong
+def doctor(ctl, check, level="wrong", timeout="30s"):
+    done = ctl("doctor", "--json", "--timeout", timeout, code=1)  # the suite does not run: that is wrong
     assert TOKEN not in done.stdout + done.stderr
     return [f["says"] for f in json.loads(done.stdout)["findings"] if f["check"] == check and f["level"] == level]
 
@@ -251,6 +251,6 @@ def test_doctor_waits_once_for_a_service_that_hangs(ctl, add, plane, gitea):
     add()
     plane.faults.set([{"fault": "slow", "seconds": 20}])
     gitea.tokens.clear()
-    found = doctor(ctl, "services")
+    found = doctor(ctl, "services", timeout="4s")
     assert any(plane.url in says and "imed out" in says for says in found) and any('"denied"' in says for says in found)
-    assert doctor(ctl, "trackers", "warning") == ["not asked: plane does not answer"]
+    assert doctor(ctl, "trackers", "warning", "4s") == ["not asked: plane does not answer"]

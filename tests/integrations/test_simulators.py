@@ -12,6 +12,7 @@ import pytest
 
 from support.paths import source
 from sim.telegram import Telegram
+from support.wait import wait_for
 
 TOKEN, SECRET = "sim-token", "a secret"
 
@@ -57,7 +58,7 @@ def receiver():
 
         def wait(self, number):
             with self.changed:
-                assert self.changed.wait_for(lambda: len(self.got) >= number, 20), f"only {len(self.got)} of {number} deliveries came"
+                assert self.changed.wait_for(lambda: len(self.got) >= number, 60), f"only {len(self.got)} of {number} deliveries came"
                 return self.got
 
     receiver = Receiver()
@@ -136,7 +137,7 @@ def test_ci_runs_the_command_and_says_so(gitea, shop):
     sha = shop.repo.bare.branch("work")
     assert [s["status"] for s in shop.repo.statuses[sha]][0] == "pending"
     gitea.ci_queue.put(None)
-    gitea.ci_thread.join(20)
+    gitea.ci_thread.join(60)
     assert [s["status"] for s in shop.repo.statuses[sha]] == ["pending", "success"]
 
 
@@ -169,7 +170,7 @@ def test_transport_errors_end_in_a_hook_that_is_off_and_answers_do_not(plane, re
     plane.set_hook("http://127.0.0.1:9/nobody", SECRET)
     plane.move(plane.shop, item, "STOP")
     plane.journal.wait(lambda entry: entry["kind"] == "hook-disabled")
-    assert not plane.hook["is_active"]
+    wait_for(lambda: not plane.hook["is_active"])
 
 
 def test_states_and_items_come_in_pages(plane):

@@ -23,7 +23,7 @@ def claude(folder):
 def line(make_suite, project, claude):
     """Starts a suite whose agents are claude; makes a line of it."""
     def start(settings=None, **options):
-        suite = make_suite(**{**claude.options(), "agent_after_result": "400ms", **options}).start()
+        suite = make_suite(**{**claude.options(), "agent_after_result": "20s", **options}).start()
         return Pipeline(suite, project, **{"job_backoff_s": 0, **(settings or {})})
     return start
 
@@ -80,7 +80,8 @@ def test_what_comes_of_it(line, claude, name):
     """J-2, J-3, J-4"""
     plan, outcome, reason = ROWS[name]
     claude.set(f"{ONCE if outcome != 'success' else ''}{plan}")
-    line = line(agent_timeout="3s" if name.startswith("529") else "60s", agent_idle_timeout="1s" if "wedged" in name else "0ms")
+    line = line(agent_timeout="6s" if name.startswith("529") else "60s", agent_idle_timeout="3s" if "wedged" in name else "0ms",
+                agent_after_result="400ms" if name.startswith("hangs") else "20s")
     item = line.item()
     line.wait_run(item, "analyst")
     run = line.runs(item, "analyst")[0]
@@ -118,7 +119,7 @@ def test_a_run_says_who_it_was_and_what_it_used(line, claude):
 def test_use_of_a_killed_run(line, claude, model, source, usd):
     """J-7: there was no result: its tokens are priced, those of a model that nobody knows as the dearest."""
     claude.set(f"{ONCE}init(); answer(tokens=(1000000, 100000), model='{model}'); stay()")
-    line = line(agent_idle_timeout="700ms")
+    line = line(agent_idle_timeout="3s")
     item = line.item()
     line.wait_shown(item, "in_review")
     run = line.runs(item, "analyst")[0]
@@ -273,7 +274,7 @@ def test_a_command_that_says_what_is_ours(line, claude, command, why):
 
 def test_today(line, claude):
     """J-7: the day's sum is of today."""
-    line = line()
+    line, begun = line(), datetime.datetime.now(datetime.timezone.utc).date()
     item = line.item()
     line.wait_shown(item, "in_review")
-    assert line.db.value("select day from orch.day_usage") == datetime.datetime.now(datetime.timezone.utc).date()
+    assert begun <= line.db.value("select day from orch.day_usage") <= datetime.datetime.now(datetime.timezone.utc).date()

@@ -33,7 +33,7 @@ def make_line(make_suite, project, agents):
 ], ids=["killed", "endless", "much to say", "one long line"])
 def test_a_red_test_is_told_to_the_developer(make_line, agents, test, said):
     """P-5, J-3: once red, once a round; the reason, and the end of what it wrote, from the begin of a line on."""
-    line = make_line(test, agent_timeout="4s" if said.endswith("than it may") else "60s")
+    line = make_line(test, agent_timeout="8s" if said.endswith("than it may") else "60s")
     item = line.item()
     line.approve_analysis(item)
     line.wait(lambda: [r["outcome"] for r in line.runs(item, "ci")] == ["success", "success"], 120, "red, then green")

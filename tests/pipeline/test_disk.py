@@ -139,7 +139,7 @@ def test_the_pruner_runs_again_and_again_with_its_age_filter(make_suite, project
 def test_a_pruner_that_never_ends_is_stopped(make_suite, project, folder, script):
     """R-9: bounded in time, with all that it has started."""
     (pathlib.Path(folder) / "slow").touch()
-    suite = make_suite(cache_prune_command=f"{script} {{min_age_s}}", cache_prune_timeout="500ms", **{**PRUNE, "cache_prune_interval": "1h"}).start()
+    suite = make_suite(cache_prune_command=f"{script} {{min_age_s}}", cache_prune_timeout="4s", **{**PRUNE, "cache_prune_interval": "1h"}).start()
     assert "cache_prune_timeout" in suite.log.wait("prune.failed")["reason"]
     assert told(folder) == ["172800"]
     line = Pipeline(suite, project)

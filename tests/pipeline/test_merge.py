@@ -30,6 +30,16 @@ def to_confirm(line, item):
     line.wait_shown(item, "awaiting_deploy", 120)
 
 
+@contextlib.contextmanager
+def before_the_merge_gate(line, item):
+    """Main may go on meanwhile: the integrator of the item waits."""
+    line.suite.orchctl("limit", "set", "role", "integrator", "0")
+    line.approve_analysis(item)
+    line.wait(lambda: line.jobs(item, role="integrator", status="queued"), 120, "it is the integrator's turn")
+    yield
+    line.suite.orchctl("limit", "remove", "role", "integrator")
+
+
 def evidence(line, gate):
     return line.db.query("select value, sha, base_sha, detail from orch.evidence where gate = %s order by id", gate)
 
@@ -54,11 +64,10 @@ def test_a_branch_that_is_behind_is_rebased_tested_and_merged(line, project, age
     The review is kept: its patch is the same. Nobody has pushed to main."""
     changes(agents)
     item = line.item()
-    line.approve_analysis(item)
-    line.wait_stage(item, "review", "testing", "deploy-staging", "deploy", timeout=120)
-    base = project.commit({"shared.txt": TEXT.replace("line 29\n", "line 29 by main\n"), "check.sh": "#!/bin/sh\ngrep -q 'by main' shared.txt\n"},
-                          "Main goes on, and its test with it")
-    mark = refuse_pushes_to_main(project)
+    with before_the_merge_gate(line, item):
+        base = project.commit({"shared.txt": TEXT.replace("line 29\n", "line 29 by main\n"), "check.sh": "#!/bin/sh\ngrep -q 'by main' shared.txt\n"},
+                              "Main goes on, and its test with it")
+        mark = refuse_pushes_to_main(project)
     line.wait_shown(item, "awaiting_deploy", 120)
     line.approve(item)
     line.wait_stage(item, "done", timeout=120)
@@ -78,9 +87,8 @@ def test_a_conflict_goes_back_with_the_files(line, project, agents, gate):
     gate.hold("developer", "cp \"$ORCH_TASK_FILE\" why.md\n" + 'sed -i "s/^line 2.*$/line 2 by the branch/" shared.txt\n' + BODIES["developer"],
               only_if='grep -q "conflicts in: shared.txt" "$ORCH_TASK_FILE"')
     item = line.item()
-    line.approve_analysis(item)
-    line.wait_stage(item, "review", "testing", timeout=120)
-    project.commit({"shared.txt": TEXT.replace("line 2\n", "line 2 by main\n")}, "The same line")
+    with before_the_merge_gate(line, item):
+        project.commit({"shared.txt": TEXT.replace("line 2\n", "line 2 by main\n")}, "The same line")
     line.wait(lambda: "development" in line.stages(item)[4:], 120, "the item is sent back")
     assert line.db.value("select count(*) from orch.merge_lease") == 0
     assert line.task(item)["developer_rounds"] == 1
@@ -97,9 +105,8 @@ def test_a_red_test_after_the_rebase_goes_back(line, project, agents):
     agents.set("developer", 'grep -q "exited with 1" "$ORCH_TASK_FILE" && touch fixed\n'
                             'sed -i "s/^line 2$/line 2 by the branch/" shared.txt\n' + BODIES["developer"])
     item = line.item()
-    line.approve_analysis(item)
-    line.wait_stage(item, "review", "testing", timeout=120)
-    project.commit({"check.sh": "#!/bin/sh\n! grep -q 'by the branch' shared.txt || test -e fixed\n"}, "A stricter test")
+    with before_the_merge_gate(line, item):
+        project.commit({"check.sh": "#!/bin/sh\n! grep -q 'by the branch' shared.txt || test -e fixed\n"}, "A stricter test")
     line.wait_shown(item, "awaiting_deploy", 180)
     assert "development" in line.stages(item)[4:] and line.task(item)["developer_rounds"] == 1
     assert [e["value"] for e in evidence(line, "merge_ready")] == ["failed", "ready"]
@@ -115,11 +122,10 @@ def test_the_base_moves_while_the_branch_is_tested(line, project, agents, folder
     suite.orchctl("command", "set", project.name, "retest",
                   f'n=$(cat {again}); echo $((n + 1)) >{again}; [ "$n" -ge 2 ] || flock --shared {moved} true')
     item = line.item()
-    line.approve_analysis(item)
-    line.wait_stage(item, "review", "testing", timeout=120)
     with open(moved, "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        project.commit({"one.txt": "x\n"}, "Main goes on")
+        with before_the_merge_gate(line, item):
+            project.commit({"one.txt": "x\n"}, "Main goes on")
         line.wait(lambda: line.task(item)["stage"] == "deploy-staging" and line.runs(item, "integrator")
                   and line.runs(item, "integrator")[-1]["pid"], 120, "the integrator tests")
         base = project.commit({"two.txt": "x\n"}, "And on")
@@ -189,9 +195,10 @@ def test_a_worker_that_dies_at_the_merge_gate(line, project, agents, folder, mom
     pushes = project.bare / "pushes"
     hook = project.bare / "hooks/post-receive"
     item = line.item()
-    line.approve_analysis(item)
-    line.wait_stage(item, "review", "testing", timeout=120)
     suite = line.suite
+    suite.orchctl("limit", "set", "role", "integrator", "0")
+    line.approve_analysis(item)
+    line.wait(lambda: line.jobs(item, role="integrator", status="queued"), 120, "it is the integrator's turn")
     lock = folder / "lock"
     if moment == "while it is tested":
         suite.orchctl("command", "set", project.name, "retest", f"flock --shared {lock} true")
@@ -202,13 +209,14 @@ def test_a_worker_that_dies_at_the_merge_gate(line, project, agents, folder, mom
     mark = suite.log.mark()
     project.commit({"other.txt": "x\n"}, "Main goes on")
     if missing:
-        line.wait(lambda: line.stage(item) == "deploy-staging" and line.runs(item, "deployer") and line.runs(item, "deployer")[-1]["outcome"], 120, "staging is done")
         with away(line.db, missing):
+            suite.orchctl("limit", "remove", "role", "integrator")
             suite.log.wait(event, since=mark, timeout=90)
             kill_worker(suite)
     else:
         with open(lock, "w", encoding="ascii") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
+            suite.orchctl("limit", "remove", "role", "integrator")
             line.wait_running(item, "integrator", 120)
             kill_worker(suite)
     line.wait_shown(item, "awaiting_deploy", 120)
@@ -225,10 +233,7 @@ def test_a_branch_that_is_moved_or_deleted_under_us(line, project, agents, how):
     """P-5: escalated with a clear reason, held in its stage; what was pushed is kept in the mirror; put back, it goes on."""
     changes(agents)
     item = line.item()
-    line.approve_analysis(item)
-    line.wait_stage(item, "deploy-staging", timeout=120)
-    line.wait(lambda: line.runs(item, "deployer") and line.runs(item, "deployer")[-1]["outcome"], 60, "staging is done")
-    line.wait_shown(item, "awaiting_deploy", 90)
+    to_confirm(line, item)
     task = line.task(item)
     branch, head = task["branch"], task["head_sha"]
     if how == "pushed":
@@ -375,9 +380,8 @@ def test_nothing_of_a_hostile_tree_runs_at_the_merge_gate(line, project, agents,
                             "sed -i 's/^line 2$/line 2 by the branch/' shared.txt\n")
     hostile(hostile.mark.parent / "poison")
     item = line.item()
-    line.approve_analysis(item)
-    line.wait_stage(item, "review", "testing", timeout=120)
-    project.commit({"shared.txt": TEXT.replace("line 29\n", "line 29 by main\n")}, "Main goes on")
+    with before_the_merge_gate(line, item):
+        project.commit({"shared.txt": TEXT.replace("line 29\n", "line 29 by main\n")}, "Main goes on")
     line.wait_shown(item, "awaiting_deploy", 120)
     line.approve(item)
     line.wait_stage(item, "done", timeout=120)

@@ -146,7 +146,7 @@ ENDLESS = b"HTTP/1.1 200 OK\r\n\r\n"
 def test_answers_of_a_url(make_suite, project, site, answer, then, state, detail):
     """M-5, bad input: each is decided; a redirect is not followed, and nothing waits or reads without end."""
     place = site(answer, then)
-    suite = make_suite(probe_timeout="1s").start()
+    suite = make_suite(probe_timeout="1s" if then == "hang" else "20s").start()
     watch = Watch(suite, project)
     item = watch.done(probe_url=place.url)
     watch.wait_state(item, state)
@@ -165,11 +165,11 @@ def test_nobody_listens(make_suite, project, site):
 
 def test_a_probe_that_hangs_is_killed(make_suite, project, folder):
     """M-5, J-3: with what it has started in its group."""
-    watch = Watch(make_suite(probe_timeout="500ms").start(), project)
+    watch = Watch(make_suite(probe_timeout="2s").start(), project)
     item = watch.done(probe=f"sleep 600 & echo $! >>{folder}/left; wait")  # lasts
     watch.wait_state(item, "DEGRADED")
     left = [int(pid) for pid in (folder / "left").read_text().split()]
-    wait_for(lambda: not any(is_alive(pid) for pid in left), 10, "they are gone")
+    wait_for(lambda: not any(is_alive(pid) for pid in left), what="they are gone")
     assert watch.details()[0]["detail"] == "it did not end in time"
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pathlib
 import signal
 import threading
 
@@ -45,6 +46,11 @@ def test_the_database_is_away_when_an_agent_ends(line, agents, gate):
     assert len(line.runs(item, "analyst")) == 1 and len(agents.marks("start")) == 1
 
 
+def waits_for(lock):
+    wanted = f":{os.fstat(lock.fileno()).st_ino} "
+    return any("->" in text and wanted in text for text in pathlib.Path("/proc/locks").read_text().splitlines())
+
+
 def test_what_a_killed_shim_has_left_cannot_be_looked_at(line, agents, gate):
     """J-3: somebody holds its lock: it is said, and tried again; nothing is recorded before nothing is left."""
     gate.hold("analyst", only_if='[ "$ORCH_ATTEMPT" = 1 ]')
@@ -53,9 +59,10 @@ def test_what_a_killed_shim_has_left_cannot_be_looked_at(line, agents, gate):
     with open(line.suite.folder / f"state/locks/job-{run['job_id']}", "rb") as lock:
         holder = threading.Thread(target=fcntl.flock, args=(lock, fcntl.LOCK_EX))
         holder.start()
+        line.wait(lambda: waits_for(lock), what="somebody waits for the lock")
         shim, = line.suite.shims()
         os.kill(shim.pid, signal.SIGKILL)
-        holder.join(10)
+        holder.join()
         line.suite.log.wait("shim.leftovers", timeout=60)
         assert line.runs(item, "analyst")[0]["outcome"] is None
     gate.open()

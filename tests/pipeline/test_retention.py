@@ -141,6 +141,7 @@ def test_what_is_removed_is_what_was_announced(line):
     line.suite.start()
     rows = [int(line.suite.log.wait("retention.removed", since=mark, what="event")["rows"])]
     line.wait(lambda: not line.db.value("select count(*) from orch.event"), 30, "tick after tick the rest goes")
+    line.wait(lambda: len(line.suite.log.records("retention.removed", since=mark, what="event")) >= 3, what="each tick says so")
     assert rows == [batch]
     assert [int(r["rows"]) for r in line.suite.log.records("retention.removed", since=mark, what="event")] == [batch, batch, 1200 - 2 * batch]
 

@@ -66,7 +66,8 @@ def test_deployed_by_an_upgrade(host):
     item = deploys_by(UPGRADE)
     line.wait_stage(item, "done", timeout=180)
     check(line, starts, item)
-    assert suite.log.records("upgrade.done") and not before & set(suite.pids("workerd"))
+    suite.log.wait("upgrade.done")
+    assert not before & set(suite.pids("workerd"))
 
 
 def test_deployed_by_its_successor(host, folder):

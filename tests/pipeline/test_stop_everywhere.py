@@ -5,9 +5,8 @@ import signal
 
 import pytest
 
-from support.processes import descendants, is_alive
+from support.processes import is_alive, own_programs, send_signal
 from support.stops import Stops, steps
-from support.suite import send_signal
 from support.wait import stays
 
 SECONDS = 240  # sixteen items at once, on a machine with much else to do
@@ -29,7 +28,7 @@ def kill_everything(suite, stop):
 
 def kill_daemons(suite, stop):
     """STOP, and kill -9 of the supervisor and all daemons while they react; shims, agents and git live on."""
-    pids = [suite.process.pid] + [p.pid for p in descendants(suite.process.pid) if p.program.startswith("orch-") and p.program != "orch-shim"]
+    pids = [suite.process.pid] + [p.pid for p in own_programs(suite.below()) if p.program.startswith("orch-") and p.program != "orch-shim"]
     answers = stop()
     for pid in pids:
         send_signal(pid, signal.SIGSTOP)

@@ -123,7 +123,7 @@ def run(dsn, name):
     spec = (FOLDER / f"{name}.spec").read_text()
     orders = permutations(spec)
     whole = spec + "".join(f"permutation {' '.join(order)}\n" for order in orders)
-    result = subprocess.run([tester(), dsn], input=whole, capture_output=True, text=True, timeout=240, env={"PGISOLATIONTIMEOUT": "30"})
+    result = subprocess.run([tester(), dsn], input=whole, capture_output=True, text=True, timeout=280, env={"PGISOLATIONTIMEOUT": "30"})
     assert result.returncode == 0, f"isolationtester ended with {result.returncode}: {result.stderr}{result.stdout[-2000:]}"
     found = [read_one(part) for part in result.stdout.split("\nstarting permutation: ")[1:]]
     assert len(found) == len(orders), f"{len(found)} interleavings of {len(orders)}"

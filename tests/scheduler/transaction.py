@@ -13,7 +13,7 @@ class Transaction:
     """query() and its like of support.cluster.Database, all in one transaction."""
 
     def __init__(self, database):
-        self.connection = psycopg2.connect(database.dsn(SUPERUSER), options="-c statement_timeout=20s")  # a claim that never ends is a failure
+        self.connection = psycopg2.connect(database.dsn(SUPERUSER), options="-c statement_timeout=60s")  # a claim that never ends is a failure
         self.cursor = self.connection.cursor()
 
     def query(self, statement, *args, user=None):  # the user is another's business: rights are tested in tests/sql

@@ -2,8 +2,8 @@
 
 A rule is a dict: `fault` (a name below), and optionally `match` (a regular expression searched in "METHOD /path?query";
 everything when absent), `probability` (1.0), `times` (how often it happens at most; no limit when absent), `skip` (how many
-matching requests pass first), and what the fault wants to know (`status`, `seconds`, `location`, `retry_after`). The first
-rule that strikes is the fault of the request; chance comes from a seed, so a run can be repeated.
+matching requests pass first), and what the fault wants to know (`status`, `seconds` or, of a test, the event `until`, `location`,
+`retry_after`). The first rule that strikes is the fault of the request; chance comes from a seed, so a run can be repeated.
 
     before the effect   error-before (status 503), drop-before, limited (429, retry_after), redirect (location), slow (seconds)
     after the effect    error-after (status 500), drop-after, slow-after (seconds), garbage (no JSON), cut (half an answer),
@@ -16,7 +16,7 @@ import threading
 
 BEFORE = {"error-before", "drop-before", "limited", "redirect", "slow"}
 AFTER = {"error-after", "drop-after", "slow-after", "garbage", "cut", "endless"}
-KNOWN = {"fault", "match", "probability", "times", "skip", "status", "seconds", "location", "retry_after"}
+KNOWN = {"fault", "match", "probability", "times", "skip", "status", "seconds", "location", "retry_after", "until"}
 
 
 class Faults:
@@ -56,7 +56,10 @@ class Fault:
         self.rule, self.kind, self.hung_up = rule, rule["fault"], False
 
     def wait(self):
-        threading.Event().wait(self.rule.get("seconds", 5))
+        if "until" in self.rule:
+            self.rule["until"].wait()
+        else:
+            threading.Event().wait(self.rule.get("seconds", 5))
 
     def before(self, handler):
         """The reply instead of the service's, or None: it answers itself, unless we have hung up."""

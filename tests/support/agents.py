@@ -36,6 +36,11 @@ BODIES = {
 }
 
 
+def complete_lines(path):
+    """Of a file that is being written; none when it is not there yet."""
+    return path.read_text().rpartition("\n")[0].splitlines() if path.exists() else []
+
+
 class Mark:
     def __init__(self, line):
         self.what, time_ns, pid, self.work_item, self.role, self.stage = line.split(" ")
@@ -70,8 +75,7 @@ class Agents:
         return {f"agent_command_{role}": str(self.path(role)) for role in ROLES}
 
     def marks(self, what=None, **fields):
-        path = self.folder / "log"
-        marks = [Mark(line) for line in path.read_text().splitlines()] if path.exists() else []
+        marks = [Mark(line) for line in complete_lines(self.folder / "log")]
         return [m for m in marks if what in (None, m.what) and all(getattr(m, k) == v for k, v in fields.items())]
 
 

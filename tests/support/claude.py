@@ -4,7 +4,7 @@ import json
 import pathlib
 import shutil
 
-from .agents import Agents
+from .agents import Agents, complete_lines
 
 FAKE = pathlib.Path(__file__).with_name("fake_claude.py")
 GOOD = "good()"
@@ -35,6 +35,5 @@ class Claude:
                 "agent_command": f"{self.folder / 'claude'} -p"}
 
     def calls(self, role="analyst"):
-        path = self.folder / "calls"
-        calls = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        calls = [json.loads(line) for line in complete_lines(self.folder / "calls")]
         return [c for c in calls if c["role"] == role]

@@ -13,6 +13,7 @@ import psycopg2.extras
 
 from . import coverage
 from .paths import program, program_env, source
+from .wait import wait_for
 
 # A sequence keeps with it how many of its next values are in the log already. A copy of the database has the number, but
 # not those records: after a crash it would give the same values again.
@@ -80,12 +81,12 @@ class Cluster:
         return socket_dsn(self.folder, name, user)
 
     def execute(self, statement, database="postgres"):
-        """For statements that no transaction may hold: create and drop database."""
+        """For statements that no transaction may hold: create and drop database. The server has little patience with sessions
+        that are about to leave it."""
         connection = psycopg2.connect(self.dsn(database, SUPERUSER))
         try:
             connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(statement)
+            wait_for(lambda: is_done(connection, statement), what=statement)
         finally:
             connection.close()
 
@@ -105,6 +106,16 @@ class Cluster:
         name = f"t{os.getpid()}_{next(self.numbers)}"
         self.execute(f"create database {name} template {template or self.migrated_template()} strategy file_copy")  # the quicker way for small ones
         return Database(self, name)
+
+
+def is_done(connection, statement):
+    """False: somebody is in the database still."""
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(statement)
+        except psycopg2.errors.ObjectInUse:
+            return False
+    return True
 
 
 def migrate(dsn):

@@ -53,7 +53,7 @@ class Probe:
         self.process.stdin.close()
         self.reader.join(30)
         errors = self.process.stderr.read()
-        code = self.process.wait(10)
+        code = self.process.wait(30)
         self.process.stdout.close()
         self.process.stderr.close()
         assert (code, errors) == (0, "")

@@ -87,7 +87,8 @@ def escaped():
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            (HERE / "escaped").write_text(str(os.getpid()))
+            (HERE / "escaped.new").write_text(str(os.getpid()))
+            (HERE / "escaped.new").rename(HERE / "escaped")
             time.sleep(3600)  # lasts
         os._exit(0)
     os.wait()

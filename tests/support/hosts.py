@@ -15,8 +15,8 @@ import shutil
 import signal
 import subprocess
 
-from .http import Client
-from .processes import Process
+from .http import DEFAULT_PATIENCE, Client
+from .processes import Process, forget_shared_memory, send_signal, shared_memory, stop_all
 from .wait import wait_for
 
 CLONE_NEWNET = 0x40000000
@@ -50,7 +50,8 @@ def remove_leftovers():
     for path in FOLDER.glob(f"{PREFIX}*"):
         owner = re.match(rf"{PREFIX}(\d+)-", path.name)
         if owner and not Process(int(owner.group(1))).alive:
-            ip("netns", "delete", path.name)
+            done = subprocess.run(["ip", "netns", "delete", path.name], stderr=subprocess.PIPE, text=True, check=False)
+            assert done.returncode == 0 or not path.exists(), done.stderr  # another test process may be at it, too
 
 
 def enter(file):
@@ -64,6 +65,7 @@ class Namespace:
     def __init__(self, name):
         self.namespace = name
         self.path = FOLDER / name
+        self.left = set()  # shared memory of who was killed
         ip("netns", "add", name)
         self.ip("link", "set", "lo", "up")
 
@@ -99,22 +101,16 @@ class Namespace:
 
     def kill(self):
         """SIGKILL of every process, all stopped first, so that none does a last thing."""
-        stopped = set()
-        while new := self.pids() - stopped:
-            signal_all(new, signal.SIGSTOP)
-            stopped |= new
-        signal_all(stopped, signal.SIGKILL)
-        wait_for(lambda: not any(Process(pid).alive for pid in stopped), 10, f"all of {self.namespace} is dead")
+        stopped = stop_all(self.pids)
+        self.left |= shared_memory(stopped)
+        for pid in stopped:
+            send_signal(pid, signal.SIGKILL)
+        wait_for(lambda: not any(Process(pid).alive for pid in stopped), what=f"all of {self.namespace} is dead")
 
     def delete(self):
         self.kill()
+        forget_shared_memory(self.left)
         ip("netns", "delete", self.namespace)
-
-
-def signal_all(pids, signo):
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signo)
 
 
 class HostClient(Client):
@@ -138,7 +134,7 @@ class Host(Namespace):
         self.line = f"to-{name}"  # the router's end of it
         self.address, self.gateway = f"10.77.{number}.2", f"10.77.{number}.1"
 
-    def client(self, port, timeout=20.0):
+    def client(self, port, timeout=DEFAULT_PATIENCE):
         return HostClient(self, port, timeout)
 
     def __repr__(self):

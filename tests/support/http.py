@@ -7,6 +7,9 @@ import socket
 import uuid
 
 
+DEFAULT_PATIENCE = 60.0  # seconds in which something must be heard
+
+
 class Response:
     def __init__(self, data):
         head, _, self.body = data.partition(b"\r\n\r\n")
@@ -31,7 +34,7 @@ class Response:
 class Client:
     """Speaks to 127.0.0.1:port, one connection per request."""
 
-    def __init__(self, port, timeout=20.0):
+    def __init__(self, port, timeout=DEFAULT_PATIENCE):
         self.port, self.timeout = port, timeout
 
     def connect(self):

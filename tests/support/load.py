@@ -16,7 +16,7 @@ class Load:
 
     def __init__(self, suite, senders=3):
         self.client = suite.public
-        self.acknowledged, self.refused = {}, []  # refused: when, and how
+        self.acknowledged, self.sent, self.refused = {}, {}, []  # refused: when, and how
         self.over = threading.Event()
         self.threads = [threading.Thread(target=self._send) for _ in range(senders)]
 
@@ -33,6 +33,7 @@ class Load:
     def _send(self):
         while not self.over.wait(PAUSE):
             delivery = str(uuid.uuid4())
+            self.sent[delivery] = time.monotonic()
             how = send(self.client, delivery)
             now = time.monotonic()
             if isinstance(how, int) and 200 <= how < 300:
@@ -46,6 +47,10 @@ class Load:
 
     def first_after(self, instant):
         return min((at for at in list(self.acknowledged.values()) if at > instant), default=None)
+
+    def first_sent_after(self, instant):
+        """When the first of those that were sent since then was acknowledged."""
+        return min((at for delivery, at in list(self.acknowledged.items()) if self.sent[delivery] > instant), default=None)
 
     def check_stored(self, database):
         """I-3: each delivery that was acknowledged is stored once, and was consumed."""

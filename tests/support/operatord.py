@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 
-from .http import Client
+from .http import DEFAULT_PATIENCE, Client
 from .logs import LogReader
 from .paths import program, program_env
 from .wait import DEFAULT_TIMEOUT, wait_for
@@ -40,7 +40,7 @@ class Port(Client):
 class PathPort(Port):
     """The same through a Unix socket."""
 
-    def __init__(self, path, timeout=20.0):
+    def __init__(self, path, timeout=DEFAULT_PATIENCE):
         super().__init__(None, timeout)
         self.path = path
 

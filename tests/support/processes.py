@@ -4,14 +4,17 @@ The test process makes itself the parent of orphans (PR_SET_CHILD_SUBREAPER), so
 daemons and escaped grandchildren too, stays below it. The private PostgreSQL is known by its data folder.
 """
 
+import contextlib
 import ctypes
 import os
 import pathlib
+import re
 import signal
 
-from .wait import wait_for
+from .wait import DEFAULT_TIMEOUT, wait_for
 
 PR_SET_CHILD_SUBREAPER = 36
+IPC_RMID = 0
 
 
 def become_subreaper():
@@ -78,6 +81,70 @@ def is_alive(pid):
     return Process(pid).alive
 
 
+def own_programs(processes):
+    """Without those between fork and exec, which still have the name of the program that has forked them."""
+    by_pid = {p.pid: p for p in processes}
+    return [p for p in processes if p.ppid not in by_pid or by_pid[p.ppid].program != p.program]
+
+
+def send_signal(pid, signo):
+    """To a process that may have ended meanwhile."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signo)
+
+
+def stands(process):
+    """Stopped, or waiting in vfork() for a child that is; what has ended does not move either."""
+    return process.state in ("T", "t") or not process.alive or \
+        process.state == "D" and any(child.ppid == process.pid and child.state == "T" for child in all_processes())
+
+
+def stop_all(listed):
+    """SIGSTOP of all whose numbers listed() says, until none of them moves and a later look finds no other; returns those that
+    stand. A signal takes a while to arrive, and who still moves may fork."""
+    stood = []
+
+    def all_stand():
+        known, found = set(stood), [Process(pid) for pid in listed()]
+        moving = {process.pid for process in found if not stands(process)}
+        for pid in moving:
+            send_signal(pid, signal.SIGSTOP)
+        stood[:] = [process.pid for process in found if process.alive and process.pid not in moving]
+        return not moving and known.issuperset(stood)
+
+    wait_for(all_stand, what="all stand still")
+    return stood
+
+
+# What PostgreSQL and libfaketime would take away themselves if they were not killed: files, and segments of System V.
+SHARED = re.compile(r" (\d+) +(/dev/shm/(?:PostgreSQL\.|faketime_shm_|sem\.faketime_sem_)\S+|/SYSV[0-9a-f]{8} \(deleted\))$", re.MULTILINE)
+
+
+def shared_memory(pids):
+    """What these processes have mapped of it, for forget_shared_memory()."""
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            found.update(SHARED.findall(pathlib.Path(f"/proc/{pid}/maps").read_text()))
+    return found
+
+
+def forget_shared_memory(found):
+    """Removes it once nobody can use it any more; a segment only if it is still that one, and nobody is attached."""
+    lines = (line.split() for line in pathlib.Path("/proc/sysvipc/shm").read_text().splitlines()[1:])
+    unused = {(int(line[0]) & 0xffffffff, int(line[1])) for line in lines if line[6] == "0"}
+    for number, name in found:
+        if name.startswith("/dev/shm/"):
+            pathlib.Path(name).unlink(missing_ok=True)
+        elif (int(name[len("/SYSV"):][:8], 16), int(number)) in unused:
+            ctypes.CDLL(None).shmctl(int(number), IPC_RMID, None)
+
+
+def own_user(number=0):
+    """A user id that no process of the machine has, nor any other test: limits on processes count per user."""
+    return 20000 + os.getpid() % 20000 * 2 + number
+
+
 def reap_orphans():
     """Collects ended children that came to us as orphans. Only between tests: then no Popen waits for one."""
     while True:
@@ -115,19 +182,20 @@ class LeakCheck:
         return [p for p in descendants(os.getpid())
                 if (p.pid, p.start) not in self.before and not p.cwd.startswith(tuple(self.lasting_folders))]
 
-    def finish(self, folders=(), grace=5.0):
-        """Processes get a short while to leave; those that do not are killed, and named in the failure."""
+    def finish(self, folders=(), grace=DEFAULT_TIMEOUT):
+        """Processes get a while to leave; those that do not are killed, and named in the failure. So are locks, which go with
+        their last holder."""
         problems = []
+
+        def locks():
+            return [f"lock left: {path}: {line}" for folder in folders for path, line in locks_below(folder)]
+
         try:
-            wait_for(lambda: not self.leaked(), grace)
+            wait_for(lambda: not self.leaked() and not locks(), grace)
         except AssertionError:
             for process in self.leaked():
                 problems.append(f"process left: {process}")
-                try:
-                    os.kill(process.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-        for folder in folders:
-            problems += [f"lock left: {path}: {line}" for path, line in locks_below(folder)]
+                send_signal(process.pid, signal.SIGKILL)
+            problems += locks()
         reap_orphans()
         assert not problems, "the test left something behind:\n" + "\n".join(problems)

@@ -47,6 +47,12 @@ class Peer:
             assert more or text in self.said, f"hung up before {text!r}; heard {self.said!r}"
         return self.said
 
+    def heard(self, text):
+        """Whether it has said so by now."""
+        while text not in self.said and select.select([self.socket], [], [], 0)[0] and self._receive(time.monotonic(), repr(text)):
+            pass
+        return text in self.said
+
     def hear_the_end(self, timeout=30):
         """Waits until the shim has hung up; returns all it has said."""
         deadline = time.monotonic() + timeout
@@ -151,7 +157,8 @@ if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         {prelude}
-        open({mark!r}, "w").write(str(os.getpid()))
+        open({mark!r} + ".new", "w").write(str(os.getpid()))
+        os.rename({mark!r} + ".new", {mark!r})
         signal.sigwait([signal.SIGUSR1])
     os._exit(0)
 os.wait()

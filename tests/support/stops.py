@@ -7,6 +7,8 @@ for a forge that does not take the merge.
 
 import fcntl
 
+import psycopg2
+
 from .agents import BODIES, Gate
 from .pipeline import Pipeline
 from .project import Project
@@ -164,5 +166,12 @@ class Stop:
         """True when the item has come to its end; a person who is asked then says no."""
         task = self.task()
         if not task["terminal"] and self._waits_at():
-            self.line.db.query("select orch.reject(%s, 'it was to be stopped')", self.item, user="orch_operator")
+            self._say_no()
         return task["terminal"]
+
+    def _say_no(self):
+        try:
+            self.line.db.query("select orch.reject(%s, 'it was to be stopped')", self.item, user="orch_operator")
+        except psycopg2.Error as error:
+            if not (error.pgcode or "").startswith("OR"):  # by the time he has said it, nobody asks any more
+                raise

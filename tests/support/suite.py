@@ -1,7 +1,7 @@
 """The whole suite on free ports: the supervisor and its daemons, with a configuration and a state folder of their own."""
 
+import collections
 import json
-import os
 import pathlib
 import random
 import signal
@@ -11,31 +11,43 @@ import subprocess
 from .http import Client, gitea_headers, plane_headers
 from .logs import LogReader
 from .paths import BUILD, program, program_env
-from .processes import Process, all_processes, descendants, is_alive
+from .processes import Process, all_processes, descendants, is_alive, own_programs, send_signal, stop_all
 from .wait import DEFAULT_TIMEOUT, wait_for
 
 SECRETS = {"gitea": "gitea-secret-of-the-tests", "plane": "plane-secret-of-the-tests"}
 
 
+# The ports that were given away last: other test processes of the machine pass them over, as an abstract socket of that name exists.
+reserved = collections.deque()
+RESERVED_MAX = 100
+
+
+def reserve(port):
+    """False: another test has it."""
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.bind(f"\0orch-test-port-{port}")
+    except OSError:
+        sock.close()
+        return False
+    reserved.append(sock)
+    while len(reserved) > RESERVED_MAX:
+        reserved.popleft().close()
+    return True
+
+
 def free_port():
-    """A port nobody listens on, below those that the kernel gives to outgoing connections: it stays free while a
-    suite is down, so that a test can start it again on the same port."""
+    """A port nobody listens on, and no other test will, below those that the kernel gives to outgoing connections: it stays
+    free while a suite is down, so that a test can start it again on the same port."""
     while True:
         port = random.randrange(15000, 32000)
         with socket.socket() as sock:
             try:
                 sock.bind(("127.0.0.1", port))
-                return port
             except OSError:
                 continue
-
-
-def send_signal(pid, signo):
-    """To a process that may have ended meanwhile."""
-    try:
-        os.kill(pid, signo)
-    except ProcessLookupError:
-        pass
+        if reserve(port):
+            return port
 
 
 class Here:
@@ -99,14 +111,24 @@ class Suite:
     # --- life -----------------------------------------------------------------------------------------------
 
     def start(self, wait=True):
+        """Returns when it is ready and each daemon has its row; at once without `wait`."""
         assert self.process is None, "the suite runs already"
+        mark = self.log.mark()
         with open(self.log.path, "ab") as log:
             self.process = subprocess.Popen(
                 self.host.command(program("orch-supervisor"), "--config", self.config), env=self.env,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         if wait:
             self.wait_ready()
+            for daemon, count in self.counts().items():
+                self.wait_for(lambda: len(self.log.records("process.registered", since=mark, daemon=daemon)) >= count,
+                              what=f"each {daemon} is registered")
         return self
+
+    def counts(self):
+        """How many of each daemon there are."""
+        return {"webhookd": int(self.options["webhookd_count"]), "workerd": int(self.options["workerd_count"]), "reaperd": 1,
+                "reconcilerd": 1}
 
     def wait_ready(self, timeout=DEFAULT_TIMEOUT):
         wait_for(self.is_ready, timeout, "the suite is ready (GET /readyz)", self.log.tail)
@@ -136,7 +158,9 @@ class Suite:
         self.send(signo)
         code = self._wait_exit(timeout)
         assert code == 0, f"the supervisor ended with {code}\n{self.log.tail()}"
-        wait_for(lambda: not any(is_alive(p.pid) for p in below), 5, "all children left with it", self.log.tail)
+        # who was between fork and exec may be a shim by now
+        wait_for(lambda: not {p.pid for p in below if is_alive(p.pid)} - self.run_pids(), what="all children left with it",
+                 explain=self.log.tail)
         self.check_sanitizers()
 
     def _wait_exit(self, timeout):
@@ -155,16 +179,12 @@ class Suite:
 
     def pause(self):
         """SIGSTOP of every process of the suite, agents too: the host stands still. Returns them for resume()."""
-        stopped, pids = [], None
-        while pids != (pids := [self.process.pid] + [p.pid for p in descendants(self.process.pid)]):
-            for pid in set(pids) - set(stopped):
-                send_signal(pid, signal.SIGSTOP)
-                stopped.append(pid)
-        return stopped
+        return stop_all(lambda: [self.process.pid] + [p.pid for p in descendants(self.process.pid)])
 
     def resume(self, stopped):
+        """Children before their parents: who goes on first finds them at work."""
         for pid in reversed(stopped):
-            os.kill(pid, signal.SIGCONT)
+            send_signal(pid, signal.SIGCONT)
 
     def power_off(self):
         """kill -9 of every process of the suite at one moment, agents too: nobody can do a last thing."""
@@ -180,15 +200,11 @@ class Suite:
 
     def destroy(self):
         """Ends everything at once, the runs too, for the end of a test."""
-        pids = self.run_pids()
+        pids = stop_all(lambda: self.run_pids() | {p.pid for p in self.below()})
         if self.process is not None:
-            pids |= {p.pid for p in descendants(self.process.pid)}
             self.kill()
         for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+            send_signal(pid, signal.SIGKILL)
 
     def check_sanitizers(self):
         reports = [line for line in self.log.lines() if "Sanitizer" in line or "runtime error:" in line]
@@ -202,13 +218,17 @@ class Suite:
             return []
         if name == "supervisor":
             return [self.process.pid] if Process(self.process.pid).alive else []
-        below = descendants(self.process.pid)
-        return [p.pid for p in sorted(below, key=lambda p: p.start) if p.program == f"orch-{name}"]
+        return [p.pid for p in sorted(own_programs(self.below()), key=lambda p: p.start) if p.program == f"orch-{name}"]
+
+    def below(self):
+        """All that runs below the supervisor."""
+        return descendants(self.process.pid) if self.process is not None else []
 
     def shims(self):
         """Living shims of this suite, whoever is their parent by now."""
         ours = tuple(str(self.folder / "state" / what) for what in ("runs", "deploys"))
-        return [p for p in all_processes() if p.alive and p.program == "orch-shim" and any(a.startswith(ours) for a in p.args)]
+        found = [p for p in all_processes() if p.alive and p.program == "orch-shim" and any(a.startswith(ours) for a in p.args)]
+        return own_programs(found)
 
     def run_pids(self):
         """Shims, and all that runs below them."""

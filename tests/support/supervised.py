@@ -9,7 +9,7 @@ import threading
 
 from .logs import LogReader
 from .paths import program, program_env
-from .processes import descendants
+from .processes import descendants, own_programs, send_signal, stop_all
 from .suite import free_port
 from .wait import DEFAULT_TIMEOUT, wait_for
 
@@ -53,7 +53,7 @@ class Supervised:
         self.config = self.folder / "orchestrator.conf"
         self.log = LogReader(self.folder / "log")
         self.env = program_env(FAKE_DAEMON_DIR=str(self.fakes))
-        self.process = None
+        self.process, self.begun = None, 0
         self.options = {
             "state_dir": self.state,
             "bin_dir": self.bin,
@@ -97,15 +97,24 @@ class Supervised:
     # --- life -----------------------------------------------------------------------------------------------
 
     def start(self, wait=True, **popen):
+        """Returns when it is ready, and each of its children is; at once without `wait`."""
         mark = self.log.mark()
         own = self.bin / "orch-supervisor"
         with open(self.log.path, "ab") as log:
             self.process = subprocess.Popen(
                 [own if own.exists() else program("orch-supervisor"), "--config", self.config], env=self.env,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **popen)
+        self.begun = mark
         if wait:
             self.log.wait("supervisor.ready", since=mark)
+            for child in self.children():
+                self.log.wait("child.ready", since=mark, child=child)
         return self
+
+    def children(self):
+        """Names of all that the configuration asks for."""
+        counts = {"webhookd": self.options["webhookd_count"], "workerd": self.options["workerd_count"], "reaperd": 1, "reconcilerd": 1}
+        return [f"{daemon}.{number}" for daemon, count in counts.items() for number in range(1, int(count) + 1)]
 
     def send(self, signo):
         self.process.send_signal(signo)
@@ -123,21 +132,18 @@ class Supervised:
         if self.process is None:
             return
         self.send(signal.SIGTERM)
-        self.log.wait("supervisor.stopping")
+        self.log.wait("supervisor.stopping", since=self.begun)
         if self.process.poll() is None:
             self.send(signal.SIGTERM)
         assert self.wait_exit() == 0, self.log.tail()
 
     def destroy(self):
         if self.process is not None:
-            below = descendants(self.process.pid)
+            below = stop_all(lambda: [p.pid for p in descendants(self.process.pid)])
             self.process.kill()
             self.process.wait()
-            for process in below:
-                try:
-                    os.kill(process.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+            for pid in below:
+                send_signal(pid, signal.SIGKILL)
 
     def orchctl(self, *args):
         return subprocess.run([program("orchctl"), *args], env={**self.env, "ORCH_CONFIG": str(self.config)},
@@ -153,7 +159,7 @@ class Supervised:
     def pids(self, daemon):
         """Living processes of a daemon, the oldest first."""
         below = descendants(self.process.pid) if self.process is not None else []
-        return [p.pid for p in sorted(below, key=lambda p: (p.start, p.pid)) if p.program == f"orch-{daemon}"]
+        return [p.pid for p in sorted(own_programs(below), key=lambda p: (p.start, p.pid)) if p.program == f"orch-{daemon}"]
 
     def all_pids(self):
         return {daemon: self.pids(daemon) for daemon in DAEMONS}

@@ -8,16 +8,18 @@ POLL = 0.02
 
 
 def wait_for(fn, timeout=DEFAULT_TIMEOUT, what="", explain=None):
-    """Calls fn until it returns something true, and returns that.
+    """Calls fn until it returns something true, and returns that. The last call is after the deadline: who stood still
+    meanwhile has not looked.
 
     Too late: AssertionError with `what`, the last value, and what explain() returns (a log's end, say).
     """
     deadline = time.monotonic() + timeout
     while True:
+        is_last = time.monotonic() >= deadline
         value = fn()
         if value:
             return value
-        if time.monotonic() >= deadline:
+        if is_last:
             break
         select.select((), (), (), POLL)
     text = f"not within {timeout:g} s: {what or getattr(fn, '__name__', fn)}; last value: {value!r}"
