@@ -53,12 +53,10 @@ void gitea_free(struct gitea *gitea)
 
 /* ---- what all calls do ---- */
 
-static void free_call(struct gitea_call *call)
+static void free_call(void *arg)
 {
+        struct gitea_call *call = arg;
         char *strings[] = {call->path, call->branch, call->base, call->body, call->head, call->marker};
-        rest_cancel(call->rest);
-        if (call->out != NULL)
-                json_out_free(call->out);
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
                 free(strings[i]);
         free(call);
@@ -66,58 +64,15 @@ static void free_call(struct gitea_call *call)
 
 void gitea_cancel(struct gitea_call *call)
 {
-        if (call != NULL)
-                free_call(call);
+        rest_talk_cancel(call != NULL ? &call->talk : NULL);
 }
 
-struct gitea_call *gitea_call_new(struct gitea *gitea, gitea_answer_fn *fn, void *arg)
+struct gitea_call *gitea_call_new(struct gitea *gitea, port_json_fn *fn, void *arg)
 {
         struct gitea_call *call = xcalloc(1, sizeof(*call));
-        *call = (struct gitea_call){.gitea = gitea, .out = json_out_new(false), .fn = fn, .arg = arg};
-        json_out_object(call->out);
+        call->gitea = gitea;
+        rest_talk_init(&call->talk, gitea->rest, free_call, fn, arg);
         return call;
-}
-
-void gitea_end(struct gitea_call *call, const struct port_answer *port)
-{
-        struct strbuf json = STRBUF_INIT;
-        gitea_answer_fn *fn = call->fn;
-        void *arg = call->arg;
-        if (port->outcome == PORT_OK) {
-                json_out_object_end(call->out);
-                json_out_finish(call->out, &json);
-        }
-        free_call(call);
-        fn(arg, port, port->outcome == PORT_OK ? json.buf : NULL);
-        strbuf_deinit(&json);
-}
-
-void gitea_done(struct gitea_call *call)
-{
-        const struct port_answer ok = {.outcome = PORT_OK, .retry_after_s = -1, .err = ERRINFO_INIT};
-        gitea_end(call, &ok);
-}
-
-void gitea_fail(struct gitea_call *call, enum port_outcome outcome, const char *why)
-{
-        struct port_answer port = {.outcome = outcome, .retry_after_s = -1, .err = ERRINFO_INIT};
-        err_set(&port.err, "", "%s", why);
-        gitea_end(call, &port);
-}
-
-bool gitea_took(struct gitea_call *call, const struct rest_answer *answer)
-{
-        call->rest = NULL;
-        if (answer->port.outcome == PORT_OK)
-                return true;
-        gitea_end(call, &answer->port);
-        return false;
-}
-
-void gitea_ask(struct gitea_call *call, const char *method, const char *path, struct json_out *body,
-               rest_answer_fn *fn)
-{
-        call->rest = rest_start(call->gitea->rest, method, path, body, fn, call);
 }
 
 char *gitea_path(const struct gitea *gitea, const char *fmt, ...)
@@ -145,39 +100,39 @@ static char *branch_path(const struct gitea *gitea, const char *branch)
 static void on_object(void *arg, const struct rest_answer *answer)
 {
         struct gitea_call *call = arg;
-        if (!gitea_took(call, answer))
+        if (!rest_talk_took(&call->talk, answer))
                 return;
-        call->read(call->out, answer->json);
-        gitea_done(call);
+        call->read(call->talk.out, answer->json);
+        rest_talk_done(&call->talk);
 }
 
 /* Takes the path. */
-static struct gitea_call *ask_object(struct gitea *gitea, char *path, gitea_read_fn *read,
-                                     gitea_answer_fn *fn, void *arg)
+static struct gitea_call *ask_object(struct gitea *gitea, char *path, gitea_read_fn *read, port_json_fn *fn,
+                                     void *arg)
 {
         struct gitea_call *call = gitea_call_new(gitea, fn, arg);
         call->read = read;
         call->path = path;
-        gitea_ask(call, "GET", path, NULL, on_object);
+        rest_talk_ask(&call->talk, "GET", path, NULL, on_object);
         return call;
 }
 
-struct gitea_call *gitea_user(struct gitea *gitea, gitea_answer_fn *fn, void *arg)
+struct gitea_call *gitea_user(struct gitea *gitea, port_json_fn *fn, void *arg)
 {
         return ask_object(gitea, xstrdup("/user"), gitea_read_user, fn, arg);
 }
 
-struct gitea_call *gitea_repo(struct gitea *gitea, gitea_answer_fn *fn, void *arg)
+struct gitea_call *gitea_repo(struct gitea *gitea, port_json_fn *fn, void *arg)
 {
         return ask_object(gitea, gitea_path(gitea, "%s", ""), gitea_read_repo, fn, arg);
 }
 
-struct gitea_call *gitea_branch(struct gitea *gitea, const char *branch, gitea_answer_fn *fn, void *arg)
+struct gitea_call *gitea_branch(struct gitea *gitea, const char *branch, port_json_fn *fn, void *arg)
 {
         return ask_object(gitea, branch_path(gitea, branch), gitea_read_branch, fn, arg);
 }
 
-struct gitea_call *gitea_pull(struct gitea *gitea, int64_t number, gitea_answer_fn *fn, void *arg)
+struct gitea_call *gitea_pull(struct gitea *gitea, int64_t number, port_json_fn *fn, void *arg)
 {
         return ask_object(gitea, gitea_path(gitea, "/pulls/%lld", (long long)number), gitea_read_pull, fn,
                           arg);
@@ -190,27 +145,27 @@ static void next_page(struct gitea_call *call);
 static void on_page(void *arg, const struct rest_answer *answer)
 {
         struct gitea_call *call = arg;
-        if (!gitea_took(call, answer))
+        if (!rest_talk_took(&call->talk, answer))
                 return;
         const struct json *list = call->list != NULL ? json_get(answer->json, call->list) : answer->json;
         for (size_t i = 0; i < json_len(list); i++) {
-                json_out_object(call->out);
-                call->read(call->out, json_at(list, i));
-                json_out_object_end(call->out);
+                json_out_object(call->talk.out);
+                call->read(call->talk.out, json_at(list, i));
+                json_out_object_end(call->talk.out);
         }
         if (json_len(list) == GITEA_PAGE_SIZE && call->page < GITEA_PAGES_MAX) {
                 next_page(call);
                 return;
         }
-        json_out_array_end(call->out);
-        gitea_done(call);
+        json_out_array_end(call->talk.out);
+        rest_talk_done(&call->talk);
 }
 
 static void next_page(struct gitea_call *call)
 {
         _cleanup_(freep) char *path =
                 xasprintf("%s?limit=%d&page=%u", call->path, GITEA_PAGE_SIZE, ++call->page);
-        gitea_ask(call, "GET", path, NULL, on_page);
+        rest_talk_ask(&call->talk, "GET", path, NULL, on_page);
 }
 
 /* Reads a whole list into the array `key` of the answer. Takes the path. */
@@ -220,38 +175,38 @@ static struct gitea_call *ask_list(struct gitea_call *call, char *path, const ch
         call->path = path;
         call->read = read;
         call->list = list;
-        json_out_key(call->out, key);
-        json_out_array(call->out);
+        json_out_key(call->talk.out, key);
+        json_out_array(call->talk.out);
         next_page(call);
         return call;
 }
 
-struct gitea_call *gitea_branches(struct gitea *gitea, gitea_answer_fn *fn, void *arg)
+struct gitea_call *gitea_branches(struct gitea *gitea, port_json_fn *fn, void *arg)
 {
         return ask_list(gitea_call_new(gitea, fn, arg), gitea_path(gitea, "/branches"), "branches", NULL,
                         gitea_read_branch);
 }
 
 /* The combined state that comes with it is of one page only, and counts nothing as pending: not used. */
-struct gitea_call *gitea_statuses(struct gitea *gitea, const char *sha, gitea_answer_fn *fn, void *arg)
+struct gitea_call *gitea_statuses(struct gitea *gitea, const char *sha, port_json_fn *fn, void *arg)
 {
         struct gitea_call *call = gitea_call_new(gitea, fn, arg);
         struct strbuf name = STRBUF_INIT;
         rest_encode(&name, sha, "");
         char *path = gitea_path(gitea, "/commits/%s/status", name.buf);
         strbuf_deinit(&name);
-        json_out_kstr(call->out, "sha", sha);
+        json_out_kstr(call->talk.out, "sha", sha);
         return ask_list(call, path, "statuses", "statuses", gitea_read_status);
 }
 
-struct gitea_call *gitea_reviews(struct gitea *gitea, int64_t number, gitea_answer_fn *fn, void *arg)
+struct gitea_call *gitea_reviews(struct gitea *gitea, int64_t number, port_json_fn *fn, void *arg)
 {
         return ask_list(gitea_call_new(gitea, fn, arg),
                         gitea_path(gitea, "/pulls/%lld/reviews", (long long)number), "reviews", NULL,
                         gitea_read_review);
 }
 
-struct gitea_call *gitea_hooks(struct gitea *gitea, gitea_answer_fn *fn, void *arg)
+struct gitea_call *gitea_hooks(struct gitea *gitea, port_json_fn *fn, void *arg)
 {
         return ask_list(gitea_call_new(gitea, fn, arg), gitea_path(gitea, "/hooks"), "hooks", NULL,
                         gitea_read_hook);
@@ -263,27 +218,26 @@ static void on_deleted(void *arg, const struct rest_answer *answer)
 {
         struct gitea_call *call = arg;
         if (answer->port.outcome == PORT_NOT_FOUND)
-                call->rest = NULL; /* gone already */
-        else if (!gitea_took(call, answer))
+                rest_talk_heard(&call->talk); /* gone already */
+        else if (!rest_talk_took(&call->talk, answer))
                 return;
-        gitea_done(call);
+        rest_talk_done(&call->talk);
 }
 
-static struct gitea_call *delete (struct gitea *gitea, char *path, gitea_answer_fn *fn, void *arg)
+static struct gitea_call *delete (struct gitea *gitea, char *path, port_json_fn *fn, void *arg)
 {
         struct gitea_call *call = gitea_call_new(gitea, fn, arg);
         call->path = path;
-        gitea_ask(call, "DELETE", path, NULL, on_deleted);
+        rest_talk_ask(&call->talk, "DELETE", path, NULL, on_deleted);
         return call;
 }
 
-struct gitea_call *gitea_delete_branch(struct gitea *gitea, const char *branch, gitea_answer_fn *fn,
-                                       void *arg)
+struct gitea_call *gitea_delete_branch(struct gitea *gitea, const char *branch, port_json_fn *fn, void *arg)
 {
         return delete (gitea, branch_path(gitea, branch), fn, arg);
 }
 
-struct gitea_call *gitea_delete_hook(struct gitea *gitea, int64_t hook, gitea_answer_fn *fn, void *arg)
+struct gitea_call *gitea_delete_hook(struct gitea *gitea, int64_t hook, port_json_fn *fn, void *arg)
 {
         return delete (gitea, gitea_path(gitea, "/hooks/%lld", (long long)hook), fn, arg);
 }
@@ -310,14 +264,14 @@ static void put_hook(struct json_out *body, const char *url, const char *secret)
         json_out_object_end(body);
 }
 
-struct gitea_call *gitea_make_hook(struct gitea *gitea, const char *url, const char *secret,
-                                   gitea_answer_fn *fn, void *arg)
+struct gitea_call *gitea_make_hook(struct gitea *gitea, const char *url, const char *secret, port_json_fn *fn,
+                                   void *arg)
 {
         struct gitea_call *call = gitea_call_new(gitea, fn, arg);
         struct json_out *body = json_out_new(false);
         put_hook(body, url, secret);
         call->read = gitea_read_hook;
         _cleanup_(freep) char *path = gitea_path(gitea, "/hooks");
-        gitea_ask(call, "POST", path, body, on_object);
+        rest_talk_ask(&call->talk, "POST", path, body, on_object);
         return call;
 }

@@ -24,7 +24,7 @@ static void next_pulls(struct gitea_call *call, const char *state, rest_answer_f
         _cleanup_(freep) char *path =
                 gitea_path(call->gitea, "/pulls?state=%s&sort=recentupdate&limit=%d&page=%u", state,
                            GITEA_PAGE_SIZE, ++call->page);
-        gitea_ask(call, "GET", path, NULL, fn);
+        rest_talk_ask(&call->talk, "GET", path, NULL, fn);
 }
 
 static bool is_merged(const struct json *pull)
@@ -45,14 +45,14 @@ static const struct json *ours(const struct gitea_call *call, const struct json 
 
 static void found(struct gitea_call *call, const struct json *pull)
 {
-        gitea_read_pull(call->out, pull);
-        gitea_done(call);
+        gitea_read_pull(call->talk.out, pull);
+        rest_talk_done(&call->talk);
 }
 
 static void on_closed(void *arg, const struct rest_answer *answer)
 {
         struct gitea_call *call = arg;
-        if (!gitea_took(call, answer))
+        if (!rest_talk_took(&call->talk, answer))
                 return;
         const struct json *pull = ours(call, answer->json, true);
         if (pull != NULL)
@@ -60,13 +60,13 @@ static void on_closed(void *arg, const struct rest_answer *answer)
         else if (json_len(answer->json) == GITEA_PAGE_SIZE && call->page < FIND_PAGES_MAX)
                 next_pulls(call, "closed", on_closed);
         else
-                gitea_fail(call, PORT_NOT_FOUND, "the branch has no pull request");
+                rest_talk_fail(&call->talk, PORT_NOT_FOUND, "the branch has no pull request");
 }
 
 static void on_open(void *arg, const struct rest_answer *answer)
 {
         struct gitea_call *call = arg;
-        if (!gitea_took(call, answer))
+        if (!rest_talk_took(&call->talk, answer))
                 return;
         const struct json *pull = ours(call, answer->json, false);
         if (pull != NULL) {
@@ -80,7 +80,7 @@ static void on_open(void *arg, const struct rest_answer *answer)
 }
 
 static struct gitea_call *pull_call(struct gitea *gitea, const char *branch, const char *base,
-                                    gitea_answer_fn *fn, void *arg)
+                                    port_json_fn *fn, void *arg)
 {
         struct gitea_call *call = gitea_call_new(gitea, fn, arg);
         call->branch = xstrdup(branch);
@@ -89,7 +89,7 @@ static struct gitea_call *pull_call(struct gitea *gitea, const char *branch, con
 }
 
 struct gitea_call *gitea_find_pull(struct gitea *gitea, const char *branch, const char *base,
-                                   gitea_answer_fn *fn, void *arg)
+                                   port_json_fn *fn, void *arg)
 {
         struct gitea_call *call = pull_call(gitea, branch, base, fn, arg);
         next_pulls(call, "open", on_open);
@@ -102,16 +102,16 @@ static void on_opened(void *arg, const struct rest_answer *answer)
 {
         struct gitea_call *call = arg;
         if (answer->status == 409) { /* there is one */
-                call->rest = NULL;
+                rest_talk_heard(&call->talk);
                 next_pulls(call, "open", on_open);
                 return;
         }
-        if (gitea_took(call, answer))
+        if (rest_talk_took(&call->talk, answer))
                 found(call, answer->json);
 }
 
 struct gitea_call *gitea_open_pull(struct gitea *gitea, const char *branch, const char *base,
-                                   const char *title, const char *body, gitea_answer_fn *fn, void *arg)
+                                   const char *title, const char *body, port_json_fn *fn, void *arg)
 {
         struct gitea_call *call = pull_call(gitea, branch, base, fn, arg);
         struct json_out *out = json_out_new(false);
@@ -122,7 +122,7 @@ struct gitea_call *gitea_open_pull(struct gitea *gitea, const char *branch, cons
         json_out_kstr(out, "body", body);
         json_out_object_end(out);
         _cleanup_(freep) char *path = gitea_path(gitea, "/pulls");
-        gitea_ask(call, "POST", path, out, on_opened);
+        rest_talk_ask(&call->talk, "POST", path, out, on_opened);
         return call;
 }
 
@@ -135,25 +135,25 @@ static void not_merged(struct gitea_call *call, const struct json *pull)
         const char *head = json_str(json_path(pull, "head.sha"));
         bool mergeable = true;
         if (head != NULL && strcmp(head, call->head) != 0) {
-                gitea_fail(call, PORT_CONFLICT, "the branch is not at the expected head");
+                rest_talk_fail(&call->talk, PORT_CONFLICT, "the branch is not at the expected head");
                 return;
         }
         if (port.outcome == PORT_OK || port.outcome == PORT_UNKNOWN) /* said yes, or nothing, and did not */
                 port.outcome = PORT_UNAVAILABLE;
         if (port.outcome == PORT_REFUSED && json_bool(json_get(pull, "mergeable"), &mergeable) && !mergeable)
                 port.outcome = PORT_UNAVAILABLE; /* still checking, or a conflict: git knows */
-        gitea_end(call, &port);
+        rest_talk_end(&call->talk, &port);
 }
 
 static void on_looked(void *arg, const struct rest_answer *answer)
 {
         struct gitea_call *call = arg;
-        call->rest = NULL;
+        rest_talk_heard(&call->talk);
         if (answer->port.outcome != PORT_OK) {
                 struct port_answer port = answer->port;
                 if (call->said.outcome == PORT_OK || call->said.outcome == PORT_UNKNOWN)
                         port.outcome = PORT_UNKNOWN;
-                gitea_end(call, &port);
+                rest_talk_end(&call->talk, &port);
         } else if (is_merged(answer->json)) {
                 found(call, answer->json);
         } else {
@@ -164,18 +164,18 @@ static void on_looked(void *arg, const struct rest_answer *answer)
 static void on_merged(void *arg, const struct rest_answer *answer)
 {
         struct gitea_call *call = arg;
-        call->rest = NULL;
+        rest_talk_heard(&call->talk);
         call->said = answer->port;
         if (answer->status == 409 && json_get(answer->json, "Style") == NULL)
                 call->said.outcome = PORT_UNAVAILABLE; /* the base has moved, or it is scheduled */
         if (answer->status == 405 && strstr(call->said.err.text, "try again later") != NULL)
                 call->said.outcome = PORT_UNAVAILABLE; /* it is being checked */
         _cleanup_(freep) char *path = gitea_path(call->gitea, "/pulls/%" PRId64, call->number);
-        gitea_ask(call, "GET", path, NULL, on_looked);
+        rest_talk_ask(&call->talk, "GET", path, NULL, on_looked);
 }
 
 struct gitea_call *gitea_merge(struct gitea *gitea, int64_t number, const char *head, const char *title,
-                               gitea_answer_fn *fn, void *arg)
+                               port_json_fn *fn, void *arg)
 {
         struct gitea_call *call = gitea_call_new(gitea, fn, arg);
         struct json_out *body = json_out_new(false);
@@ -189,7 +189,7 @@ struct gitea_call *gitea_merge(struct gitea *gitea, int64_t number, const char *
         json_out_kbool(body, "force_merge", false);
         json_out_object_end(body);
         _cleanup_(freep) char *path = gitea_path(gitea, "/pulls/%" PRId64 "/merge", number);
-        gitea_ask(call, "POST", path, body, on_merged);
+        rest_talk_ask(&call->talk, "POST", path, body, on_merged);
         return call;
 }
 
@@ -198,8 +198,8 @@ struct gitea_call *gitea_merge(struct gitea *gitea, int64_t number, const char *
 static void on_commented(void *arg, const struct rest_answer *answer)
 {
         struct gitea_call *call = arg;
-        if (gitea_took(call, answer))
-                gitea_done(call);
+        if (rest_talk_took(&call->talk, answer))
+                rest_talk_done(&call->talk);
 }
 
 static void say(struct gitea_call *call)
@@ -209,19 +209,19 @@ static void say(struct gitea_call *call)
         json_out_object(body);
         json_out_kstr(body, "body", text);
         json_out_object_end(body);
-        gitea_ask(call, "POST", call->path, body, on_commented);
+        rest_talk_ask(&call->talk, "POST", call->path, body, on_commented);
 }
 
 /* All of them come at once: Gitea does not cut this list to pages. */
 static void on_comments(void *arg, const struct rest_answer *answer)
 {
         struct gitea_call *call = arg;
-        if (!gitea_took(call, answer))
+        if (!rest_talk_took(&call->talk, answer))
                 return;
         for (size_t i = 0; i < json_len(answer->json); i++) {
                 const char *body = json_str(json_get(json_at(answer->json, i), "body"));
                 if (body != NULL && strstr(body, call->marker) != NULL) {
-                        gitea_done(call);
+                        rest_talk_done(&call->talk);
                         return;
                 }
         }
@@ -229,12 +229,12 @@ static void on_comments(void *arg, const struct rest_answer *answer)
 }
 
 struct gitea_call *gitea_comment(struct gitea *gitea, int64_t number, const char *marker, const char *text,
-                                 gitea_answer_fn *fn, void *arg)
+                                 port_json_fn *fn, void *arg)
 {
         struct gitea_call *call = gitea_call_new(gitea, fn, arg);
         call->marker = xasprintf("<!-- orchestrator:%s -->", marker);
         call->body = xstrdup(text);
         call->path = gitea_path(gitea, "/issues/%" PRId64 "/comments", number);
-        gitea_ask(call, "GET", call->path, NULL, on_comments);
+        rest_talk_ask(&call->talk, "GET", call->path, NULL, on_comments);
         return call;
 }

@@ -262,6 +262,9 @@ static int run_parser(struct builder *b, const char *text, size_t len, struct er
 int json_parse(const char *text, size_t len, const struct json_limits *limits, struct json_doc **ret_doc,
                struct errinfo *err)
 {
+        static const struct json_limits usual = JSON_LIMITS_DEFAULT;
+        if (limits == NULL)
+                limits = &usual;
         if (len > limits->max_bytes) {
                 err_set(err, JSON_REFUSED, "%zu bytes, more than the %zu allowed", len, limits->max_bytes);
                 return -EINVAL;

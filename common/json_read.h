@@ -30,8 +30,8 @@ struct json_limits {
                 .max_string_bytes = 1u << 20                                                                 \
         }
 
-/* 0; -EINVAL with the reason and byte offset in `err`. Its code is JSON_REFUSED for what is JSON, but beyond
- * the limits or what we read. */
+/* `limits`: NULL for JSON_LIMITS_DEFAULT. 0; -EINVAL with the reason and byte offset in `err`. Its code is
+ * JSON_REFUSED for what is JSON, but beyond the limits or what we read. */
 #define JSON_REFUSED "json refused"
 int json_parse(const char *text, size_t len, const struct json_limits *limits, struct json_doc **ret_doc,
                struct errinfo *err);

@@ -1,5 +1,5 @@
 /*
- * plane.c - calls of one to several requests; each request is a step that says what comes after it.
+ * plane.c - questions. What is done there is in plane_act.c.
  *
  * Paths end in a slash, or Plane redirects and a body is lost. Lists are followed by next_page_results, not
  * by the cursor, which is never empty.
@@ -12,39 +12,13 @@
 #include "common/json_read.h"
 #include "common/json_write.h"
 #include "common/mem.h"
+#include "common/plane_call.h"
 #include "common/plane_read.h"
-#include "common/rest.h"
 #include "common/strbuf.h"
 
 #define PAGE_SIZE "100"
 #define FIELDS    "id,sequence_id,name,state,priority,labels,updated_at" /* no descriptions: may be long */
 #define PAGES_MAX 50 /* of one call: what is longer is no list of states or comments */
-
-struct plane {
-        struct rest *rest;
-        char *projects; /* "/api/v1/workspaces/SLUG/projects/" */
-        char *base;     /* that, and the project's UUID */
-        char *segment;  /* "work-items" */
-};
-
-typedef void plane_read_fn(struct json_out *out, const struct json *element);
-
-struct plane_call {
-        struct plane *plane;
-        struct rest_call *rest;
-        char *item;
-        unsigned parts;
-        struct json_out *out; /* the answer so far; its object is open */
-        /* of a list that is followed to its end */
-        char *path;
-        plane_read_fn *read;
-        unsigned pages;
-        void (*then)(struct plane_call *call); /* when the list has ended */
-        char *state;                           /* that was asked for */
-        char *keep;                            /* that are not to be overwritten */
-        plane_answer_fn *fn;
-        void *arg;
-};
 
 /* A wrong key and a missing right are not told apart. */
 static enum port_outcome means(const struct rest_answer *answer)
@@ -84,70 +58,29 @@ void plane_free(struct plane *plane)
         free(plane);
 }
 
-static void free_call(struct plane_call *call)
+static void free_call(void *arg)
 {
-        rest_cancel(call->rest);
-        if (call->out != NULL)
-                json_out_free(call->out);
-        free(call->item);
-        free(call->path);
-        free(call->state);
-        free(call->keep);
+        struct plane_call *call = arg;
+        char *strings[] = {call->item, call->path, call->state, call->keep};
+        for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
+                free(strings[i]);
         free(call);
 }
 
 void plane_cancel(struct plane_call *call)
 {
-        if (call != NULL)
-                free_call(call);
+        rest_talk_cancel(call != NULL ? &call->talk : NULL);
 }
 
-static void end(struct plane_call *call, const struct port_answer *port)
-{
-        struct strbuf json = STRBUF_INIT;
-        plane_answer_fn *fn = call->fn;
-        void *arg = call->arg;
-        if (port->outcome == PORT_OK) {
-                json_out_object_end(call->out);
-                json_out_finish(call->out, &json);
-        }
-        free_call(call);
-        fn(arg, port, port->outcome == PORT_OK ? json.buf : NULL);
-        strbuf_deinit(&json);
-}
-
-static void done(struct plane_call *call)
-{
-        const struct port_answer ok = {.outcome = PORT_OK, .retry_after_s = -1, .err = ERRINFO_INIT};
-        end(call, &ok);
-}
-
-/* Takes a step's answer; false: the call has ended with it. */
-static bool took(struct plane_call *call, const struct rest_answer *answer)
-{
-        call->rest = NULL;
-        if (answer->port.outcome == PORT_OK)
-                return true;
-        end(call, &answer->port);
-        return false;
-}
-
-static void ask(struct plane_call *call, const char *method, const char *path, struct json_out *body,
-                rest_answer_fn *fn)
-{
-        call->rest = rest_start(call->plane->rest, method, path, body, fn, call);
-}
-
-static struct plane_call *new_call(struct plane *plane, plane_answer_fn *fn, void *arg)
+struct plane_call *plane_call_new(struct plane *plane, port_json_fn *fn, void *arg)
 {
         struct plane_call *call = xcalloc(1, sizeof(*call));
-        *call = (struct plane_call){.plane = plane, .out = json_out_new(false), .fn = fn, .arg = arg};
-        json_out_object(call->out);
+        call->plane = plane;
+        rest_talk_init(&call->talk, plane->rest, free_call, fn, arg);
         return call;
 }
 
-/* "/BASE/work-items/UUID/", and what follows it. */
-static char *item_path(const struct plane_call *call, const char *rest)
+char *plane_item_path(const struct plane_call *call, const char *rest)
 {
         struct strbuf path = STRBUF_INIT;
         strbuf_addf(&path, "%s/%s/", call->plane->base, call->plane->segment);
@@ -158,24 +91,29 @@ static char *item_path(const struct plane_call *call, const char *rest)
 
 /* ---- lists ---- */
 
+static void end(struct plane_call *call)
+{
+        rest_talk_done(&call->talk);
+}
+
 static void next_page(struct plane_call *call, const char *cursor);
 
 static void on_page(void *arg, const struct rest_answer *answer)
 {
         struct plane_call *call = arg;
         bool more = false;
-        if (!took(call, answer))
+        if (!rest_talk_took(&call->talk, answer))
                 return;
         const struct json *results = json_get(answer->json, "results");
         for (size_t i = 0; i < json_len(results); i++)
-                call->read(call->out, json_at(results, i));
+                call->read(call->talk.out, json_at(results, i));
         const char *cursor = json_str(json_get(answer->json, "next_cursor"));
         if (json_bool(json_get(answer->json, "next_page_results"), &more) && more && cursor != NULL &&
             ++call->pages < PAGES_MAX) {
                 next_page(call, cursor);
                 return;
         }
-        json_out_array_end(call->out);
+        json_out_array_end(call->talk.out);
         call->then(call);
 }
 
@@ -187,7 +125,7 @@ static void next_page(struct plane_call *call, const char *cursor)
                 strbuf_addstr(&path, "&cursor=");
                 rest_encode(&path, cursor, ":");
         }
-        ask(call, "GET", path.buf, NULL, on_page);
+        rest_talk_ask(&call->talk, "GET", path.buf, NULL, on_page);
         strbuf_deinit(&path);
 }
 
@@ -200,15 +138,15 @@ static void list(struct plane_call *call, char *path, const char *key, plane_rea
         call->read = read;
         call->then = then;
         call->pages = 0;
-        json_out_key(call->out, key);
-        json_out_array(call->out);
+        json_out_key(call->talk.out, key);
+        json_out_array(call->talk.out);
         next_page(call, NULL);
 }
 
-struct plane_call *plane_states(struct plane *plane, plane_answer_fn *fn, void *arg)
+struct plane_call *plane_states(struct plane *plane, port_json_fn *fn, void *arg)
 {
-        struct plane_call *call = new_call(plane, fn, arg);
-        list(call, xasprintf("%s/states/", plane->base), "states", plane_read_state, done);
+        struct plane_call *call = plane_call_new(plane, fn, arg);
+        list(call, xasprintf("%s/states/", plane->base), "states", plane_read_state, end);
         return call;
 }
 
@@ -216,24 +154,24 @@ static void on_account(void *arg, const struct rest_answer *answer)
 {
         struct plane_call *call = arg;
         /* servers that do not tell: our echo is known by the state alone */
-        if (answer->status != 404 && !took(call, answer))
+        if (answer->status != 404 && !rest_talk_took(&call->talk, answer))
                 return;
-        call->rest = NULL;
-        json_out_kstr(call->out, "account", json_str(json_get(answer->json, "id")));
-        list(call, xasprintf("%s/states/", call->plane->base), "states", plane_read_state, done);
+        rest_talk_heard(&call->talk);
+        json_out_kstr(call->talk.out, "account", json_str(json_get(answer->json, "id")));
+        list(call, xasprintf("%s/states/", call->plane->base), "states", plane_read_state, end);
 }
 
-struct plane_call *plane_board(struct plane *plane, plane_answer_fn *fn, void *arg)
+struct plane_call *plane_board(struct plane *plane, port_json_fn *fn, void *arg)
 {
-        struct plane_call *call = new_call(plane, fn, arg);
-        ask(call, "GET", "/api/v1/users/me/", NULL, on_account);
+        struct plane_call *call = plane_call_new(plane, fn, arg);
+        rest_talk_ask(&call->talk, "GET", "/api/v1/users/me/", NULL, on_account);
         return call;
 }
 
-struct plane_call *plane_labels(struct plane *plane, plane_answer_fn *fn, void *arg)
+struct plane_call *plane_labels(struct plane *plane, port_json_fn *fn, void *arg)
 {
-        struct plane_call *call = new_call(plane, fn, arg);
-        list(call, xasprintf("%s/labels/", plane->base), "labels", plane_read_label, done);
+        struct plane_call *call = plane_call_new(plane, fn, arg);
+        list(call, xasprintf("%s/labels/", plane->base), "labels", plane_read_label, end);
         return call;
 }
 
@@ -242,20 +180,20 @@ struct plane_call *plane_labels(struct plane *plane, plane_answer_fn *fn, void *
 static void comments(struct plane_call *call)
 {
         if ((call->parts & PLANE_COMMENTS) != 0)
-                list(call, item_path(call, "comments/"), "comments", plane_read_comment, done);
+                list(call, plane_item_path(call, "comments/"), "comments", plane_read_comment, end);
         else
-                done(call);
+                rest_talk_done(&call->talk);
 }
 
 static void on_relations(void *arg, const struct rest_answer *answer)
 {
         struct plane_call *call = arg;
         /* servers before 1.3 have none to tell of */
-        if (answer->status != 404 && !took(call, answer))
+        if (answer->status != 404 && !rest_talk_took(&call->talk, answer))
                 return;
-        call->rest = NULL;
-        json_out_key(call->out, "blocked_by");
-        plane_read_blocked_by(call->out, answer->json);
+        rest_talk_heard(&call->talk);
+        json_out_key(call->talk.out, "blocked_by");
+        plane_read_blocked_by(call->talk.out, answer->json);
         comments(call);
 }
 
@@ -270,27 +208,27 @@ static void relations(struct plane_call *call)
         strbuf_addf(&path, "%s/work-items/", call->plane->base);
         rest_encode(&path, call->item, "");
         strbuf_addstr(&path, "/relations/");
-        ask(call, "GET", path.buf, NULL, on_relations);
+        rest_talk_ask(&call->talk, "GET", path.buf, NULL, on_relations);
         strbuf_deinit(&path);
 }
 
 static void on_item(void *arg, const struct rest_answer *answer)
 {
         struct plane_call *call = arg;
-        if (!took(call, answer))
+        if (!rest_talk_took(&call->talk, answer))
                 return;
-        plane_read_item(call->out, answer->json);
+        plane_read_item(call->talk.out, answer->json);
         relations(call);
 }
 
-struct plane_call *plane_item(struct plane *plane, const char *item, unsigned parts, plane_answer_fn *fn,
+struct plane_call *plane_item(struct plane *plane, const char *item, unsigned parts, port_json_fn *fn,
                               void *arg)
 {
-        struct plane_call *call = new_call(plane, fn, arg);
+        struct plane_call *call = plane_call_new(plane, fn, arg);
         call->item = xstrdup(item);
         call->parts = parts;
-        _cleanup_(freep) char *path = item_path(call, "?expand=labels");
-        ask(call, "GET", path, NULL, on_item);
+        _cleanup_(freep) char *path = plane_item_path(call, "?expand=labels");
+        rest_talk_ask(&call->talk, "GET", path, NULL, on_item);
         return call;
 }
 
@@ -300,25 +238,25 @@ static void on_items(void *arg, const struct rest_answer *answer)
 {
         struct plane_call *call = arg;
         bool more = false;
-        if (!took(call, answer))
+        if (!rest_talk_took(&call->talk, answer))
                 return;
         const struct json *results = json_get(answer->json, "results");
-        json_out_key(call->out, "items");
-        json_out_array(call->out);
+        json_out_key(call->talk.out, "items");
+        json_out_array(call->talk.out);
         for (size_t i = 0; i < json_len(results); i++) {
-                json_out_object(call->out);
-                plane_read_item(call->out, json_at(results, i));
-                json_out_object_end(call->out);
+                json_out_object(call->talk.out);
+                plane_read_item(call->talk.out, json_at(results, i));
+                json_out_object_end(call->talk.out);
         }
-        json_out_array_end(call->out);
+        json_out_array_end(call->talk.out);
         (void)json_bool(json_get(answer->json, "next_page_results"), &more);
-        json_out_kstr(call->out, "next", more ? json_str(json_get(answer->json, "next_cursor")) : NULL);
-        done(call);
+        json_out_kstr(call->talk.out, "next", more ? json_str(json_get(answer->json, "next_cursor")) : NULL);
+        rest_talk_done(&call->talk);
 }
 
-struct plane_call *plane_items(struct plane *plane, const char *cursor, plane_answer_fn *fn, void *arg)
+struct plane_call *plane_items(struct plane *plane, const char *cursor, port_json_fn *fn, void *arg)
 {
-        struct plane_call *call = new_call(plane, fn, arg);
+        struct plane_call *call = plane_call_new(plane, fn, arg);
         struct strbuf path = STRBUF_INIT;
         strbuf_addf(&path, "%s/%s/?order_by=-updated_at&expand=labels&fields=" FIELDS "&per_page=" PAGE_SIZE,
                     plane->base, plane->segment);
@@ -326,7 +264,7 @@ struct plane_call *plane_items(struct plane *plane, const char *cursor, plane_an
                 strbuf_addstr(&path, "&cursor=");
                 rest_encode(&path, cursor, ":");
         }
-        ask(call, "GET", path.buf, NULL, on_items);
+        rest_talk_ask(&call->talk, "GET", path.buf, NULL, on_items);
         strbuf_deinit(&path);
         return call;
 }
@@ -334,17 +272,17 @@ struct plane_call *plane_items(struct plane *plane, const char *cursor, plane_an
 static void on_project(void *arg, const struct rest_answer *answer)
 {
         struct plane_call *call = arg;
-        if (!took(call, answer))
+        if (!rest_talk_took(&call->talk, answer))
                 return;
-        plane_read_project(call->out, answer->json);
-        done(call);
+        plane_read_project(call->talk.out, answer->json);
+        rest_talk_done(&call->talk);
 }
 
-struct plane_call *plane_project(struct plane *plane, plane_answer_fn *fn, void *arg)
+struct plane_call *plane_project(struct plane *plane, port_json_fn *fn, void *arg)
 {
-        struct plane_call *call = new_call(plane, fn, arg);
+        struct plane_call *call = plane_call_new(plane, fn, arg);
         _cleanup_(freep) char *path = xasprintf("%s/", plane->base);
-        ask(call, "GET", path, NULL, on_project);
+        rest_talk_ask(&call->talk, "GET", path, NULL, on_project);
         return call;
 }
 
@@ -355,129 +293,26 @@ static void read_listed_project(struct json_out *out, const struct json *project
         json_out_object_end(out);
 }
 
-struct plane_call *plane_projects(struct plane *plane, plane_answer_fn *fn, void *arg)
+struct plane_call *plane_projects(struct plane *plane, port_json_fn *fn, void *arg)
 {
-        struct plane_call *call = new_call(plane, fn, arg);
-        list(call, xstrdup(plane->projects), "projects", read_listed_project, done);
+        struct plane_call *call = plane_call_new(plane, fn, arg);
+        list(call, xstrdup(plane->projects), "projects", read_listed_project, end);
         return call;
 }
 
 static void on_me(void *arg, const struct rest_answer *answer)
 {
         struct plane_call *call = arg;
-        if (!took(call, answer))
+        if (!rest_talk_took(&call->talk, answer))
                 return;
-        json_out_kstr(call->out, "id", json_str(json_get(answer->json, "id")));
-        json_out_kstr(call->out, "name", json_str(json_get(answer->json, "display_name")));
-        done(call);
+        json_out_kstr(call->talk.out, "id", json_str(json_get(answer->json, "id")));
+        json_out_kstr(call->talk.out, "name", json_str(json_get(answer->json, "display_name")));
+        rest_talk_done(&call->talk);
 }
 
-struct plane_call *plane_me(struct plane *plane, plane_answer_fn *fn, void *arg)
+struct plane_call *plane_me(struct plane *plane, port_json_fn *fn, void *arg)
 {
-        struct plane_call *call = new_call(plane, fn, arg);
-        ask(call, "GET", "/api/v1/users/me/", NULL, on_me);
-        return call;
-}
-
-/* ---- acts ---- */
-
-static void end_with(struct plane_call *call, enum port_outcome outcome, const char *why, const char *state)
-{
-        struct port_answer port = {.outcome = outcome, .retry_after_s = -1, .err = ERRINFO_INIT};
-        err_set(&port.err, "", "%s %s", why, state != NULL ? state : "nothing");
-        end(call, &port);
-}
-
-static void put_state(struct plane_call *call, const struct json *item)
-{
-        json_out_kstr(call->out, "state", call->state);
-        json_out_kstr(call->out, "updated_at", json_str(json_get(item, "updated_at")));
-        done(call);
-}
-
-static void on_state_set(void *arg, const struct rest_answer *answer)
-{
-        struct plane_call *call = arg;
-        if (!took(call, answer))
-                return;
-        const char *state = json_str(json_get(answer->json, "state"));
-        if (state != NULL && strcmp(state, call->state) == 0)
-                put_state(call, answer->json);
-        else
-                end_with(call, PORT_CONFLICT, "Plane took the request and left the state at", state);
-}
-
-static bool has_word(const char *words, const char *word)
-{
-        size_t len = strlen(word);
-        for (const char *at = words; len > 0 && (at = strstr(at, word)) != NULL; at += len)
-                if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
-                        return true;
-        return false;
-}
-
-static void on_state_read(void *arg, const struct rest_answer *answer)
-{
-        struct plane_call *call = arg;
-        if (!took(call, answer))
-                return;
-        const char *state = json_str(json_get(answer->json, "state"));
-        if (state != NULL && strcmp(state, call->state) == 0) {
-                put_state(call, answer->json);
-                return;
-        }
-        if (state != NULL && has_word(call->keep, state)) {
-                end_with(call, PORT_CONFLICT, "somebody has meanwhile set the state", state);
-                return;
-        }
-        struct json_out *body = json_out_new(false);
-        json_out_object(body);
-        json_out_kstr(body, "state", call->state);
-        json_out_object_end(body);
-        _cleanup_(freep) char *path = item_path(call, "");
-        ask(call, "PATCH", path, body, on_state_set);
-}
-
-struct plane_call *plane_set_state(struct plane *plane, const char *item, const char *state, const char *keep,
-                                   plane_answer_fn *fn, void *arg)
-{
-        struct plane_call *call = new_call(plane, fn, arg);
-        call->item = xstrdup(item);
-        call->state = xstrdup(state);
-        call->keep = xstrdup(keep);
-        _cleanup_(freep) char *path = item_path(call, "?fields=state,updated_at");
-        ask(call, "GET", path, NULL, on_state_read);
-        return call;
-}
-
-static void on_commented(void *arg, const struct rest_answer *answer)
-{
-        struct plane_call *call = arg;
-        const char *found = json_str(json_get(answer->json, "id"));
-        if (answer->status == 409 && found != NULL)
-                call->rest = NULL; /* it is there already */
-        else if (!took(call, answer))
-                return;
-        json_out_kstr(call->out, "id", found);
-        done(call);
-}
-
-struct plane_call *plane_comment(struct plane *plane, const char *item, const char *marker, const char *text,
-                                 plane_answer_fn *fn, void *arg)
-{
-        struct plane_call *call = new_call(plane, fn, arg);
-        struct json_out *body = json_out_new(false);
-        struct strbuf html = STRBUF_INIT;
-        call->item = xstrdup(item);
-        plane_html(&html, text);
-        json_out_object(body);
-        json_out_kstr(body, "comment_html", html.buf);
-        json_out_kstr(body, "access", "INTERNAL");
-        json_out_kstr(body, "external_source", PLANE_SOURCE);
-        json_out_kstr(body, "external_id", marker);
-        json_out_object_end(body);
-        strbuf_deinit(&html);
-        _cleanup_(freep) char *path = item_path(call, "comments/");
-        ask(call, "POST", path, body, on_commented);
+        struct plane_call *call = plane_call_new(plane, fn, arg);
+        rest_talk_ask(&call->talk, "GET", "/api/v1/users/me/", NULL, on_me);
         return call;
 }

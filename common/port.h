@@ -34,6 +34,8 @@ struct port_answer {
 
 /* The answer is borrowed for the duration of the call. */
 typedef void port_answer_fn(void *arg, const struct port_answer *answer);
+/* The same with what was answered, in words of ours: NULL unless the outcome is PORT_OK. Borrowed, too. */
+typedef void port_json_fn(void *arg, const struct port_answer *answer, const char *json);
 
 /* Whether it is the trouble of the service, or of who keeps its token, and not of what was asked: that waits.
  * Nothing was done. */

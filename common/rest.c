@@ -198,12 +198,10 @@ static void on_answer(void *arg, const struct http_answer *res)
 {
         struct rest_call *call = arg;
         struct json_doc *doc = NULL;
-        const struct json_limits limits = JSON_LIMITS_DEFAULT;
         struct errinfo err = ERRINFO_INIT;
         call->request = NULL;
         if (res->outcome == HTTP_ANSWERED) {
-                int r = res->body->len > 0 ? json_parse(res->body->buf, res->body->len, &limits, &doc, &err)
-                                           : 0;
+                int r = res->body->len > 0 ? json_parse(res->body->buf, res->body->len, NULL, &doc, &err) : 0;
                 answered(call, res, doc);
                 if (r < 0)
                         unreadable(call, &err);

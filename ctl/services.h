@@ -28,7 +28,7 @@ struct loop *services_loop(struct services *s);
 /* Whether that address is asked at all: 0, or -EINVAL with the reason. */
 int services_check_url(const struct services *s, const char *url, struct errinfo *err);
 
-/* What a question is started with: plane_answer_fn and gitea_answer_fn; and rest_answer_fn. */
+/* What a question is started with: port_json_fn and port_json_fn; and rest_answer_fn. */
 void services_answer(void *arg, const struct port_answer *answer, const char *json);
 void services_rest_answer(void *arg, const struct rest_answer *answer);
 

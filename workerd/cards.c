@@ -139,13 +139,12 @@ static void on_shown(void *arg, const struct notifier_card_answer *answer)
 
 static int show(struct card *c, const struct db_result *res, int row, struct errinfo *err)
 {
-        const struct json_limits limits = JSON_LIMITS_DEFAULT;
         const char *service = db_text_or_empty(res, row, "endpoint");
         const struct notifier_card card = {.html = db_text_or_empty(res, row, "html"),
                                            .message = db_int(res, row, "message", 0)};
         struct json_doc *doc = NULL;
         struct endpoint e;
-        int r = json_parse(service, strlen(service), &limits, &doc, err);
+        int r = json_parse(service, strlen(service), NULL, &doc, err);
         if (r == 0)
                 r = endpoint_read(&e, json_root(doc), err);
         if (r == 0) {

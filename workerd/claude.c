@@ -86,10 +86,9 @@ static const char *event_in(const char *line)
 
 static bool read_event(struct claude *c, const char *text, size_t len)
 {
-        static const struct json_limits limits = JSON_LIMITS_DEFAULT;
         struct json_doc *doc = NULL;
         struct errinfo err = ERRINFO_INIT;
-        if (json_parse(text, len, &limits, &doc, &err) != 0)
+        if (json_parse(text, len, NULL, &doc, &err) != 0)
                 return false;
         bool is_event = json_str(json_get(json_root(doc), "type")) != NULL;
         if (is_event)

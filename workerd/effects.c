@@ -214,14 +214,13 @@ static void impossible(struct effect *e, const struct errinfo *err)
 
 static void execute(struct effect *e, const struct db_result *res, int row)
 {
-        const struct json_limits limits = JSON_LIMITS_DEFAULT;
         struct errinfo err = ERRINFO_INIT;
         struct json_doc *payload = NULL, *endpoint = NULL;
         const char *text = db_text_or_empty(res, row, "payload"),
                    *service = db_text_or_empty(res, row, "endpoint");
-        int r = json_parse(text, strlen(text), &limits, &payload, &err);
+        int r = json_parse(text, strlen(text), NULL, &payload, &err);
         if (r == 0 && service[0] != '\0')
-                r = json_parse(service, strlen(service), &limits, &endpoint, &err);
+                r = json_parse(service, strlen(service), NULL, &endpoint, &err);
         const struct effect_spec spec = {
                 .port = db_text_or_empty(res, row, "port"),
                 .kind = db_text_or_empty(res, row, "kind"),

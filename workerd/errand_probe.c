@@ -7,10 +7,11 @@
  *               any other exit, or no end in time  failed
  *               killed by a signal, not started    no data
  *     url       2xx, complete                      healthy
- *               3xx                                no data: redirects are not followed, so nothing was looked
- * at any other status                   failed no connection, no answer in time   failed: that is what users
- * meet as well longer than it may be              no data: a page without end is no answer no such host name,
- * or no URL       no data
+ *               3xx                                no data: redirects are not followed, so nothing was seen
+ *               any other status                   failed
+ *               no connection, no answer in time   failed: that is what users meet as well
+ *               longer than it may be              no data: a page without end is no answer
+ *               no such host name, or no URL       no data
  */
 #include <errno.h>
 #include <stdio.h>

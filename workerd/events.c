@@ -110,13 +110,12 @@ static bool succeeded(struct events *ev, const char *what, const struct db_resul
 static int read_body(const char *source, const char *headers, const void *body, size_t len, struct route *ret,
                      struct errinfo *err)
 {
-        const struct json_limits limits = JSON_LIMITS_DEFAULT;
         struct json_doc *head = NULL, *doc = NULL;
-        int r = json_parse(body, len, &limits, &doc, err);
+        int r = json_parse(body, len, NULL, &doc, err);
         if (r == 0) {
                 /* Ours, made by webhookd: if it does not parse, the body alone must do. */
                 if (headers != NULL)
-                        (void)json_parse(headers, strlen(headers), &limits, &head, NULL);
+                        (void)json_parse(headers, strlen(headers), NULL, &head, NULL);
                 r = route_event(source, json_root(head), json_root(doc), ret, err);
         }
         json_doc_free(head);

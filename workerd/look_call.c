@@ -60,7 +60,7 @@ static const struct {
 };
 
 int look_call_start(struct look_call *call, struct http_client *http, const struct look_spec *spec,
-                    look_answer_fn *fn, void *arg, struct errinfo *err)
+                    port_json_fn *fn, void *arg, struct errinfo *err)
 {
         struct endpoint e;
         *call = (struct look_call){.fn = fn, .arg = arg};

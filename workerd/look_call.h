@@ -21,12 +21,9 @@ struct look_spec {
         const struct json *endpoint;
 };
 
-/* `json` is NULL unless the outcome is PORT_OK. Both are borrowed. */
-typedef void look_answer_fn(void *arg, const struct port_answer *answer, const char *json);
-
 /* A question under way. Zeroed when idle. */
 struct look_call {
-        look_answer_fn *fn;
+        port_json_fn *fn;
         void *arg;
         struct plane *plane; /* owned */
         struct plane_call *plane_call;
@@ -37,6 +34,6 @@ struct look_call {
 /* 0: the answer comes, once, from the loop. -EINVAL with the reason: there is no such question; it never
  * comes. */
 int look_call_start(struct look_call *call, struct http_client *http, const struct look_spec *spec,
-                    look_answer_fn *fn, void *arg, struct errinfo *err);
+                    port_json_fn *fn, void *arg, struct errinfo *err);
 /* No answer comes any more. Also after the answer, to free what is left. */
 void look_call_deinit(struct look_call *call);

@@ -189,11 +189,10 @@ static void on_late(void *arg)
 
 static void ask(struct look *l, const struct db_result *res, int row)
 {
-        const struct json_limits limits = JSON_LIMITS_DEFAULT;
         struct errinfo err = ERRINFO_INIT;
         struct json_doc *endpoint = NULL;
         const char *service = db_text_or_empty(res, row, "endpoint");
-        int r = json_parse(service, strlen(service), &limits, &endpoint, &err);
+        int r = json_parse(service, strlen(service), NULL, &endpoint, &err);
         const struct look_spec spec = {
                 .adapter = db_text_or_empty(res, row, "adapter"),
                 .kind = l->kind,

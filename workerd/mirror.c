@@ -36,7 +36,6 @@ struct mirror_op {
         struct git_seq *seq;
         bool exists, suspect; /* the mirror stands under its name; it is to be examined */
         bool broken;          /* it cannot be used and is made anew */
-        bool reachable;       /* the remote has answered */
         mirror_fn *fn;
         void *arg;
         struct mirror_result result;

@@ -92,8 +92,9 @@ static void leave(struct worker *w)
         process_row_leave(w->row, left, w);
 }
 
-static void leave_if_idle(struct worker *w)
+static void leave_if_idle(void *arg)
 {
+        struct worker *w = arg;
         if ((w->state == WORKER_DRAINING || w->state == WORKER_FENCED) && slots_n(w->slots) == 0 &&
             w->claim == NULL && effects_idle(w->effects) && looks_idle(w->looks) && watch_idle(w->watch) &&
             cards_idle(w->cards))
@@ -196,11 +197,6 @@ static void on_adopted(void *arg, const struct db_result *res, int64_t asked_ms)
         take(arg, res, 0, true, asked_ms);
 }
 
-static void on_errands_idle(void *arg)
-{
-        leave_if_idle(arg);
-}
-
 static void on_beat(void *arg, const struct process_beat *beat)
 {
         struct worker *w = arg;
@@ -235,18 +231,23 @@ static void on_registered(void *arg)
         w->cfg.on_ready(w->cfg.arg);
 }
 
-static void on_fenced(void *arg)
+static void take_no_more(struct worker *w)
 {
-        struct worker *w = arg;
-        if (w->state >= WORKER_LEAVING)
-                return;
-        w->state = WORKER_FENCED;
         events_stop(w->events);
         effects_stop(w->effects);
         looks_stop(w->looks);
         watch_stop(w->watch);
         cards_stop(w->cards);
         adoption_stop(w->adoption);
+}
+
+static void on_fenced(void *arg)
+{
+        struct worker *w = arg;
+        if (w->state >= WORKER_LEAVING)
+                return;
+        w->state = WORKER_FENCED;
+        take_no_more(w);
         slots_stop(w->slots, JOB_STOP_FENCED);
         loop_timer_arm(w->timer, QUICK_LEAVE_MS);
         leave_if_idle(w);
@@ -276,7 +277,7 @@ static void make_parts(struct worker *w)
                 .git = w->host.git,
                 .http = w->http,
                 .hook_secret_file = w->cfg.opt->gitea_secret_file,
-                .on_idle = on_errands_idle,
+                .on_idle = leave_if_idle,
                 .arg = w,
         };
         const struct adoption_config adoption = {
@@ -290,12 +291,12 @@ static void make_parts(struct worker *w)
         w->events = events_new(w->cfg.db);
         w->effects = effects_new(&effects);
         const struct looks_config looks = {
-                .loop = w->cfg.loop, .db = w->cfg.db, .http = w->http, .on_idle = on_errands_idle, .arg = w};
+                .loop = w->cfg.loop, .db = w->cfg.db, .http = w->http, .on_idle = leave_if_idle, .arg = w};
         w->looks = looks_new(&looks);
-        const struct watch_config watch = {.host = &w->host, .on_idle = on_errands_idle, .arg = w};
+        const struct watch_config watch = {.host = &w->host, .on_idle = leave_if_idle, .arg = w};
         w->watch = watch_new(&watch);
         const struct cards_config cards = {
-                .loop = w->cfg.loop, .db = w->cfg.db, .http = w->http, .on_idle = on_errands_idle, .arg = w};
+                .loop = w->cfg.loop, .db = w->cfg.db, .http = w->http, .on_idle = leave_if_idle, .arg = w};
         w->cards = cards_new(&cards);
         w->adoption = adoption_new(&adoption);
         w->slots = slots_new(&w->host, on_slots, w);
@@ -304,22 +305,17 @@ static void make_parts(struct worker *w)
         w->timer = loop_timer_new(w->cfg.loop, on_timer, w);
 }
 
-static int make_http(struct worker *w)
-{
-        const struct http_client_config cfg = {
-                .connect_timeout_ms = HTTP_CONNECT_MS,
-                .total_timeout_ms = HTTP_TOTAL_MS,
-                .max_response_bytes = HTTP_ANSWER_BYTES_MAX,
-                .allow_plain_hosts = w->cfg.opt->http_plain_hosts,
-        };
-        return http_client_new(w->cfg.loop, &cfg, &w->http);
-}
-
 int worker_new(const struct worker_config *cfg, struct worker **ret_worker)
 {
         char *shim = proc_program_path(cfg->opt->bin_dir, "orch-shim");
         if (shim == NULL)
                 return -errno;
+        const struct http_client_config http = {
+                .connect_timeout_ms = HTTP_CONNECT_MS,
+                .total_timeout_ms = HTTP_TOTAL_MS,
+                .max_response_bytes = HTTP_ANSWER_BYTES_MAX,
+                .allow_plain_hosts = cfg->opt->http_plain_hosts,
+        };
         struct worker *w = xcalloc(1, sizeof(*w));
         w->cfg = *cfg;
         w->state_dir = xstrdup(cfg->opt->state_dir);
@@ -329,11 +325,9 @@ int worker_new(const struct worker_config *cfg, struct worker **ret_worker)
                                     .opt = cfg->opt,
                                     .state_dir = w->state_dir,
                                     .shim = w->shim};
-        int r = make_http(w);
+        int r = http_client_new(cfg->loop, &http, &w->http);
         if (r < 0) {
-                free(w->state_dir);
-                free(w->shim);
-                free(w);
+                worker_free(w);
                 return r;
         }
         make_parts(w);
@@ -382,12 +376,7 @@ void worker_drain(struct worker *w, bool quick)
                 return;
         if (w->state != WORKER_DRAINING) {
                 w->state = WORKER_DRAINING;
-                events_stop(w->events);
-                effects_stop(w->effects);
-                looks_stop(w->looks);
-                watch_stop(w->watch);
-                cards_stop(w->cards);
-                adoption_stop(w->adoption);
+                take_no_more(w);
                 process_row_drain(w->row);
                 log_info(EV("worker.draining"), LF_I("jobs", slots_n(w->slots)));
                 slots_stop(w->slots, JOB_STOP_LEAVE);
