@@ -30,6 +30,7 @@ static const struct check checks[] = {
         {"rights", "each daemon's role, and what it may do", true, doctor_say_facts},
         {"suite", "runs on this host and is ready", false, doctor_suite},
         {"hosts", "daemons of all hosts are alive, and of one version", true, doctor_say_facts},
+        {"programs", "all of the suite's are in bin_dir, and can be run", false, doctor_programs},
         {"folders", "state_dir and what is in it: ours, and nobody else writes it", false, doctor_folders},
         {"disk", "room on this host, and what other hosts have told", false, doctor_disk},
         {"git", "is there, and new enough", false, doctor_git},

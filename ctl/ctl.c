@@ -51,8 +51,13 @@ int ctl_options(struct ctl *c)
                 return EXIT_OK;
         const char *path = find_config(c);
         int r = options_load_file(path, &c->opt, &err);
-        if (r != OPTIONS_OK)
-                return ctl_fail(EXIT_CONFIG, "%s", r < 0 && err.text[0] == '\0' ? strerror(-r) : err.text);
+        if (r != OPTIONS_OK) {
+                (void)ctl_fail(EXIT_CONFIG, "%s", r < 0 && err.text[0] == '\0' ? strerror(-r) : err.text);
+                ctl_hint("--config FILE or ORCH_CONFIG names the file; the manual page orchestrator.conf(5) "
+                         "has "
+                         "its options");
+                return EXIT_CONFIG;
+        }
         c->config_path = path != NULL ? xstrdup(path) : NULL;
         return EXIT_OK;
 }

@@ -34,8 +34,8 @@ const struct json *doctor_facts(const struct doctor *d); /* NULL without a datab
 doctor_check_fn doctor_say_facts;
 
 /* doctor_host.c: this host */
-doctor_check_fn doctor_config, doctor_user, doctor_suite, doctor_folders, doctor_disk, doctor_git,
-        doctor_agents, doctor_secrets;
+doctor_check_fn doctor_config, doctor_user, doctor_suite, doctor_programs, doctor_folders, doctor_disk,
+        doctor_git, doctor_agents, doctor_secrets;
 /* doctor_database.c */
 doctor_check_fn doctor_database, doctor_clock;
 /* doctor_services.c: one question after the other, to each service */

@@ -74,6 +74,25 @@ void doctor_suite(struct doctor *d)
         suite_deinit(&suite);
 }
 
+/* A supervisor that runs has those that it began with; what is asked for next is started from here. */
+void doctor_programs(struct doctor *d)
+{
+        static const char *const programs[] = {
+                "orch-supervisor",
+                "orch-shim",
+#define SERVICE(name, program, count, wave, listeners) program,
+#include "supervisor/services.def"
+#undef SERVICE
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+                _cleanup_(freep) char *path = proc_program_path(d->opt->bin_dir, programs[i]);
+                if (path == NULL || access(path, X_OK) < 0)
+                        doctor_say(d, FINDING_WRONG, path != NULL ? path : programs[i],
+                                   "install the suite there, or set bin_dir to the folder of its programs",
+                                   "cannot be run: %s", strerror(errno));
+        }
+}
+
 static void check_folder(struct doctor *d, const char *path, bool must_exist)
 {
         struct stat st;

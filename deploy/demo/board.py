@@ -39,6 +39,18 @@ def waits_of(task):
     return {wait["axis"]: wait["reason"] for wait in task.get("waits", [])}
 
 
+def in_the_way(item, task, items):
+    """What to type when the item waits behind one that is not of this run and waits for a person: nobody plays theirs. Else None."""
+    if "active-task" not in waits_of(task):
+        return None
+    ok, out, _ = orchctl("waits", item, "--json")
+    chain = json.loads(out)["waits_chain"] if ok else []
+    last = chain[-1] if chain else {}
+    if last.get("via") != "person" or last["waiter"] in (item, *items):
+        return None
+    return f"{item} waits for {last['waiter']}, which waits for you; you would type: {last['cut']}; or let it be overtaken: orchctl pause {last['waiter']}"
+
+
 class Watch:
     """orchctl watch beside us. On a terminal it draws over its own table, so it has to be away while we say something."""
 

@@ -22,7 +22,7 @@ cross join lateral (
         union all
         select 1002, case when p.decides or q.role is not null then 'person' else 'gate' end,
                case when q.role is not null then format('waits for an answer: the %s has asked something', q.role) when a.result = 'inconclusive' then a.reason else 'waits for ' || a.reason end,
-               case when q.role is not null then format('a person answers: orchctl answer %s TEXT', t.work_item) when p.decides then format('a person decides: orchctl approve %1$s, or orchctl reject %1$s --comment …', t.work_item)
+               case when q.role is not null then format('a person answers what a comment of it asks: orchctl item show %1$s, orchctl answer %1$s TEXT', t.work_item) when p.decides then format('a person decides: orchctl approve %1$s, or orchctl reject %1$s --comment …', t.work_item)
                     else 'the gate ' || g.key || ' has an answer' end
         from orch.waiting_step(t) s join orch.gate g on g.key = s.gate cross join lateral orch.gate_result(t, s.gate) a
         cross join lateral (select orch.is_for_person(t, s.gate) as decides) p

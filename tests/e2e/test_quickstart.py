@@ -85,6 +85,11 @@ def what_is_said_to_type_next(state, output):
         assert shell(state, line) == key
         wait_for(lambda: "analyst has asked" in shell(state, f"orchctl why {key}"), 30, "it asks")
         shell(state, answer)
+        if key == "DEMO-4":  # one behind it: the person is told what holds it up
+            behind = shell(state, f"orchctl item create demo Behind --description - <{source('deploy/demo/items/04-transferred.md')}")
+            wait_for(lambda: "is earlier" in shell(state, f"orchctl why {behind}") and "orchctl approve" in shell(state, "orchctl why DEMO-4"), 60, "both wait")
+            told = shell(state, f"PERSON_TIMEOUT=5 deploy/demo/person {behind} || orchctl cancel {behind}")
+            assert f"{behind} waits for DEMO-4, which waits for you; you would type: orchctl approve DEMO-4; or let it be overtaken: orchctl pause DEMO-4" in told
         shell(state, f"deploy/demo/person {key}")
     assert "DEMO-4" in shell(state, f"{source('deploy/demo/timeline.py')} DEMO-4")
     for line in output[output.index("To stop it, then its database:"):].splitlines()[1:]:
@@ -95,12 +100,12 @@ def what_is_said_to_type_next(state, output):
 def what_is_said_after_once(state, output):
     """The lines that bring it back to be looked at."""
     start, env = re.search(r"until it is told to stop\):\n\n  (.+)\n  (.+)\n", output).groups()
-    assert "DEMO-5" in shell(state, f"{start}; {env}; orchctl item show DEMO-5")
+    assert "DEMO-6" in shell(state, f"{start}; {env}; orchctl item show DEMO-6")
     shell(state, start.replace(" start ", " stop "))
-    done = subprocess.run([source("deploy/demo/timeline.py"), "DEMO-5"], env={"PATH": "/usr/bin:/bin"}, stdout=subprocess.PIPE,
+    done = subprocess.run([source("deploy/demo/timeline.py"), "DEMO-6"], env={"PATH": "/usr/bin:/bin"}, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 1 and "orchctl is not in PATH: type the line" in done.stdout
-    done = subprocess.run(["bash", "-c", f". {state}/env; {source('deploy/demo/timeline.py')} DEMO-5"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(["bash", "-c", f". {state}/env; {source('deploy/demo/timeline.py')} DEMO-6"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 1 and "is PostgreSQL running there?" in done.stdout
 
 
@@ -140,8 +145,8 @@ def run_with_a_failing_agent(state):
     done = quickstart("--once", "--state", state)
     (state / "orchestrator.conf").write_text(before)
     assert done.returncode == 1
-    assert re.search(r"quickstart: FAILED while carrying DEMO-7 DEMO-8 to done .*: not every item reached done", done.stdout)
-    assert "DEMO-7 is stuck: the architect failed" in done.stdout and f"{state}/suite/log/supervisor.log" in done.stdout
+    assert re.search(r"quickstart: FAILED while carrying DEMO-8 DEMO-9 to done .*: not every item reached done", done.stdout)
+    assert "DEMO-8 is stuck: the architect failed" in done.stdout and f"{state}/suite/log/supervisor.log" in done.stdout
     assert "stopping the suite and the cluster" in done.stdout
 
 
@@ -153,11 +158,11 @@ def interrupted_run_and_the_next(state):
                                    stderr=subprocess.STDOUT, start_new_session=True)
     wait_for(lambda: "is at work" in log.read_text(), 120, explain=log.read_text)  # no stage by name: quick ones are not shown
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(60) == 1 and "FAILED while carrying DEMO-9 DEMO-10 to done" in log.read_text()
+    assert process.wait(60) == 1 and "FAILED while carrying DEMO-10 DEMO-11 to done" in log.read_text()
     done = quickstart("--once", "--state", state)
     assert done.returncode == 0, done.stdout
-    assert re.findall(r"cancelling (DEMO-\d+)", log.read_text()) == ["DEMO-7", "DEMO-8"]
-    assert re.findall(r"cancelling (DEMO-\d+)", done.stdout) == ["DEMO-9", "DEMO-10"]
+    assert re.findall(r"cancelling (DEMO-\d+)", log.read_text()) == ["DEMO-8", "DEMO-9"]
+    assert re.findall(r"cancelling (DEMO-\d+)", done.stdout) == ["DEMO-10", "DEMO-11"]
 
 
 def test_a_build_that_fails_says_so(folder):

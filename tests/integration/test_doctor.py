@@ -8,8 +8,9 @@ import time
 import pytest
 
 from support.ctl import Ctl
+from support.paths import BUILD
 
-CHECKS = ["configuration", "user", "database", "clock", "rights", "suite", "hosts", "folders", "disk", "git", "agents", "secrets", "services", "trackers",
+CHECKS = ["configuration", "user", "database", "clock", "rights", "suite", "hosts", "programs", "folders", "disk", "git", "agents", "secrets", "services", "trackers",
           "forges", "hooks", "notifications", "letters", "alerts"]
 
 
@@ -52,6 +53,17 @@ def test_a_suite_that_is_as_it_should_be(make_suite):
     assert text[-1] == f"{len(CHECKS)} checks: 0 wrong, 1 warning"
     assert any(line.startswith("ok       git            git version 2.") for line in text)
     assert any(line.startswith("warning  notifications  alerts go to the log only") for line in text)
+
+
+def test_programs_that_are_not_there(doctor, folder):
+    """A supervisor that runs still has its own; an agent, an upgrade or a restart would find nothing."""
+    (folder / "bin").mkdir()
+    for name in os.listdir(BUILD):
+        if name.startswith("orch-") and os.access(BUILD / name, os.X_OK) and (BUILD / name).is_file():
+            (folder / "bin" / name).symlink_to(BUILD / name)
+    assert findings(doctor(ORCH_BIN_DIR=str(folder / "bin")), "programs", "wrong") == []
+    (folder / "bin/orch-shim").unlink()
+    assert one(doctor(ORCH_BIN_DIR=str(folder / "bin")), "programs")["subject"] == str(folder / "bin/orch-shim")
 
 
 def test_without_a_database_it_checks_what_the_host_knows(doctor):
