@@ -20,10 +20,13 @@
 #define FIELDS    "id,sequence_id,name,state,priority,labels,updated_at" /* no descriptions: may be long */
 #define PAGES_MAX 50 /* of one call: what is longer is no list of states or comments */
 
-/* A wrong key and a missing right are not told apart. */
+/* A wrong key and a missing right differ in their words alone. */
 static enum port_outcome means(const struct rest_answer *answer)
 {
-        return answer->status == 403 ? PORT_DENIED : answer->port.outcome;
+        const char *why = rest_reason(answer->json);
+        if (answer->status != 403)
+                return answer->port.outcome;
+        return why != NULL && strstr(why, "token is not valid") != NULL ? PORT_DENIED : PORT_FORBIDDEN;
 }
 
 struct plane *plane_new(const struct plane_config *cfg)

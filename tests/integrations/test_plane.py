@@ -92,6 +92,17 @@ def test_a_key_that_is_wrong_or_was_revoked(plane, ask_plane, token_file):
     assert ask_plane("item", item=item["id"]).outcome == "ok"
 
 
+def test_an_account_that_may_only_read(plane, ask_plane):
+    """I-7: its key is good; what it has no right to is told apart, for the rest goes on."""
+    item = plane.create_item(plane.shop, "First")
+    plane.keys["sim-token"]["guest"] = True
+    assert ask_plane("item", item=item["id"]).outcome == "ok"
+    answer = ask_plane("comment", item=item["id"], marker="m", text="x")
+    assert answer.outcome == "forbidden" and "permission" in answer.why
+    plane.keys["sim-token"]["guest"] = False
+    assert ask_plane("comment", item=item["id"], marker="m", text="x").outcome == "ok"
+
+
 def test_the_limit_says_how_long(plane, ask_plane):
     plane.rate = 1
     assert ask_plane("project").json == {"id": plane.shop.id, "identifier": "SHOP", "name": "Shop"}

@@ -89,6 +89,8 @@ class Plane(Items, Service):
             raise Refused(401, {"detail": "Authentication credentials were not provided."})
         if key not in self.keys:
             raise Refused(403, {"detail": "Given API token is not valid"})
+        if self.keys[key].get("guest") and request.method != "GET":
+            raise Refused(403, {"detail": "You do not have permission to perform this action."})
         return self.keys[key]
 
     def no_route(self, request, allowed):
