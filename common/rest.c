@@ -224,14 +224,14 @@ static void wipe(char *s)
         free(s);
 }
 
-/* 0, or -errno with why nothing was sent. */
-static int send_it(struct rest *rest, struct rest_call *call, const char *path, const struct strbuf *body,
-                   struct errinfo *err)
+/* PORT_OK: the answer comes. Else nothing was sent, and `err` says why. */
+static enum port_outcome send_it(struct rest *rest, struct rest_call *call, const char *path,
+                                 const struct strbuf *body, struct errinfo *err)
 {
         char *token = NULL;
         int r = secret_file_line(rest->token_file, "token", &token, err);
         if (r < 0)
-                return r;
+                return PORT_DENIED;
         char *url = url_of(rest, path, token);
         char *value = xasprintf("%s%s", rest->prefix, token);
         /* the last one only where the token is no part of the URL */
@@ -248,7 +248,7 @@ static int send_it(struct rest *rest, struct rest_call *call, const char *path, 
         wipe(url);
         wipe(value);
         wipe(token);
-        return call->request != NULL ? 0 : -EINVAL;
+        return call->request != NULL ? PORT_OK : PORT_REFUSED;
 }
 
 struct rest_call *rest_start(struct rest *rest, const char *method, const char *path, struct json_out *body,
@@ -266,9 +266,8 @@ struct rest_call *rest_start(struct rest *rest, const char *method, const char *
                 json_out_finish(body, &text);
                 json_out_free(body);
         }
-        int r = send_it(rest, call, path, &text, &call->answer.port.err);
-        if (r < 0) {
-                call->answer.port.outcome = r == -EINVAL ? PORT_REFUSED : PORT_DENIED;
+        call->answer.port.outcome = send_it(rest, call, path, &text, &call->answer.port.err);
+        if (call->answer.port.outcome != PORT_OK) {
                 call->timer = loop_timer_new(http_client_loop(rest->http), on_not_sent, call);
                 loop_timer_soon(call->timer);
         }

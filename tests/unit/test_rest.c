@@ -277,6 +277,10 @@ static void test_a_token_that_cannot_be_read(void **state)
         (void)unlink(f->token_file);
         call(f, "GET", NULL);
         assert_int_equal(f->port.outcome, PORT_DENIED);
+        assert_int_equal(mkdir(f->token_file, 0700), 0); /* as of a secret that is not mounted yet */
+        call(f, "GET", NULL);
+        assert_int_equal(f->port.outcome, PORT_DENIED);
+        (void)rmdir(f->token_file);
         assert_int_equal(f->http->peer.n_requests, 0);
 }
 
