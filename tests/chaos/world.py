@@ -24,7 +24,8 @@ from .people import People, Sender
 REPOS = 8
 # More lives than people would give a job: what is tested is that nothing is done twice or lost, not when we give up.
 SETTINGS = {"max_developer_retries": 100, "job_max_crashes": 100, "job_max_attempts": 100, "job_max_transient": 1000,
-            "job_backoff_s": 1, "effect_backoff_s": 1, "effect_max_attempts": 1000, "event_max_attempts": 1000, "stage_grace_s": 2, "process_dead_after_s": 5}
+            "job_backoff_s": 1, "effect_backoff_s": 1, "effect_max_attempts": 1000, "event_max_attempts": 1000, "stage_grace_s": 2, "process_dead_after_s": 5,
+            "late_push_s": 15}  # longer than git may take (OPTIONS), and over before the run is
 ORPHANS, SUPERVISOR = ("orch-", "chaos_agent", "git"), "orch-supervisor"  # supervisors are our own children
 REPORT = re.compile(r"^(?!ts=).*(Sanitizer|runtime error:)")  # and not what a command has said, quoted by a line of ours
 DEFECTS = re.compile(r"SIG(SEGV|BUS|ILL|FPE|ABRT)|exited with 99")
