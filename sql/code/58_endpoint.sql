@@ -68,7 +68,8 @@ begin
                 return false;
         elsif p_outcome = 'forbidden' then
                 perform orch.endpoint_note(p_endpoint, 'ok', null, null); -- it answers, and knows our token
-                perform orch.alert_cluster('endpoint:' || n.id, format('endpoint:%s:forbidden:%s:%s', n.id, (clock_timestamp() at time zone 'UTC')::date, md5(coalesce(p_reason, ''))),
+                perform orch.alert_cluster('endpoint:' || n.id, format('endpoint:%s:forbidden:%s:%s', n.id, (clock_timestamp() at time zone 'UTC')::date,
+                                md5(regexp_replace(coalesce(p_reason, ''), 'https?://[^ ]+|"[^"]*"', '', 'g'))), -- whatever the repository is
                         format('%s does not let our token do this; give it the right, or put one that has it into %s: %s', n.name, n.token_file, left(p_reason, 500)))
                 from orch.endpoint n where n.id = p_endpoint;
                 return true;

@@ -71,11 +71,13 @@ def test_what_a_forge_that_is_away_stops_uses_up_nothing(forge, outcome, state):
 
 
 def test_a_job_whose_token_has_no_right_waits_and_uses_up_nothing(forge):
-    """I-7, J-4, S-14: people have to act, so it is asked again now and then; no attempt and no transient failure is counted."""
+    """I-7, J-4, S-14: people have to act, so it is asked again now and then; no attempt and no transient failure is counted. They are told
+    once, in however many repositories."""
     item = forge.item()
     forge.operate("setting_set", "job_max_transient", "1")
-    for _ in range(5):
-        assert away(forge, forge.claim(), "forbidden") == "recorded"
+    for n in range(5):
+        reason = f"push: remote: Forbidden fatal: unable to access 'https://git.example.org/acme/r{n}.git/': The requested URL returned error: 403"
+        assert forge.finish(forge.claim(), "transient", reason=reason, forge={"outcome": "forbidden"}) == "recorded"
         assert endpoint(forge)["state"] == "ok" and forge.claim() is None and forge.blocks(item) == ["backoff"]
         forge.db.query("update orch.job set run_at = clock_timestamp() returning 1")
     assert forge.db.row("select status, attempts, transients from orch.job") == {"status": "queued", "attempts": 0, "transients": 0}
