@@ -51,11 +51,12 @@ static bool read_schema(struct doctor *d, int *ret_version, int *ret_oldest)
         return true;
 }
 
-static void check_schema(struct doctor *d)
+/* False: there is none, and nothing more to ask. */
+static bool check_schema(struct doctor *d)
 {
         int version = 0, oldest = 0;
         if (!read_schema(d, &version, &oldest))
-                return;
+                return false;
         if (version < built_with())
                 doctor_say(d, FINDING_WRONG, "", "run `orchctl migrate`",
                            "its schema is that of migration %d, and this program wants %d", version,
@@ -68,6 +69,7 @@ static void check_schema(struct doctor *d)
                 doctor_say(d, FINDING_WARNING, "", "upgrade this host",
                            "it was migrated to %d by a newer release than this one (%d)", version,
                            built_with());
+        return true;
 }
 
 static void read_facts(struct doctor *d)
@@ -94,8 +96,8 @@ void doctor_database(struct doctor *d)
                 cannot_connect(d, &err);
                 return;
         }
-        check_schema(d);
-        read_facts(d);
+        if (check_schema(d))
+                read_facts(d);
 }
 
 static int64_t wall_ms(void)
@@ -125,6 +127,6 @@ void doctor_clock(struct doctor *d)
         else
                 doctor_say(d, by < CLOCK_WRONG_MS ? FINDING_WARNING : FINDING_WRONG, "",
                            "have both keep time by NTP: timedatectl set-ntp true",
-                           "this host's clock is %" PRId64 ".%" PRId64 " s %s that of the database",
-                           by / 1000, by % 1000 / 100, off > 0 ? "before" : "behind");
+                           "this host's clock is %" PRId64 ".%" PRId64 " s %s the database's", by / 1000,
+                           by % 1000 / 100, off > 0 ? "ahead of" : "behind");
 }
