@@ -74,8 +74,9 @@ class Server:
     # --- settings -------------------------------------------------------------------------------------------
 
     def configure(self, **settings):
-        """What is set beyond deploy/pgcluster's settings; the caller starts or reloads."""
-        settings = {"listen_addresses": self.host.address, "hba_file": self.folder / "hba.conf",
+        """What is set beyond deploy/pgcluster's settings; the caller starts or reloads. What sessions share is in memory that goes
+        with the server: one that is killed would leave it in /dev/shm, mapped by nobody."""
+        settings = {"min_dynamic_shared_memory": "8MB", "listen_addresses": self.host.address, "hba_file": self.folder / "hba.conf",
                     "wal_keep_size": "256MB", "wal_retrieve_retry_interval": "200ms", "cluster_name": self.name, **settings}
         (self.folder / "local.conf").write_text("".join(f"{key} = '{value}'\n" for key, value in settings.items()))
 
