@@ -26,8 +26,10 @@ lasting_folders = []
 
 
 def pytest_configure(config):
-    """A run that is told to end ends as after Ctrl-C: what it has started goes first."""
+    """A run that is told to end ends as after Ctrl-C: what it has started goes first. What is started hears of Ctrl-C even
+    when the run does not, being in the background of a shell."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(hookwrapper=True)
