@@ -85,6 +85,14 @@ def test_no_page_of_the_queue(shared, query):
     assert answer.status == 400 and answer.headers["content-type"] == "application/problem+json" and "page" in answer.json()["detail"]
 
 
+def test_a_daemon_looks_for_its_database_within_two_beats(make_webhookd):
+    """T-2: it has said that it lives before agents are frozen, or it is taken for hanging (J-8)."""
+    webhookd = make_webhookd(NO_DATABASE, beat_interval="500ms").start()
+    wait_for(lambda: len(webhookd.log.records("db.down")) >= 20)
+    waits = [int(record["retry_ms"]) for record in webhookd.log.records("db.down")]
+    assert max(waits) <= 1000
+
+
 def test_pages_without_a_database(make_webhookd):
     webhookd = make_webhookd(NO_DATABASE).start()
     health = webhookd.status.get("/health")
