@@ -33,7 +33,8 @@ def break_agent(state, role, command):
     return before
 
 
-@pytest.mark.parametrize("args, code", [(["--help"], 0), (["--wrong"], 2), (["--state"], 2), (["--demo"], 2), (["--demo", "long"], 2)])
+@pytest.mark.parametrize("args, code", [(["--help"], 0), (["--wrong"], 2), (["--state"], 2), (["--demo"], 2), (["--demo", "long"], 2), (["--demo", "sim"], 2),
+                                        (["--sim", "--demo", "full"], 2), (["--demo=full", "--sim"], 2)])
 def test_command_line(args, code):
     done = quickstart(*args)
     assert done.returncode == code and "deploy/quickstart [--once] [--demo NAME | --sim] [--programs DIR] [--state DIR]" in done.stdout
