@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import itertools
 import os
 import resource
 import select
@@ -138,10 +139,11 @@ def test_public_port_answers_while_the_status_port_is_saturated(limited):
     wait_for(lambda: limited.status.get("/livez").status == 200)
 
 
-def descriptors_after_a_request(webhookd, pid):
-    """One more than its highest: with what it has open for a moment only, to look for its database or for somebody who asked before."""
+def lowest_free_descriptor(webhookd, pid):
+    """What the next open() of the daemon returns. Its highest tells nothing: the listeners keep the numbers they have in this process."""
     webhookd.status.get("/livez")
-    return max(int(name) for name in os.listdir(f"/proc/{pid}/fd")) + 1
+    in_use = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+    return next(n for n in itertools.count() if n not in in_use)
 
 
 @root_looks_in
@@ -149,8 +151,9 @@ def test_out_of_descriptors(limited):
     """No spinning and no end: connections are shed, and service is back when descriptors are."""
     pid = limited.processes[0].pid
     _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    in_use = min(descriptors_after_a_request(limited, pid) for _ in range(10))
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (in_use, hard))
+    # of ten: at some moment it has more open, to look for its database or for somebody who asked before
+    limit = min(lowest_free_descriptor(limited, pid) for _ in range(10))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, hard))
     try:
         begin, cpu = time.monotonic(), limited.cpu_seconds()
         with contextlib.ExitStack() as stack:
