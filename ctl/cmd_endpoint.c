@@ -169,12 +169,16 @@ const struct command command_project_connect = {
         .max_args = 4,
         .summary = "say who is the tracker, the forge or the notifier of a project",
         .text = "PORT is tracker, forge or notifier; ENDPOINT is one of `orchctl endpoint list`, or local. "
-                "PLACE is the UUID of a tracker's project, or OWNER/NAME of a forge's repository.",
+                "PLACE is the UUID of a tracker's project, OWNER/NAME of a forge's repository, or the path "
+                "of a local one.",
         .json = "the project, as in `orchctl project list --json`",
-        .examples = (const struct command_example[]){{"orchctl project connect shop forge git acme/shop",
-                                                      "Its pull requests are in acme/shop"},
-                                                     {"orchctl project connect shop notifier local",
-                                                      "Its alerts are in the log"},
-                                                     {.line = NULL}},
+        .examples =
+                (const struct command_example[]){
+                        {"orchctl project connect shop forge git acme/shop",
+                         "Its pull requests are in acme/shop"},
+                        {"orchctl project connect demo forge local /srv/git/demo.git",
+                         "Its repository has moved"},
+                        {"orchctl project connect shop notifier local", "Its alerts are in the log"},
+                        {.line = NULL}},
         .run = run_project_connect,
 };

@@ -55,8 +55,7 @@ static void render_whole(const struct json *doc, const struct term *term, struct
                 {"command", {.title = "COMMAND", .shrinks = true}},
                 {"about", {.title = "WHAT IT DOES", .shrinks = true}},
         };
-        static const char *const facts[] = {"project",        "prefix",   "repo",
-                                            "default_branch", "location", "test_command"};
+        static const char *const facts[] = {"project", "prefix", "repo", "location"};
         for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
                 strbuf_addf(sb, "%-15s ", facts[i]);
                 text_clean(sb, show_str(doc, facts[i]));

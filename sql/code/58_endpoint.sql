@@ -214,6 +214,16 @@ end
 $$;
 comment on function orch.endpoint_remove(text) is 'I-1: forgets a service outside that no project uses';
 
+create function orch.under_way(p orch.project) returns boolean
+language sql stable
+return exists (select from orch.task t where t.repo_id = p.repo_id and not t.terminal and t.project_id = p.id);
+comment on function orch.under_way(orch.project) is 'Whether a task of the project is not over';
+
+create function orch.watched(p orch.project) returns boolean
+language sql stable
+return p.active or orch.under_way(p);
+comment on function orch.watched(orch.project) is 'R-1: whether a project''s board and webhook are looked at: as long as it takes work in, or has some';
+
 create function orch.project_connect(p_project text, p_port text, p_endpoint text, p_place text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -236,7 +246,11 @@ begin
         elsif p_port <> 'notifier' and e.id is not null and btrim(coalesce(p_place, '')) = '' then
                 perform orch.refuse('OR003', format('which %s of %s?', case p_port when 'tracker' then 'project' else 'repository' end, p_endpoint),
                         'A tracker''s place is the UUID of its project, a forge''s OWNER/NAME');
-        elsif p_port = 'tracker' and coalesce(e.kind, 'local') <> p.tracker and exists (select from orch.task t where t.project_id = p.id and not t.terminal) then
+        elsif p_port = 'forge' and e.id is null and p_place is null and p.forge <> 'local' and p.forge_location !~ '^/' then
+                perform orch.refuse('OR003', 'which repository?', 'The place of a local forge is the path of its repository');
+        elsif e.id is null and p_place is not null and (p_port <> 'forge' or p_place !~ '^/') then
+                perform orch.refuse('OR003', format('%s is no place of the local %s', orch.quoted(p_place), p_port), 'The place of a local forge is the path of its repository; nothing else local has one');
+        elsif p_port = 'tracker' and coalesce(e.kind, 'local') <> p.tracker and orch.under_way(p) then
                 perform orch.refuse('OR002', format('%s has tasks under way', p.name), 'Let them end, or cancel them, before its tracker changes');
         end if;
         update orch.project set
@@ -244,6 +258,7 @@ begin
                 tracker_endpoint = case when p_port = 'tracker' then e.id else tracker_endpoint end,
                 tracker_project = case when p_port = 'tracker' then case when e.id is not null then p_place end else tracker_project end,
                 forge = case when p_port = 'forge' then coalesce(e.kind, 'local') else forge end,
+                forge_location = case when p_port = 'forge' and e.id is null then coalesce(p_place, forge_location) else forge_location end,
                 forge_endpoint = case when p_port = 'forge' then e.id else forge_endpoint end,
                 forge_name = case when p_port = 'forge' then case when e.id is not null then p_place end else forge_name end,
                 notifier_endpoint = case when p_port = 'notifier' then e.id else notifier_endpoint end
@@ -257,7 +272,7 @@ begin
         return orch.project_json(p);
 end
 $$;
-comment on function orch.project_connect(text, text, text, text) is 'I-1: who is the tracker, the forge or the notifier of a project, and which project or repository it is there; local: our own';
+comment on function orch.project_connect(text, text, text, text) is 'I-1: who is the tracker, the forge or the notifier of a project, and which project or repository it is there; local: our own, and for the forge the path of its repository';
 
 create function orch.endpoint_json(e orch.endpoint, p orch.project) returns jsonb
 language sql immutable

@@ -15,7 +15,7 @@ create function orch.sweep_pause(p_kind text, p_endpoint bigint) returns interva
 language sql stable
 return make_interval(secs => case p_kind when 'hooks' then orch.setting_int('hook_check_s') else greatest(orch.setting_int('tracker_sweep_s'),
         -- a server gives some sixty answers a minute to all: lists take a fifth of them
-        5 * (select count(*) from orch.project p where p.tracker_endpoint = p_endpoint and p.active)) end);
+        5 * (select count(*) from orch.project p where p.tracker_endpoint = p_endpoint and orch.watched(p))) end);
 comment on function orch.sweep_pause(text, bigint) is 'R-10: how long a sweep waits for the next one';
 
 create function orch.relations_want(p_project bigint, p_limit integer) returns void
@@ -40,10 +40,10 @@ begin
         wanted := 0;
         if pg_try_advisory_xact_lock(hashtext('orch.reconcile_outside')) then
                 insert into orch.sweep (project_id, kind)
-                select p.id, 'items' from orch.project p where p.active and p.tracker_endpoint is not null
-                union all select p.id, 'hooks' from orch.project p join orch.endpoint e on e.id = p.forge_endpoint and e.hook_url is not null where p.active
+                select p.id, 'items' from orch.project p where orch.watched(p) and p.tracker_endpoint is not null
+                union all select p.id, 'hooks' from orch.project p join orch.endpoint e on e.id = p.forge_endpoint and e.hook_url is not null where orch.watched(p)
                 on conflict do nothing;
-                for s in select w.project_id, w.kind, e.id as endpoint_id from orch.sweep w join orch.project p on p.id = w.project_id and p.active
+                for s in select w.project_id, w.kind, e.id as endpoint_id from orch.sweep w join orch.project p on p.id = w.project_id and orch.watched(p)
                          join orch.endpoint e on e.id = orch.port_endpoint(p, orch.look_port(w.kind))
                          where w.due_at <= clock_timestamp() and (e.not_before is null or e.not_before <= clock_timestamp()) and (w.kind <> 'hooks' or e.hook_url is not null)
                            and not exists (select from orch.look l where l.project_id = w.project_id and l.kind = w.kind) -- it is under way

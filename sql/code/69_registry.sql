@@ -15,7 +15,7 @@ begin
                    and p.work_item_prefix = p_prefix and p.test_command = p_test_command and p.default_branch = coalesce(p_default_branch, 'main') then
                         return orch.project_json(p);
                 end if;
-                perform orch.refuse('OR002', format('project "%s" is registered already, with other settings', p_name), 'Choose another name, or look at it with: orchctl project list');
+                perform orch.refuse('OR002', format('project "%s" is registered already, with other settings', p_name), 'Choose another name, or change that one with: orchctl project set, orchctl project connect');
         end if;
         insert into orch.repo (name) values (p_repo) on conflict (name) do update set name = excluded.name returning id into r;
         insert into orch.project (name, repo_id, forge_location, default_branch, work_item_prefix, test_command)

@@ -2,26 +2,30 @@
 -- orch.project_option; to add a command: a row of orch.command_kind.
 
 create view orch.project_option as
-select v.key, v.kind, v.about, (select pg_get_expr(d.adbin, d.adrelid) from pg_attribute a join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+select v.key, v.kind, v.about, v.at_rest, (select pg_get_expr(d.adbin, d.adrelid) from pg_attribute a join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
                                where a.attrelid = 'orch.project'::regclass and a.attname = v.key) as standard
 from (values
-        ('auto_approve', 'bool', 'P-11: whether the label auto-approve passes the analysis'),
-        ('auto_deploy', 'bool', 'P-11: whether the label auto-deploy confirms the deploy'),
-        ('checks_total', 'int', 'M-5: probes of the watch after a deploy'),
-        ('ci', 'text', 'P-1: who tests a branch: local (a worker runs the test command), or forge (the statuses of its head at the forge count)'),
-        ('ci_contexts', 'lines', 'P-1: with ci forge: the statuses that must be green, one per line, * for any characters; none: all that there are'),
-        ('degraded_at', 'int', 'M-5: failed probes at which production is DEGRADED'),
-        ('gate_config_globs', 'list', 'P-4: files that decide what a gate demands; a change to one must be accepted by the reviewer'),
-        ('integrity_markers', 'lines', 'M-4: PATH:NEEDLE, text that must be in a file of the default branch after each merge; PATH alone: a file that must be there'),
-        ('repair_hooks', 'bool', 'I-3: whether the webhook of its repository at the forge is made anew when it is missing or wrong'),
-        ('staging_waivers', 'list', 'M-7: ids of staging checks whose failure is reported and fails nothing'),
-        ('test_globs', 'list', 'P-4: files that are tests; what weakens them must be accepted by the reviewer'),
-        ('window_s', 'int', 'M-5: seconds over which the probes are spread'))
-        v (key, kind, about);
+        ('active', 'bool', 'I-1: whether new work items are taken in; off: those under way go on, and when they are over nobody looks at its board', false),
+        ('auto_approve', 'bool', 'P-11: whether the label auto-approve passes the analysis', false),
+        ('auto_deploy', 'bool', 'P-11: whether the label auto-deploy confirms the deploy', false),
+        ('checks_total', 'int', 'M-5: probes of the watch after a deploy', false),
+        ('ci', 'text', 'P-1: who tests a branch: local (a worker runs the test command), or forge (the statuses of its head at the forge count)', false),
+        ('ci_contexts', 'lines', 'P-1: with ci forge: the statuses that must be green, one per line, * for any characters; none: all that there are', false),
+        ('default_branch', 'text', 'C-4: branch that is cut from and merged into; never pushed, never deleted', true),
+        ('degraded_at', 'int', 'M-5: failed probes at which production is DEGRADED', false),
+        ('gate_config_globs', 'list', 'P-4: files that decide what a gate demands; a change to one must be accepted by the reviewer', false),
+        ('integrity_markers', 'lines', 'M-4: PATH:NEEDLE, text that must be in a file of the default branch after each merge; PATH alone: a file that must be there', false),
+        ('repair_hooks', 'bool', 'I-3: whether the webhook of its repository at the forge is made anew when it is missing or wrong', false),
+        ('staging_waivers', 'list', 'M-7: ids of staging checks whose failure is reported and fails nothing', false),
+        ('test_command', 'text', 'P-1: shell command that tests a checkout; exit status 0 is green', false),
+        ('test_globs', 'list', 'P-4: files that are tests; what weakens them must be accepted by the reviewer', false),
+        ('window_s', 'int', 'M-5: seconds over which the probes are spread', false))
+        v (key, kind, about, at_rest);
 comment on view orch.project_option is 'What orch.project_set() can set: each is a column of orch.project';
 comment on column orch.project_option.key is 'Name';
 comment on column orch.project_option.kind is 'bool: on or off; int: a whole number; text; list: words separated by blanks or commas; lines: one per line';
 comment on column orch.project_option.about is 'What it does';
+comment on column orch.project_option.at_rest is 'Whether it may change only while no task of the project is under way';
 comment on column orch.project_option.standard is 'What a new project has, as SQL says it';
 
 create function orch.project_value(p_kind text, p_value text) returns jsonb
@@ -101,6 +105,8 @@ begin
         if not found then
                 perform orch.refuse('OR001', format('a project has no option %s', orch.quoted(p_key)),
                         (select 'Use one of: ' || string_agg(key, ', ' order by key) from orch.project_option));
+        elsif o.at_rest and orch.under_way(p) then
+                perform orch.refuse('OR002', format('%s has tasks under way', p.name), format('Let them end, or cancel them, before its %s changes', o.key));
         end if;
         if p_value is null then
                 execute format('update orch.project set %I = default where id = $1', o.key) using p.id;
@@ -114,9 +120,13 @@ begin
         -- the key is from the catalogue, the value goes as a parameter
         execute format('update orch.project q set %1$I = (jsonb_populate_record(q, jsonb_build_object(%1$L, $2))).%1$I where q.id = $1', o.key) using p.id, new_value;
         return orch.project_note('project_set', p, jsonb_build_object('key', o.key, 'value', p_value), before, format('%s of %s is set', o.key, p.name));
-exception when check_violation then
-        perform orch.refuse('OR003', format('%s is no value for %s', orch.quoted(p_value), p_key));
-        return null;
+exception
+        when check_violation then
+                perform orch.refuse('OR003', format('%s is no value for %s', orch.quoted(p_value), p_key));
+                return null;
+        when not_null_violation then
+                perform orch.refuse('OR003', format('a new project has no %s of its own', p_key), 'Give a value');
+                return null;
 end
 $$;
 comment on function orch.project_set(text, text, text) is 'Sets an option of a project (orch.project_option); without a value it is as in a new project';

@@ -113,7 +113,7 @@ from (values
         ('project_connect', 'project', true, 'Name of the project'),
         ('project_connect', 'port', true, 'tracker, forge or notifier'),
         ('project_connect', 'endpoint', true, 'Name of the endpoint; local: our own'),
-        ('project_connect', 'place', false, 'A tracker''s: UUID of its project; a forge''s: OWNER/NAME'),
+        ('project_connect', 'place', false, 'A tracker''s: UUID of its project; a forge''s: OWNER/NAME; a local forge''s: path of its repository'),
         ('reject', 'work_item', true, 'The work item'),
         ('reject', 'comment', true, 'What the next run is told'),
         ('resume', 'work_item', true, 'The work item'),

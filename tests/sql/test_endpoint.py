@@ -78,7 +78,8 @@ def test_set_again_changes_it_and_never_its_kind(world):
 
 def test_a_project_is_connected_and_the_endpoint_stays_while_it_is(world):
     add(world, "git", "gitea")
-    for port, endpoint, place, code in [("forge", "nope", "a/b", "OR001"), ("tracker", "git", "x", "OR003"), ("forge", "git", None, "OR003"), ("pager", "git", "x", "OR003")]:
+    for port, endpoint, place, code in [("forge", "nope", "a/b", "OR001"), ("tracker", "git", "x", "OR003"), ("forge", "git", None, "OR003"), ("pager", "git", "x", "OR003"),
+                                        ("forge", "local", "moved.git", "OR003"), ("tracker", "local", "/srv/git/demo.git", "OR003")]:
         with pytest.raises(psycopg2.Error) as refused:
             world.operate("project_connect", "demo", port, endpoint, place)
         assert refused.value.pgcode == code
@@ -87,7 +88,13 @@ def test_a_project_is_connected_and_the_endpoint_stays_while_it_is(world):
     with pytest.raises(psycopg2.Error) as refused:
         world.operate("endpoint_remove", "git")
     assert refused.value.pgcode == "OR002"
-    assert world.operate("project_connect", "demo", "forge", "local", None)["forge"] == "local"
+    assert world.operate("project_connect", "demo", "forge", "local", None)["location"] == answer["location"]
+    world.operate("project_connect", "demo", "forge", "git", "acme/shop")
+    world.db.query("update orch.project set forge_location = 'https://git.example.org/acme/shop.git' returning 1")  # as onboarding has it
+    with pytest.raises(psycopg2.Error, match="which repository"):
+        world.operate("project_connect", "demo", "forge", "local", None)
+    moved = world.operate("project_connect", "demo", "forge", "local", "/srv/git/moved.git")
+    assert (moved["forge"], moved["location"]) == ("local", "/srv/git/moved.git")
     assert world.operate("endpoint_remove", "git")["message"] == "endpoint git is gone"
     assert world.operate("endpoint_remove", "git")["message"] == "there is no endpoint git"
 

@@ -174,6 +174,34 @@ def test_options_are_set_and_taken_back(world):
     assert option(world, "test_globs") == standard
 
 
+def test_what_was_registered_can_be_corrected(world):
+    """O-2, C-4: the test command at any time; the default branch not under a task, whose branch was cut from it."""
+    first = world.item()
+    with pytest.raises(psycopg2.Error, match="demo has tasks under way") as refused:
+        world.operate("project_set", "demo", "default_branch", "trunk")
+    assert refused.value.pgcode == "OR002"
+    world.operate("cancel", first, None)
+    world.operate("project_set", "demo", "default_branch", "trunk")
+    world.item()
+    world.operate("project_set", "demo", "test_command", "make check")
+    job = world.claim()
+    assert (job["default_branch"], job["test_command"]) == ("trunk", "make check")
+
+
+def test_a_project_that_takes_nothing_in(world):
+    """P-6: what is under way goes on, what is new is told why not; switched on again, it is taken in."""
+    first = world.item()
+    world.operate("project_set", "demo", "active", "off")
+    second = world.item()
+    world.work(until="architecture", item=first)
+    assert world.db.value("select count(*) from orch.task") == 1
+    said = world.db.value("select payload ->> 'text' from orch.effect where payload ->> 'marker' like 'qg0:%%'")
+    assert said == "Not taken in: project demo takes no new work items"
+    world.operate("project_set", "demo", "active", "on")
+    world.move(second, "to_analyse")
+    assert world.task(second)["stage"] == "analysis"
+
+
 @pytest.mark.parametrize("kind, typed, value", [
     ("bool", "on", True), ("bool", "off", False), ("bool", "yes", None), ("int", "30", 30), ("int", "-1", None), ("int", "1e9", None),
     ("text", "a b", "a b"), ("list", " a, b\tc,,", ["a", "b", "c"]), ("list", "", []), ("lines", "a b\n\n c:d \n", ["a b", "c:d"])])
@@ -184,6 +212,8 @@ def test_values_by_kind(database, kind, typed, value):
 
 @pytest.mark.parametrize("act, args, code", [
     ("project_set", ("nowhere", "test_globs", "x"), "OR001"), ("project_set", ("demo", "forge_location", "/x"), "OR001"), ("project_set", ("demo", None, "x"), "OR001"),
+    ("project_set", ("demo", "test_command", ""), "OR003"), ("project_set", ("demo", "test_command", None), "OR003"),
+    ("project_set", ("demo", "default_branch", "-x"), "OR003"), ("project_set", ("demo", "active", "maybe"), "OR003"),
     ("project_show", ("nowhere",), "OR001"), ("project_command_set", ("nowhere", "coverage", "x"), "OR001"),
     ("project_command_set", ("demo", "nothing", "x"), "OR001"), ("project_command_set", ("demo", "coverage", " "), "OR003"),
     ("project_command_set", ("demo", "coverage", None), "OR003"), ("project_command_set", ("demo", "coverage", "x" * 4001), "OR003"),

@@ -54,6 +54,7 @@ def test_held_from_the_first_rebase_until_the_merge(world, integrating):
     world.work()
     assert world.task("DEMO-1")["stage"] == "done" and holder(world) is None
     assert merge_moves(world) == ["taken", "given back"]
+    assert answer(world, "merge_ready")["result"] == "pass", "it was ready; nobody waits for the lease of a done item"
 
 
 @pytest.mark.parametrize("value", ["failed"])

@@ -99,6 +99,16 @@ def test_each_verb_whose_webhook_was_lost(board):
     assert board.task(other)["stage"] == "analysis", "from scratch"
 
 
+def test_a_project_that_takes_nothing_in_is_watched_until_it_is_empty(board):
+    """R-2: a lost STOP is found as long as there is something to stop; then the list is nobody's business."""
+    item = begun(board)
+    board.world.operate("project_set", "demo", "active", "off")
+    board.move(item, "STOP")
+    assert board.sweep() > 0
+    assert board.task(item)["stage"] == "cancelled"
+    assert board.sweep() == 0
+
+
 def test_a_sweep_and_the_webhook_make_one_task(board):
     """R-5: in either order, and twice: one task, one branch, one analyst job."""
     item = board.add(state="To Analyse")
