@@ -54,6 +54,22 @@ def test_second_item_waits_and_contains_the_first(suite, project, agents):
     assert {f"src/{first}.txt", f"src/{second}.txt"} <= set(project.files("main"))
 
 
+def test_a_repository_that_moves(suite, project, agents):
+    """I-1, J-5: what cannot be fetched waits for somebody who says where it is now; the same item goes on there, to done."""
+    line = Pipeline(suite, project)
+    item = line.item()
+    line.wait_shown(item, "in_review")
+    project.bare = project.bare.rename(project.bare.with_name("moved.git"))
+    line.approve(item)
+    failed = line.wait_run(item, "architect")
+    assert failed["outcome"] == "transient" and "the repository could not be fetched" in failed["reason"]
+    line.db.query("select orch.project_connect(%s, 'forge', 'local', %s)", project.name, str(project.bare), user="orch_operator")
+    line.wait_shown(item, "awaiting_deploy")
+    line.approve(item)
+    line.wait_stage(item, "done")
+    assert line.stages(item) == STAGES and project.read(f"src/{item}.txt") == f"{item} attempt 1"
+
+
 def test_request_changes_sends_back_with_the_reason(suite, project, agents):
     """P-5, P-9: REQUEST_CHANGES is a round of development, whose task file says why; then the item goes on."""
     agents.set("reviewer", 'if grep -q "attempt 2\\|again" "src/$ORCH_WORK_ITEM.txt"; then verdict 12-review.md "verdict: APPROVED"\n'
