@@ -6,10 +6,6 @@
 #include "common/mem.h"
 #include "common/options.h"
 
-/* Whoever beats has the database again, and has said so, before three beats are missed: that is what
- * options_check() leaves until agents are frozen and a silent worker is killed. */
-#define DAEMON_DB_BEATS 2
-
 int daemon_db(struct daemon *d, const char *purpose, const struct db_config *cfg, struct db **ret_db)
 {
         _cleanup_(freep) char *user = xasprintf("orch_%s", daemon_name(d));
@@ -18,6 +14,5 @@ int daemon_db(struct daemon *d, const char *purpose, const struct db_config *cfg
         full.conninfo = daemon_options(d)->database;
         full.default_user = user;
         full.application_name = name;
-        full.reconnect_max_ms = DAEMON_DB_BEATS * daemon_options(d)->beat_interval_ms;
         return db_new(daemon_loop(d), &full, ret_db);
 }

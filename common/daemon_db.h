@@ -8,7 +8,6 @@ struct daemon;
 struct db;
 struct db_config;
 
-/* As db_new(), with `conninfo`, `default_user`, `application_name` and `reconnect_max_ms` (two beats, as
- * configured at the start) filled in. `purpose` tells a second
+/* As db_new(), with `conninfo`, `default_user` and `application_name` filled in. `purpose` tells a second
  * connection from the first in the server's lists: "-status"; else it is "". */
 int daemon_db(struct daemon *d, const char *purpose, const struct db_config *cfg, struct db **ret_db);

@@ -106,11 +106,11 @@ static char *copy(const char *s)
         return s != NULL ? xstrdup(s) : NULL;
 }
 
-static int64_t reconnect_max_ms(const struct db_config *cfg)
+void db_set_reconnect_max(struct db *db, int64_t ms)
 {
-        if (cfg->reconnect_max_ms == 0 || cfg->reconnect_max_ms > RECONNECT_MAX_MS)
-                return RECONNECT_MAX_MS;
-        return cfg->reconnect_max_ms < RECONNECT_MIN_MS ? RECONNECT_MIN_MS : cfg->reconnect_max_ms;
+        db->backoff.max_ms = ms < RECONNECT_MIN_MS   ? RECONNECT_MIN_MS
+                             : ms > RECONNECT_MAX_MS ? RECONNECT_MAX_MS
+                                                     : ms;
 }
 
 int db_new(struct loop *loop, const struct db_config *cfg, struct db **ret_db)
@@ -125,7 +125,7 @@ int db_new(struct loop *loop, const struct db_config *cfg, struct db **ret_db)
         db->cfg = *cfg;
         db->cfg.conninfo = db->cfg.default_user = db->cfg.application_name = NULL; /* now in targets */
         db->cfg.listen_channel = copy(cfg->listen_channel);
-        db->backoff = (struct backoff){.min_ms = RECONNECT_MIN_MS, .max_ms = reconnect_max_ms(cfg)};
+        db->backoff = (struct backoff){.min_ms = RECONNECT_MIN_MS, .max_ms = RECONNECT_MAX_MS};
         TAILQ_INIT(&db->queue);
         TAILQ_INIT(&db->done);
         db->soon = loop_timer_new(loop, on_soon, db);

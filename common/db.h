@@ -9,10 +9,10 @@
  * reconnect. Behind a pooler nothing is listened to: there are only polls (ADR 11).
  *
  * On reconnect, in this order: new PGconn, session settings, LISTEN, then on_up (the owner scans its tables).
- * Reconnects back off with full jitter (0.2 s to reconnect_max_ms). Of several hosts each gets 3 s and must
- * be read-write; one that lets a deadline pass makes way for the next. The connection string decides over our
- * defaults: keepalives that notice a silent partition within 15 s, and over TCP to another machine
- * sslmode=verify-full. Give addresses or socket folders: libpq looks names up in the foreground.
+ * Reconnects back off with full jitter (from 0.2 s on, db_set_reconnect_max()). Of several hosts each gets 3
+ * s and must be read-write; one that lets a deadline pass makes way for the next. The connection string
+ * decides over our defaults: keepalives that notice a silent partition within 15 s, and over TCP to another
+ * machine sslmode=verify-full. Give addresses or socket folders: libpq looks names up in the foreground.
  *
  * Serialization failures and deadlocks are tried again inside, up to 5 times within the deadline.
  */
@@ -40,7 +40,6 @@ struct db_config {
         const char *default_user;     /* when conninfo names no user; copied */
         const char *application_name; /* "workerd/host"; copied */
         int64_t statement_timeout_ms; /* set on the session; the request deadline is separate */
-        int64_t reconnect_max_ms;     /* the longest wait between two attempts; 0: 10 s, at most that */
         const char *listen_channel;   /* NULL: polls only; copied */
         void (*on_up)(void *arg);     /* connected (again): scan */
         /* Lost, or (all hosts tried) not made; the next attempt follows by itself. */
@@ -54,6 +53,8 @@ int db_new(struct loop *loop, const struct db_config *cfg, struct db **ret_db);
 int db_conninfo_check(const char *conninfo, struct errinfo *err);
 void db_free(struct db *db); /* outstanding requests are dropped without a callback */
 bool db_is_up(const struct db *db);
+/* The longest wait between two attempts, from the next one on; 10 s unless told, and never more. */
+void db_set_reconnect_max(struct db *db, int64_t ms);
 
 enum db_outcome {
         DB_OK = 0,

@@ -20,7 +20,10 @@
 
 #define SQLSTATE_REFUSED  "OR002" /* orch.refuse() */
 #define LEAVE_DEADLINE_MS 3000
-#define JOBS_MAX          1024 /* of one process: its slots, and what it adopted */
+/* Whoever beats has the database again, and has said so, before three beats are missed: that is what
+ * options_check() leaves until agents are frozen and a silent worker is killed. */
+#define RECONNECT_BEATS 2
+#define JOBS_MAX        1024 /* of one process: its slots, and what it adopted */
 
 enum row_state {
         ROW_NEW,         /* waits for the database; leaves when registering starts */
@@ -71,6 +74,7 @@ struct process_row *process_row_new(struct loop *loop, struct db *db, const stru
         row->host = xstrdup(cfg->host);
         row->daemon = xstrdup(cfg->daemon);
         row->timer = loop_timer_new(loop, on_timer, row);
+        process_row_set_interval(row, cfg->beat_interval_ms);
         return row;
 }
 
@@ -271,6 +275,7 @@ void process_row_drain(struct process_row *row)
 void process_row_set_interval(struct process_row *row, int64_t beat_interval_ms)
 {
         row->cfg.beat_interval_ms = beat_interval_ms;
+        db_set_reconnect_max(row->db, RECONNECT_BEATS * beat_interval_ms);
 }
 
 bool process_row_live(const struct process_row *row)

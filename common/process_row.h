@@ -61,6 +61,7 @@ void process_row_up(struct process_row *row);
 /* Something may have changed: beat soon. */
 void process_row_hint(struct process_row *row);
 void process_row_drain(struct process_row *row); /* beats say "draining" from now on */
+/* The database, when it is away, is looked for as often: within two beats. */
 void process_row_set_interval(struct process_row *row, int64_t beat_interval_ms);
 bool process_row_live(const struct process_row *row); /* registered, and not fenced or left */
 int64_t process_row_id(const struct process_row *row);

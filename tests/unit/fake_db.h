@@ -25,6 +25,7 @@ struct db_request {
 
 static struct db_request *fake_pending; /* the tests' subjects have one request at a time */
 static unsigned fake_forgotten;
+static int64_t fake_reconnect_max_ms;
 /* Of the answer that is being given; each row is ended by a NULL column. */
 static const struct fake_cell *const *fake_rows;
 static int fake_n_rows;
@@ -57,6 +58,12 @@ void db_request_forget(struct db_request *req)
         assert_ptr_equal(req, fake_pending);
         fake_free(take_ptr(fake_pending));
         fake_forgotten++;
+}
+
+void db_set_reconnect_max(struct db *db, int64_t ms)
+{
+        (void)db;
+        fake_reconnect_max_ms = ms;
 }
 
 /* The pending request is of this statement; NULL: there is none. */

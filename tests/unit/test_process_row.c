@@ -308,6 +308,15 @@ static void test_leaves_before_it_came(void **state)
         assert_int_equal(w->left, 1);
 }
 
+/* T-2: whatever the beat is, and becomes by a reload. */
+static void test_the_database_is_looked_for_within_two_beats(void **state)
+{
+        struct world *w = *state;
+        assert_int_equal(fake_reconnect_max_ms, 2 * BEAT_MS);
+        process_row_set_interval(w->row, BEAT_MS / 4);
+        assert_int_equal(fake_reconnect_max_ms, BEAT_MS / 2);
+}
+
 int main(void)
 {
 #define ROW(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -317,6 +326,7 @@ int main(void)
                 ROW(test_waits_for_the_schema),
                 ROW(test_tells_when_the_beat_was_sent),
                 cmocka_unit_test(test_finds_an_id),
+                ROW(test_the_database_is_looked_for_within_two_beats),
                 ROW(test_hints_are_coalesced),
                 ROW(test_a_failed_beat_is_no_fence),
                 ROW(test_fenced),
