@@ -76,6 +76,7 @@ static enum telegram_next said(const char *why, const struct json *json, struct 
                 {"message can't be edited", TELEGRAM_END, PORT_NOT_FOUND},
                 {"can't parse entities", TELEGRAM_PLAIN, PORT_REFUSED},
                 {"message thread not found", TELEGRAM_NO_THREAD, PORT_REFUSED},
+                {"chat not found", TELEGRAM_END, PORT_DENIED},
         };
         if (json_int(json_path(json, "parameters.migrate_to_chat_id"), ret_chat))
                 return TELEGRAM_OTHER_CHAT;
@@ -96,6 +97,7 @@ enum telegram_next telegram_answer(const struct rest_answer *answer, struct port
         switch (answer->status) {
         case 400:
                 return said(why != NULL ? why : "", answer->json, ret, ret_chat);
+        case 403: /* the bot was removed from the chat; there is no other at this endpoint */
         case 404: /* the shape of the token is wrong */
                 ret->outcome = PORT_DENIED;
                 break;

@@ -108,13 +108,15 @@ begin
         end if;
         if e.state = 'denied' or (e.state = 'down' and e.since < clock_timestamp() - make_interval(secs => orch.setting_int('endpoint_alert_s'))) then
                 perform orch.alert_cluster('endpoint:' || e.id, format('endpoint:%s:%s:%s', e.id, extract(epoch from e.since), e.state),
-                        format('%s %s: %s', e.name, case e.state when 'denied' then 'does not take our token; put a good one into ' || e.token_file else 'does not answer' end, e.reason));
+                        format('%s %s: %s', e.name, case when e.state <> 'denied' then 'does not answer'
+                                when e.kind = 'telegram' then format('does not take our token, or does not let its bot into chat %s; put a good one into %s, or the bot back', e.chat, e.token_file)
+                                else 'does not take our token; put a good one into ' || e.token_file end, e.reason));
         end if;
         return true;
 end
 $$;
 comment on function orch.endpoint_note(bigint, text, text, integer) is
-        'I-7: what an answer says of its endpoint, by the name of its outcome; null: nothing. True: it was the endpoint''s trouble and not the question''s, which burns no attempt. One alert when a token is not taken, or nothing has answered for endpoint_alert_s, and one when it is over; and one a day of each thing that our token may not do, which holds up nothing else.';
+        'I-7: what an answer says of its endpoint, by the name of its outcome; null: nothing. True: it was the endpoint''s trouble and not the question''s, which burns no attempt. One alert when a token is not taken (or its bot is not in the chat), or nothing has answered for endpoint_alert_s, and one when it is over; and one a day of each thing that our token may not do, which holds up nothing else.';
 
 create function orch.said_wait(p_outcome text, p_retry_after_s integer) returns interval
 language sql volatile

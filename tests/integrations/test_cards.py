@@ -77,6 +77,22 @@ def test_what_telegram_does_wrong_makes_no_second_card(line, telegram):
     assert "older card" not in card["text"]
 
 
+def test_a_bot_that_is_removed_from_its_chat(line, telegram):
+    """I-6, I-7: as a token that is not taken: told once, nobody else is asked meanwhile, and what there is to say is said when it is back."""
+    item = line.item("First")
+    wait_card(line, telegram, item, "waits for a person to approve")
+    telegram.kicked.add(CHAT)
+    line.db.query("select orch.pause(%s)", item, user="orch_operator")
+    line.db.query("select orch.alert(t, 'tested', 'somebody must look') from orch.task t where work_item = %s", item)
+    line.wait(lambda: line.db.value("select state from orch.endpoint where name = 'chat'") == "denied", 30, "the endpoint is denied")
+    [said] = line.db.column("select payload ->> 'text' from orch.effect where payload ->> 'text' like 'chat does not%%'")
+    assert f"does not let its bot into chat {CHAT}" in said and "bot was kicked" in said
+    telegram.kicked.clear()
+    wait_card(line, telegram, item, "Paused by")
+    line.wait(lambda: [m for m in telegram.sent(CHAT) if "somebody must look" in m["text"]], 30, "the alert")
+    assert line.db.value("select count(*) from orch.effect where status = 'dead'") == 0
+
+
 @pytest.mark.parametrize("how", ["answer", "worker"])
 def test_a_first_message_of_which_nobody_knows(line, telegram, how):
     """I-5: its answer is lost, or the worker is killed between send and record: no second card while the task runs; the final

@@ -52,6 +52,7 @@ class Telegram(Service):
 
     def __init__(self, port=0, seed=0, per_chat_s=0.0):
         self.tokens, self.messages, self.chats, self.next_id = set(), {}, set(), 100
+        self.kicked = set()  # chats that the bot was removed from
         self.per_chat_s, self.last = per_chat_s, {}  # the shortest time between two messages to a chat; 0: any
         super().__init__(port, seed)
 
@@ -71,6 +72,8 @@ class Telegram(Service):
         chat = body.get("chat_id")
         if chat not in self.chats:
             raise bad("chat not found")
+        if chat in self.kicked:
+            raise Refused(403, {"ok": False, "error_code": 403, "description": "Forbidden: bot was kicked from the supergroup chat"})
         now = time.monotonic()
         if now - self.last.get(chat, -1e9) < self.per_chat_s:
             wait = int(self.per_chat_s) + 1
