@@ -25,6 +25,11 @@ static const char *text_or_empty(const struct db_result *res, int row, const cha
         return cell != NULL ? cell : "";
 }
 
+int64_t metric_rows_keep_ms(const struct db_result *res)
+{
+        return db_rows(res) > 0 ? db_int(res, 0, "keep_ms", 0) : 0;
+}
+
 void metric_rows_print(struct strbuf *text, const struct db_result *res)
 {
         const char *family = "";

@@ -21,9 +21,18 @@ struct snapshot {
         struct loop_timer *patience; /* armed while somebody waits */
         struct waiter_list waiters;
         struct strbuf text;
-        bool known;       /* the last statement gave `text`, else it failed */
-        int64_t until_ms; /* how long that holds */
+        bool known;                 /* the last statement gave `text`, else it failed */
+        int64_t asked_ms, until_ms; /* when it was asked for, and how long that holds */
 };
+
+static int64_t holds_until(const struct snapshot *s, const struct db_result *res)
+{
+        if (!s->known)
+                return loop_now_ms(s->cfg.loop) + FAILURE_TTL_MS;
+        if (s->cfg.keep_ms != NULL)
+                return s->asked_ms + s->cfg.keep_ms(res);
+        return loop_now_ms(s->cfg.loop) + s->cfg.ttl_ms;
+}
 
 /* Tells everyone who waits now; who comes during the calls waits for the next. */
 static void tell(struct snapshot *s, const struct strbuf *text)
@@ -44,7 +53,7 @@ static void on_result(void *arg, const struct db_result *res)
         struct snapshot *s = arg;
         s->req = NULL;
         s->known = res->outcome == DB_OK;
-        s->until_ms = loop_now_ms(s->cfg.loop) + (s->known ? s->cfg.ttl_ms : FAILURE_TTL_MS);
+        s->until_ms = holds_until(s, res);
         strbuf_reset(&s->text);
         if (s->known)
                 s->cfg.format(&s->text, res);
@@ -97,8 +106,10 @@ void snapshot_wait(struct snapshot *s, struct snapshot_waiter *w)
         TAILQ_INSERT_TAIL(&s->waiters, w, link);
         if (!loop_timer_armed(s->patience))
                 loop_timer_arm(s->patience, s->cfg.patience_ms);
-        if (s->req == NULL)
-                s->req = db_query(s->cfg.db, s->cfg.statement, NULL, s->cfg.deadline_ms, on_result, s);
+        if (s->req != NULL)
+                return;
+        s->asked_ms = loop_now_ms(s->cfg.loop);
+        s->req = db_query(s->cfg.db, s->cfg.statement, NULL, s->cfg.deadline_ms, on_result, s);
 }
 
 void snapshot_forget(struct snapshot *s, struct snapshot_waiter *w)

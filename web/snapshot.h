@@ -1,7 +1,7 @@
 /*
  * snapshot.h - the text of one read-only statement, kept for a while.
  *
- * However many ask, one statement is under way at a time and its text serves everyone for ttl_ms (a failure
+ * However many ask, one statement is under way at a time and its text serves everyone for a while (a failure
  * for one second): a poller cannot load the database. Who waits is told at the latest after patience_ms; the
  * statement goes on to its own deadline, so that a slow answer still serves those who ask next.
  */
@@ -21,10 +21,11 @@ struct snapshot_config {
         struct loop *loop;
         struct db *db;
         const struct db_statement *statement; /* without parameters */
-        int64_t ttl_ms;
+        int64_t ttl_ms; /* how long it serves, from when it has come, unless keep_ms says it */
         int64_t patience_ms;
         int64_t deadline_ms;
         void (*format)(struct strbuf *text, const struct db_result *res);
+        int64_t (*keep_ms)(const struct db_result *res); /* the same, from when it was asked for; or NULL */
 };
 
 /* One who waits; embedded in its owner. */

@@ -143,12 +143,13 @@ static const struct {
         const struct db_statement *statement;
         void (*format)(struct strbuf *text, const struct db_result *res);
         int64_t ttl_ms, patience_ms;
+        int64_t (*keep_ms)(const struct db_result *res);
 } snapshot_kinds[] = {
         [SNAPSHOT_SCHEMA] = {&Q_SCHEMA_VERSION, format_version, 1000, 1000},
         [SNAPSHOT_STATUS] = {&Q_STATUS_SNAPSHOT, format_text, 1000, 2000},
         [SNAPSHOT_QUEUE] = {&Q_QUEUE_SNAPSHOT, format_text, 1000, 2000},
         /* A scraper gives up early, and what the page itself holds must reach it in any case. */
-        [SNAPSHOT_METRICS] = {&Q_METRIC_ROWS, metric_rows_print, 15000, 700},
+        [SNAPSHOT_METRICS] = {&Q_METRIC_ROWS, metric_rows_print, 0, 700, metric_rows_keep_ms},
         [SNAPSHOT_OPENAPI] = {&Q_OPENAPI, format_text, 15000, 2000},
 };
 
@@ -166,6 +167,7 @@ struct status *status_new(const struct status_config *cfg)
                         .statement = snapshot_kinds[i].statement,
                         .format = snapshot_kinds[i].format,
                         .ttl_ms = snapshot_kinds[i].ttl_ms,
+                        .keep_ms = snapshot_kinds[i].keep_ms,
                         .patience_ms = snapshot_kinds[i].patience_ms,
                         .deadline_ms = DEADLINE_MS,
                 };

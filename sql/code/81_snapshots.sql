@@ -136,9 +136,30 @@ comment on column orch.metric.labels is 'Labels as Prometheus writes them';
 comment on column orch.metric.help is 'Help text';
 comment on column orch.metric.value is 'Value';
 
-create function orch.metric_rows() returns setof orch.metric
-language sql stable security definer set search_path = pg_catalog, pg_temp
-begin atomic
-        select * from orch.metric;
-end;
-comment on function orch.metric_rows() is 'The metrics, for webhookd, which has no rights on tables';
+create function orch.metric_rows(out name text, out kind text, out labels text, out help text, out value double precision, out keep_ms bigint) returns setof record
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+        keep_s integer := orch.setting_int('metric_keep_s');
+        kept orch.metric_kept;
+        age_s double precision;
+begin
+        for look in 1 .. 2 loop
+                select * into kept from orch.metric_kept;
+                age_s := extract(epoch from clock_timestamp() - kept.taken_at);
+                exit when abs(age_s) < keep_s; -- abs: the clock may have been set back
+                kept := null;
+                if look = 1 then
+                        perform pg_advisory_xact_lock(hashtext('orch.metric_rows')); -- one counts, the others wait for it
+                end if;
+        end loop;
+        if kept.taken_at is null then
+                insert into orch.metric_kept as k (taken_at, metrics) select clock_timestamp(), jsonb_agg(m) from orch.metric m
+                on conflict (only_row) do update set taken_at = excluded.taken_at, metrics = excluded.metrics returning * into kept;
+                age_s := extract(epoch from clock_timestamp() - kept.taken_at);
+        end if;
+        keep_ms := floor(1000 * greatest(keep_s - abs(age_s), 0));
+        return query select m.*, keep_ms from jsonb_populate_recordset(null::orch.metric, kept.metrics) m;
+end
+$$;
+comment on function orch.metric_rows() is
+        'The metrics, at most metric_keep_s old, for webhookd, which has no rights on tables; keep_ms: how long they hold for everybody. Who asks after another is told nothing older, whichever process of whichever host answers: else counters would seem to start anew';

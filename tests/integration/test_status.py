@@ -103,6 +103,31 @@ def test_a_daemon_looks_for_its_database_within_two_beats(make_webhookd):
     assert max(waits(before)) <= 400
 
 
+def test_no_counter_goes_back_when_another_process_answers(database, make_webhookd):
+    """O-1, B-5: to Prometheus that is a counter that has started anew."""
+    webhookd = make_webhookd(database.dsn(), processes=2).start().wait_database()
+
+    def scraped(process):
+        """By that process: the other one is stopped meanwhile."""
+        other = next(p for p in webhookd.processes if p is not process)
+        other.send_signal(signal.SIGSTOP)
+        try:
+            return value(webhookd.status.get("/metrics").text, "orch_reviews_total", gate="analysis_approved")
+        finally:
+            other.send_signal(signal.SIGCONT)
+
+    database.query("update orch.setting_row set value = '1' where key = 'metric_keep_s' returning 1")
+    order = list(webhookd.processes)
+    seen = [scraped(process) for process in order]
+    begin = time.monotonic()
+    while time.monotonic() - begin < 4:  # several times what was kept is over; each time who is asked first knows the most
+        database.query("""insert into orch.review_total (gate, verdicts, seconds) values ('analysis_approved', 1, 1)
+                          on conflict (gate) do update set verdicts = review_total.verdicts + 1 returning 1""")
+        order.reverse()
+        seen += [scraped(process) for process in order]
+    assert seen == sorted(seen) and len(set(seen)) > 2
+
+
 def test_pages_without_a_database(make_webhookd):
     webhookd = make_webhookd(NO_DATABASE).start()
     health = webhookd.status.get("/health")

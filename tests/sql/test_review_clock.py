@@ -10,7 +10,7 @@ def back(world, seconds):
 
 
 def metrics(world):
-    rows = world.call("metric_rows", user="orch_webhookd")
+    rows = world.db.query("select name, labels, value from orch.metric", user="orch_readonly")
     return {(r["name"], r["labels"].split('gate="')[1].split('"')[0]): r["value"] for r in rows if "gate=" in r["labels"]}
 
 

@@ -35,6 +35,22 @@ const char *db_text(const struct db_result *res, int row, const char *column)
                                                : r->value;
 }
 
+int64_t db_int(const struct db_result *res, int row, const char *column, int64_t if_null)
+{
+        (void)res;
+        (void)if_null;
+        assert_int_equal(row, 0);
+        assert_string_equal(column, "keep_ms");
+        return 1234;
+}
+
+static void test_how_long_they_hold(void **state)
+{
+        const struct db_result res = {.outcome = DB_OK};
+        (void)state;
+        assert_int_equal(metric_rows_keep_ms(&res), 1234);
+}
+
 static void test_print(void **state)
 {
         _cleanup_(strbuf_deinit) struct strbuf text = STRBUF_INIT;
@@ -55,6 +71,7 @@ static void test_print(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(test_print)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_print),
+                                           cmocka_unit_test(test_how_long_they_hold)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,9 +68,15 @@ static void format(struct strbuf *text, const struct db_result *res)
         strbuf_addf(text, "answer %d", fake.queries);
 }
 
-static int setup(void **state)
+/* As another has it: what is left of its time when we ask. */
+static int64_t left_ms(const struct db_result *res)
 {
-        (void)state;
+        (void)res;
+        return 400;
+}
+
+static int set_up(int64_t (*keep_ms)(const struct db_result *res))
+{
         memset(&fake, 0, sizeof(fake));
         fake.up = true;
         assert_int_equal(loop_new(&loop), 0);
@@ -80,9 +86,22 @@ static int setup(void **state)
                                             .ttl_ms = TTL_MS,
                                             .patience_ms = PATIENCE_MS,
                                             .deadline_ms = DEADLINE_MS,
-                                            .format = format};
+                                            .format = format,
+                                            .keep_ms = keep_ms};
         snapshot = snapshot_new(&cfg);
         return 0;
+}
+
+static int setup(void **state)
+{
+        (void)state;
+        return set_up(NULL);
+}
+
+static int setup_left(void **state)
+{
+        (void)state;
+        return set_up(left_ms);
 }
 
 static int teardown(void **state)
@@ -146,6 +165,25 @@ static void test_one_statement_for_all(void **state)
         loop_clock_advance(loop, 1);
         expect_state(SNAPSHOT_STALE);
         assert_int_equal(fake.queries, 1);
+}
+
+/* What others keep as well ends for all at once: it counts from the question, whenever the answer comes. */
+static void test_kept_as_long_as_the_answer_says(void **state)
+{
+        struct looker a;
+        (void)state;
+        wait_for(&a);
+        loop_clock_advance(loop, 300);
+        database_says(DB_OK);
+        loop_clock_advance(loop, 99);
+        expect_fresh("answer 1");
+        loop_clock_advance(loop, 1);
+        expect_state(SNAPSHOT_STALE);
+        wait_for(&a);
+        loop_clock_advance(loop, 400);
+        database_says(DB_OK);
+        assert_string_equal(a.text, "answer 2");
+        expect_state(SNAPSHOT_STALE);
 }
 
 static void test_failure_is_kept_for_a_second(void **state)
@@ -222,6 +260,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_one_statement_for_all, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_kept_as_long_as_the_answer_says, setup_left, teardown),
                 cmocka_unit_test_setup_teardown(test_failure_is_kept_for_a_second, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_patience, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_who_leaves_is_not_told, setup, teardown),
