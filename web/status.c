@@ -145,12 +145,12 @@ static const struct {
         int64_t ttl_ms, patience_ms;
         int64_t (*keep_ms)(const struct db_result *res);
 } snapshot_kinds[] = {
-        [SNAPSHOT_SCHEMA] = {&Q_SCHEMA_VERSION, format_version, 1000, 1000},
-        [SNAPSHOT_STATUS] = {&Q_STATUS_SNAPSHOT, format_text, 1000, 2000},
-        [SNAPSHOT_QUEUE] = {&Q_QUEUE_SNAPSHOT, format_text, 1000, 2000},
+        [SNAPSHOT_SCHEMA] = {&Q_SCHEMA_VERSION, format_version, 1000, 1000, NULL},
+        [SNAPSHOT_STATUS] = {&Q_STATUS_SNAPSHOT, format_text, 1000, 2000, NULL},
+        [SNAPSHOT_QUEUE] = {&Q_QUEUE_SNAPSHOT, format_text, 1000, 2000, NULL},
         /* A scraper gives up early, and what the page itself holds must reach it in any case. */
         [SNAPSHOT_METRICS] = {&Q_METRIC_ROWS, metric_rows_print, 0, 700, metric_rows_keep_ms},
-        [SNAPSHOT_OPENAPI] = {&Q_OPENAPI, format_text, 15000, 2000},
+        [SNAPSHOT_OPENAPI] = {&Q_OPENAPI, format_text, 15000, 2000, NULL},
 };
 
 enum { DEADLINE_MS = 2000 };

@@ -159,13 +159,13 @@ def reap_orphans():
 def locks_below(folder):
     """Lines of /proc/locks about files in a folder, as (path, line)."""
     files = {}
-    for path in pathlib.Path(folder).rglob("*"):
-        try:
-            stat = path.stat()
-        except OSError:
-            continue
-        device = f"{os.major(stat.st_dev):02x}:{os.minor(stat.st_dev):02x}:{stat.st_ino}"
-        files[device] = path
+    for parent, folders, names in os.walk(folder):  # not rglob(), which fails when a folder goes meanwhile
+        for path in (pathlib.Path(parent) / name for name in folders + names):
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            files[f"{os.major(stat.st_dev):02x}:{os.minor(stat.st_dev):02x}:{stat.st_ino}"] = path
     lines = pathlib.Path("/proc/locks").read_text().splitlines()
     return [(files[line.split()[5]], line) for line in lines if "->" not in line and line.split()[5] in files]
 
