@@ -146,12 +146,16 @@ class World:
     # --- the end ----------------------------------------------------------------------------------------------
 
     def quiet(self):
-        """Nothing is left to do: every item is done or cancelled, inbox and outbox are empty, no tree is left."""
+        """Nothing is left to do: every item is done or cancelled, inbox and outbox are empty, no tree is left; and no process
+        counts as alive that does not beat. Who never heard that it was registered has registered again; the first row has a
+        reaper only as long as the suites are there."""
         rows = self.ask("select not exists (select from orch.task where not terminal)"
                         " and not exists (select from orch.local_item i where not exists (select from orch.task t where"
                         " t.tracker_id in (i.id::text, i.id::text || '#cancelled-' || t.id)))"
                         " and not exists (select from orch.event where ended_at is null)"
-                        " and not exists (select from orch.effect where ended_at is null)")
+                        " and not exists (select from orch.effect where ended_at is null)"
+                        " and not exists (select from orch.process where ended_at is null"
+                        " and (beat_count = 0 or beat_at < clock_timestamp() - interval '3 s'))")
         return bool(rows and rows[0][0]) and not self.trees()
 
     def settle(self, timeout, tick):
