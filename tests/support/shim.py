@@ -201,9 +201,10 @@ class Ticks:
         except FileNotFoundError:
             return []
 
-    def wait_for_more(self):
+    def wait_for_more(self, renewed=None):
+        """`renewed`: the shim to be renewed meanwhile. Once is not enough: it may freeze again before anybody looks."""
         seen = len(self.numbers())
-        wait_for(lambda: len(self.numbers()) > seen)
+        wait_for(lambda: renewed and renewed.renew() or len(self.numbers()) > seen)
 
     def none_is_missing(self):
         numbers = self.numbers()
