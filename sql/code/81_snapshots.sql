@@ -153,8 +153,13 @@ begin
                 end if;
         end loop;
         if kept.taken_at is null then
-                insert into orch.metric_kept as k (taken_at, metrics) select clock_timestamp(), jsonb_agg(m) from orch.metric m
-                on conflict (only_row) do update set taken_at = excluded.taken_at, metrics = excluded.metrics returning * into kept;
+                select true, clock_timestamp(), jsonb_agg(m) into kept from orch.metric m;
+                begin
+                        insert into orch.metric_kept as k (taken_at, metrics) values (kept.taken_at, kept.metrics)
+                        on conflict (only_row) do update set taken_at = excluded.taken_at, metrics = excluded.metrics;
+                exception when insufficient_resources then
+                        keep_s := 0; -- now of all times somebody looks: shown, and not kept
+                end;
                 age_s := extract(epoch from clock_timestamp() - kept.taken_at);
         end if;
         keep_ms := floor(1000 * greatest(keep_s - abs(age_s), 0));

@@ -71,3 +71,11 @@ def test_item_show_has_the_clock(world):
     back(world, 90)
     shown = world.call("item", a, user="orch_readonly")[0]["item"]
     assert shown["reviews"][0]["shown"] == "in_review" and shown["reviews"][0]["waited_s"] >= 90
+
+
+def test_metrics_when_the_disk_is_full(world):
+    """O-1: when they cannot be kept they are shown all the same."""
+    world.db.query("create function full_disk() returns trigger language plpgsql as 'begin raise disk_full; end'")
+    world.db.query("create trigger full_disk before insert on orch.metric_kept execute function full_disk()")
+    rows = world.call("metric_rows", user="orch_webhookd")
+    assert {"orch_queue_jobs", "orch_tasks"} <= {row["name"] for row in rows} and {row["keep_ms"] for row in rows} == {0}
